@@ -1,0 +1,10 @@
+//! The durable queue: what was acknowledged is here until it is delivered or dead.
+//!
+//! Owns the interface that every backend keeps, and the backends. Knows nothing of events: records and payloads are
+//! bytes to it. Takes the time as an argument, so that tests decide what time it is.
+//!
+//! Beside the queue the same store keeps each entry's journal (for traces and de-duplication) and profiles.
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,339 @@
+//! The interface that every backend keeps, and what passes through it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+/// A future of a backend's operation.
+pub type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A durable queue of deliveries with its journal and profiles. All times are Unix milliseconds.
+pub trait Queue: Send + Sync + 'static {
+    /// Commits an entry with all its deliveries and profile patches, or nothing of it; resolves after the commit is
+    /// durable. An entry whose key is known already changes nothing but the journal's count of duplicates.
+    fn append(&self, entry: Entry) -> Operation<'_, Appended>;
+
+    /// Leases deliveries of one destination that are due, oldest due first.
+    fn lease(&self, request: LeaseRequest) -> Operation<'_, Leased>;
+
+    /// Records attempts with their outcome and ends their leases, all in one commit. An attempt whose lease has been
+    /// lost is not recorded: [`Settled::LeaseLost`], at its position.
+    fn settle(&self, attempts: Vec<Attempt>) -> Operation<'_, Vec<Settled>>;
+
+    /// Gives leases back without an attempt: due again at once.
+    fn release(&self, leases: Vec<(DeliveryKey, LeaseToken)>) -> Operation<'_, ()>;
+
+    /// Is notified when a delivery of the destination may have become due earlier than the last lease said.
+    fn arrivals(&self, destination: &str) -> Arc<Notify>;
+
+    /// A journal entry by the id in its key, in every scope.
+    fn find(&self, id: &str) -> Operation<'_, Vec<Journal>>;
+
+    /// The newest journal entries, newest first, without their deliveries' payloads.
+    fn recent(&self, limit: usize) -> Operation<'_, Vec<Journal>>;
+
+    /// Dead letters, newest first.
+    fn dead_letters(&self, filter: DeadFilter) -> Operation<'_, Vec<DeadLetter>>;
+
+    /// Puts dead letters back into the queue, due now; gives how many were there.
+    fn replay(&self, letters: Vec<Replay>, now_ms: u64) -> Operation<'_, usize>;
+
+    /// Deletes dead letters for good; gives how many were there.
+    fn purge(&self, letters: Vec<DeliveryKey>) -> Operation<'_, usize>;
+
+    /// What is in the queue, per destination.
+    fn counts(&self) -> Operation<'_, Vec<Count>>;
+
+    /// All fields of a profile that have not expired.
+    fn profile(&self, key: &str, now_ms: u64) -> Operation<'_, Vec<ProfileField>>;
+
+    /// Deletes what has outlived `retention`: a bounded number of rows; gives how many. Never what waits.
+    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, usize>;
+
+    /// What an acknowledgement means with this backend as it is set up, for people.
+    fn durability(&self) -> String;
+
+    /// Whether the queue takes entries; the error says why not.
+    fn health(&self) -> Operation<'_, ()>;
+
+    /// Finishes what was begun, and stops. Later operations fail with [`Error::Closed`].
+    fn close(&self) -> Operation<'_, ()>;
+}
+
+/// Identifies an entry: the same scope and id are the same entry, and count once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryKey {
+    /// Whose ids these are: the site.
+    pub scope: String,
+    /// The event's id.
+    pub id: String,
+}
+
+/// Identifies a delivery: a UUID, version 7, so that newer ones sort later.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryKey(pub [u8; 16]);
+
+/// All that one event commits.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub key: EntryKey,
+    /// Entries of one affinity meet each other's marks, in a backend of several partitions: a visitor or a user.
+    pub affinity: String,
+    pub received_ms: u64,
+    /// What the journal keeps.
+    pub record: Vec<u8>,
+    pub deliveries: Vec<NewDelivery>,
+    pub profile: Vec<ProfilePatch>,
+}
+
+/// One delivery to begin.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    pub key: DeliveryKey,
+    pub destination: String,
+    pub payload: Vec<u8>,
+    pub state: NewState,
+}
+
+/// How a delivery begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewState {
+    /// Due at this time.
+    Due(u64),
+    /// Dead from the start, with the reason: its transform failed.
+    Dead(String),
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is durable.
+    Stored,
+    /// Its key was known; nothing was stored.
+    Duplicate,
+}
+
+/// A wish for leases.
+#[derive(Debug, Clone)]
+pub struct LeaseRequest {
+    pub destination: String,
+    pub count_max: usize,
+    /// Stop before payloads add up to more; at least one is leased if one is due.
+    pub bytes_max: usize,
+    pub now_ms: u64,
+    /// The leases end at this time, unless settled or released.
+    pub until_ms: u64,
+}
+
+/// What a wish for leases gave.
+#[derive(Debug, Clone, Default)]
+pub struct Leased {
+    pub deliveries: Vec<Lease>,
+    /// When the next delivery that is neither due nor leased becomes due; `None` when there is none.
+    pub next_due_ms: Option<u64>,
+}
+
+/// A delivery that is ours until the lease ends.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub key: DeliveryKey,
+    pub token: LeaseToken,
+    pub entry: EntryKey,
+    pub payload: Vec<u8>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When the delivery was first queued, or last replayed.
+    pub queued_ms: u64,
+}
+
+/// Tells one lease of a delivery from a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LeaseToken(pub u64);
+
+/// One attempt and what it led to.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub key: DeliveryKey,
+    pub token: LeaseToken,
+    /// What the journal keeps of it.
+    pub record: Vec<u8>,
+    pub at_ms: u64,
+    pub outcome: Outcome,
+}
+
+/// What an attempt led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Delivered,
+    /// Due again at this time.
+    Retry(u64),
+    /// Given up, with the reason.
+    Dead(String),
+}
+
+/// Whether an attempt was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Recorded,
+    /// Its lease had ended, and somebody else may have it.
+    LeaseLost,
+}
+
+/// The journal of one entry.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    pub key: EntryKey,
+    pub received_ms: u64,
+    pub record: Vec<u8>,
+    /// How often the same key came again.
+    pub duplicates: u32,
+    /// In the order of their keys.
+    pub deliveries: Vec<DeliveryJournal>,
+}
+
+/// The journal of one delivery.
+#[derive(Debug, Clone)]
+pub struct DeliveryJournal {
+    pub key: DeliveryKey,
+    pub destination: String,
+    pub state: State,
+    /// Why it is dead.
+    pub reason: Option<String>,
+    /// Empty from [`Queue::recent`].
+    pub payload: Vec<u8>,
+    /// The records of its attempts, oldest first.
+    pub attempts: Vec<Vec<u8>>,
+}
+
+/// Where a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Due at this time, or leased.
+    Waiting(u64),
+    Delivered,
+    Dead,
+}
+
+/// Which dead letters to list.
+#[derive(Debug, Clone, Default)]
+pub struct DeadFilter {
+    pub destination: Option<String>,
+    /// Only this entry's.
+    pub entry_id: Option<String>,
+    /// Only those whose reason contains this text, whatever its case.
+    pub reason: Option<String>,
+    /// Only those older than this one: where the last page ended.
+    pub before: Option<DeliveryKey>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A delivery that was given up.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    pub key: DeliveryKey,
+    pub entry: EntryKey,
+    pub destination: String,
+    pub reason: String,
+    pub died_ms: u64,
+    pub payload: Vec<u8>,
+    pub attempts: Vec<Vec<u8>>,
+}
+
+/// A dead letter to put back.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    pub key: DeliveryKey,
+    pub with: ReplayWith,
+}
+
+/// What to put back.
+#[derive(Debug, Clone)]
+pub enum ReplayWith {
+    /// The dead letter as it was; its attempts count from nought again.
+    AsRecorded,
+    /// These instead of it, of the same entry: what a mended transform made. The dead letter is gone, atomically.
+    Instead(Vec<NewDelivery>),
+}
+
+/// What a destination has in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    pub destination: String,
+    /// Neither delivered nor dead, leased ones included.
+    pub waiting: u64,
+    pub dead: u64,
+    /// When the oldest that waits was queued.
+    pub oldest_queued_ms: Option<u64>,
+}
+
+/// New fields of a profile. Field by field the newest wins.
+#[derive(Debug, Clone)]
+pub struct ProfilePatch {
+    /// Whose profile: `shop/anonymous/…` or `shop/user/…`.
+    pub key: String,
+    pub fields: Vec<ProfileField>,
+    /// The fields are forgotten at this time.
+    pub expires_ms: u64,
+}
+
+/// One field of a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileField {
+    pub name: String,
+    pub value: String,
+    /// When the value was seen: of two, the newer wins, and of equally new ones the later written.
+    pub seen_ms: u64,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Journal entries, delivered deliveries and de-duplication marks.
+    pub journal_ms: u64,
+    /// Dead letters.
+    pub dead_ms: u64,
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The queue holds as much as it may; nothing was stored.
+    #[error("the queue is full: {waiting} deliveries wait, {max} are allowed")]
+    Full { waiting: u64, max: u64 },
+    /// The backend is busy or away; whether the operation took effect is unknown. Doing it again is safe.
+    #[error("{operation}: the store is unavailable")]
+    Unavailable {
+        operation: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What was written may not be on the disk: nothing more is taken. The process has to end.
+    #[error("{operation}: the store has failed and takes nothing more")]
+    Fatal {
+        operation: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What was read is not what was written.
+    #[error("{what} cannot be read: {why}")]
+    Corrupt { what: String, why: String },
+    /// The queue has been closed.
+    #[error("the queue is closed")]
+    Closed,
+}
+
+impl fmt::Display for DeliveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for DeliveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeliveryKey({self})")
+    }
+}

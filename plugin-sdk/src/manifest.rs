@@ -1,0 +1,231 @@
+//! The manifest of a plugin, `plugin.toml`: what it may see, where its requests may go, and under which consent.
+//!
+//! Owns the manifest's types, its parsing and its checks. Does not execute a plugin, and knows nothing of one's code.
+
+mod check;
+mod embed;
+mod limits;
+
+use std::collections::BTreeMap;
+
+pub use check::Mistake;
+pub use embed::{SECTION, embed, extract};
+pub use limits::{Batch, Duration, Join, Limits, Size};
+use serde::{Deserialize, Serialize};
+
+/// The world that this SDK's bindings implement.
+pub const WORLD: &str = "tidegate:destination@0.1.0";
+
+/// A whole `plugin.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The plugin's name: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The plugin's own version.
+    pub version: semver::Version,
+    /// The contract it was built for, such as `tidegate:destination@0.1.0`.
+    pub world: String,
+    /// One line that says what it delivers to.
+    pub summary: String,
+    /// Every purpose that an event's visitor must have granted for it to come here. At least one.
+    pub purposes: Vec<Purpose>,
+    /// Where its requests may go, by the name that a request gives.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// How the gateway authenticates a request after the plugin has returned. None: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// The fields of an event that the plugin sees; every other is absent.
+    #[serde(default)]
+    pub reads: BTreeMap<String, Read>,
+    /// How the gateway joins the requests of several events.
+    #[serde(default)]
+    pub batch: Batch,
+    /// What the plugin may use, and how old an event may be.
+    #[serde(default)]
+    pub limits: Limits,
+    /// JSON Schema of the plugin's own configuration.
+    #[serde(default = "empty_schema")]
+    pub config: serde_json::Value,
+}
+
+/// What a visitor can consent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Measuring the site's use.
+    Analytics,
+    /// Storing and reading advertising identifiers.
+    AdStorage,
+    /// Sending user data to an advertising platform.
+    AdUserData,
+    /// Personalised advertising.
+    AdPersonalization,
+}
+
+/// One address that a plugin's requests may go to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// The URL, with `{parameters}`. One in the host, or one that is the whole URL, comes from the configuration only;
+    /// one in the path comes from the request or else from the configuration.
+    pub url: String,
+    /// The HTTP method.
+    #[serde(default)]
+    pub method: Method,
+}
+
+/// The methods that a plugin's request may use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// `POST`, the default.
+    #[default]
+    Post,
+    /// `PUT`.
+    Put,
+    /// `PATCH`.
+    Patch,
+    /// `GET`.
+    Get,
+    /// `DELETE`.
+    Delete,
+}
+
+/// How the gateway authenticates a request. Each `secret` names an entry of the destination's `secrets`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "scheme", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Auth {
+    /// `Authorization: Bearer <secret>`.
+    Bearer {
+        /// The secret's name.
+        secret: String,
+    },
+    /// A header of its own.
+    Header {
+        /// The header's name.
+        header: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// `Authorization: Basic`, the user being a secret and the password another, or empty.
+    Basic {
+        /// The name of the secret that is the user.
+        user: String,
+        /// The name of the secret that is the password.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password: Option<String>,
+    },
+    /// A parameter of the query.
+    Query {
+        /// The parameter's name.
+        parameter: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// A field of the JSON body.
+    JsonField {
+        /// A JSON pointer to the field, such as `/api_key`.
+        pointer: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// The signature headers of <https://www.standardwebhooks.com>. Several secrets, separated by spaces, all sign:
+    /// that is how a key is rotated.
+    StandardWebhooks {
+        /// The secret's name.
+        secret: String,
+    },
+}
+
+impl Auth {
+    /// The names of the secrets that the scheme needs.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Auth::Bearer { secret }
+            | Auth::Header { secret, .. }
+            | Auth::Query { secret, .. }
+            | Auth::JsonField { secret, .. }
+            | Auth::StandardWebhooks { secret } => vec![secret],
+            Auth::Basic { user, password } => std::iter::once(user).chain(password).map(String::as_str).collect(),
+        }
+    }
+}
+
+/// One granted field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The form that it is handed over in.
+    #[serde(rename = "as")]
+    pub form: Form,
+    /// What is done to the value first, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub normalize: Vec<Normalizer>,
+    /// What the plugin needs it for: for the people who approve it.
+    pub why: String,
+}
+
+/// The form in which a granted field is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// SHA-256 as 64 lower-case hexadecimal digits; a value that already is such a digest is passed on as it is.
+    Sha256,
+    /// As it is.
+    Plain,
+}
+
+/// The vocabulary of normalising, applied to text before it is hashed or handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalizer {
+    /// Without white space at both ends.
+    Trim,
+    /// Lower-case, by Unicode.
+    Lowercase,
+    /// Upper-case, by Unicode.
+    Uppercase,
+    /// Without any white space.
+    NoWhitespace,
+    /// Without punctuation and symbols; letters, digits and white space of any script stay.
+    NoPunctuation,
+    /// Only ASCII digits.
+    Digits,
+    /// Without zeros at the start.
+    NoLeadingZeros,
+    /// Only `a` to `z` and `0` to `9`.
+    AsciiAlphanumeric,
+    /// `+` and digits: separators are dropped, a `00` prefix is replaced.
+    E164,
+    /// The part before the first `-`.
+    BeforeHyphen,
+    /// The first two letters.
+    TwoLetters,
+    /// The first letter.
+    FirstLetter,
+    /// A date as `YYYYMMDD`, from ISO 8601 or already in this form; anything else becomes empty.
+    DateYyyymmdd,
+    /// In the local part of an e-mail address, drops what follows a `+`.
+    EmailNoTag,
+    /// In the local part of an e-mail address, drops dots.
+    EmailNoDots,
+    /// As `email-no-dots`, but for gmail.com and googlemail.com only.
+    EmailNoDotsGmail,
+    /// In the local part of an e-mail address, keeps only ASCII letters and digits.
+    EmailAlphanumeric,
+}
+
+impl Manifest {
+    /// Parses and checks a `plugin.toml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its line where one is known.
+    pub fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
+        check::parse(text)
+    }
+}
+
+fn empty_schema() -> serde_json::Value {
+    serde_json::json!({ "type": "object", "additionalProperties": false })
+}
