@@ -1,5 +1,4 @@
 //! The contract's types and its export, generated from `wit/destination.wit`.
-#![expect(missing_docs, reason = "generated; the documentation is in wit/destination.wit")]
 #![allow(unsafe_code, unreachable_pub, clippy::allow_attributes_without_reason, reason = "generated")]
 
 wit_bindgen::generate!({

@@ -1,1 +1,1 @@
-
+//! Turns a core module into a checked component that carries its manifest: for build scripts.

@@ -24,21 +24,20 @@ pub fn extract(component: &[u8]) -> Result<&str, String> {
     if !Parser::is_component(component) {
         return Err("is no WebAssembly component".into());
     }
-    let mut found = None;
+    let mut found = Vec::new();
     let mut depth = 0usize;
     for payload in Parser::new(0).parse_all(component) {
         match payload.map_err(|e| format!("is damaged: {e}"))? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             // Only the outermost component speaks for itself: a nested one could carry a gentler manifest.
-            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(format!("has more than one `{SECTION}` section"));
-                }
-            }
+            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => found.push(section.data()),
             _ => {}
         }
     }
-    let data = found.ok_or_else(|| format!("has no `{SECTION}` section"))?;
+    let [data] = found[..] else {
+        let what = if found.is_empty() { "no" } else { "more than one" };
+        return Err(format!("has {what} `{SECTION}` section"));
+    };
     std::str::from_utf8(data).map_err(|_| format!("has a `{SECTION}` section that is not UTF-8"))
 }

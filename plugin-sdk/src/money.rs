@@ -1,0 +1,108 @@
+//! What an event is worth. A currency is never guessed, and a value without one is never sent.
+
+use serde::{Serialize, Serializer};
+
+use crate::{Event, Rejection};
+
+/// An amount and its currency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Money<'a> {
+    /// The amount as the event says it.
+    pub value: f64,
+    /// ISO 4217, upper-case.
+    pub currency: &'a str,
+}
+
+impl Money<'_> {
+    /// The amount, rounded to the currency's own decimals.
+    pub fn amount(&self) -> Number {
+        round(self.value, self.currency)
+    }
+}
+
+/// What the event is worth, when it says both a value and its currency.
+pub fn of(event: &Event) -> Option<Money<'_>> {
+    Some(Money { value: event.value?, currency: event.currency.as_deref()? })
+}
+
+/// What the event is worth, where the platform insists on it.
+///
+/// # Errors
+/// [`Rejection::Invalid`] that says which is missing: `purchase without currency`.
+pub fn required(event: &Event) -> Result<Money<'_>, Rejection> {
+    let missing = |what: &str| Rejection::invalid(format!("{} without {what}", event.name));
+    match (event.value, event.currency.as_deref()) {
+        (Some(value), Some(currency)) => Ok(Money { value, currency }),
+        (Some(_), None) => Err(missing("currency")),
+        (None, Some(_)) => Err(missing("value")),
+        (None, None) => Err(missing("value and currency")),
+    }
+}
+
+/// Rounds an amount to the decimals that its currency has: it removes what floating point adds (`149.98999999999998`).
+pub fn round(value: f64, currency: &str) -> Number {
+    let factor = 10f64.powi(decimals(currency));
+    let scaled = value * factor;
+    // Past 2^53 every value is whole already, and scaling would only lose digits.
+    Number(if scaled.abs() < 9.0e15 { scaled.round() / factor } else { value })
+}
+
+/// The decimals of a currency, by ISO 4217; two where it is not known.
+fn decimals(currency: &str) -> i32 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
+        | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        _ => 2,
+    }
+}
+
+/// A number that is written whole where it is whole: `3`, not `3.0`. Infinity and NaN become `null`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.fract() == 0.0 && self.0.abs() < 9.0e15 {
+            serializer.serialize_i64(self.0 as i64)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(number: Number) -> String {
+        serde_json::to_string(&number).unwrap()
+    }
+
+    #[test]
+    fn an_amount_has_the_decimals_of_its_currency() {
+        assert_eq!(written(round(0.1 + 0.2, "EUR")), "0.3");
+        assert_eq!(written(round(149.989_999_999_999_98, "USD")), "149.99");
+        assert_eq!(written(round(1999.4, "JPY")), "1999");
+        assert_eq!(written(round(1.2345, "KWD")), "1.235");
+        assert_eq!(written(round(-5.004, "EUR")), "-5");
+        assert_eq!(written(round(1e300, "EUR")), "1e+300");
+    }
+
+    #[test]
+    fn a_whole_number_is_written_whole() {
+        assert_eq!(written(Number(3.0)), "3");
+        assert_eq!(written(Number(f64::INFINITY)), "null");
+    }
+
+    #[test]
+    fn money_without_a_currency_is_none_and_says_so() {
+        let event = Event { value: Some(1.0), ..Event::example() };
+        assert_eq!(of(&event), None);
+        assert_eq!(required(&event), Err(Rejection::invalid("purchase without currency")));
+        let event = Event { currency: Some("EUR".into()), ..Event::example() };
+        assert_eq!(required(&event), Err(Rejection::invalid("purchase without value")));
+        let event = Event { value: Some(1.0), ..event };
+        assert_eq!(of(&event), Some(Money { value: 1.0, currency: "EUR" }));
+    }
+}
