@@ -3,8 +3,10 @@
 //! Owns the manifest's types, its parsing and its checks. Does not execute a plugin, and knows nothing of one's code.
 
 mod check;
+mod config;
 mod embed;
 mod limits;
+mod template;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ pub use check::Mistake;
 pub use embed::{SECTION, embed, extract};
 pub use limits::{Batch, Duration, Join, Limits, Size};
 use serde::{Deserialize, Serialize};
+pub use template::Parameters;
 
 /// The world that this SDK's bindings implement.
 pub const WORLD: &str = "tidegate:destination@0.1.0";
@@ -223,6 +226,13 @@ impl Manifest {
     /// Everything that is wrong with it, each with its line where one is known.
     pub fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
         check::parse(text)
+    }
+
+    /// A destination's configuration with the defaults of the `[config]` schema filled in, at every depth: what the
+    /// plugin gets to see. Does not check it against the schema; that is the gateway's.
+    pub fn config_with_defaults(&self, mut config: serde_json::Value) -> serde_json::Value {
+        config::fill(&self.config, &mut config);
+        config
     }
 }
 

@@ -41,8 +41,8 @@
 //! ```
 //!
 //! - `event` and `context` are laid over [`Event::example`] and [`Context::example`]; all of their fields may be left
-//!   out. Identifiers and cookies are objects; `properties` is an object, not text; an item needs no field; purposes
-//!   that `consent.granted` does not name are not granted.
+//!   out. Identifiers and cookies are objects; `properties` is an object, not text; an item needs no field. Every
+//!   purpose is granted, unless `consent.granted` is given: then those that it names.
 //! - `context.config` is an object; the defaults in the manifest's `[config]` schema are filled in, as the gateway
 //!   does. The other fields are `now_ms`, `seed`, `attempt` and `test_mode`.
 //! - `"like": "purchase.json"` starts from another fixture's `event` and `context` instead, and lays this one's over
@@ -74,12 +74,117 @@
 //! as it is. `context` is as above. A verdict is `"delivered"`, `"retry"`, `{"retry": 30000}`, `{"reject": "why"}`,
 //! `"split"`, `{"credentials": "why"}`, or `{"each": ["delivered", "retry", {"reject": "why"}]}`.
 
+mod diff;
+mod fixture;
+mod grants;
+mod outcome;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fixture::{Case, Fixture};
+use serde_json::Value;
+
 use crate::Plugin;
+use crate::manifest::Manifest;
 
 /// Runs every fixture of the plugin in `dir`, its crate's folder: `env!("CARGO_MANIFEST_DIR")`.
 ///
 /// # Panics
 /// When a fixture fails, or cannot be read, or when there is none; the message tells of all of them.
 pub fn run<P: Plugin>(dir: &str) {
-    let _ = dir;
+    let bless = std::env::var_os("TIDEGATE_BLESS").is_some_and(|value| value == "1");
+    let failures = run_all::<P>(Path::new(dir), if bless { Mode::Bless } else { Mode::Compare });
+    assert!(failures.is_empty(), "{}", report(&failures));
 }
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Compare,
+    Bless,
+}
+
+struct Failure {
+    file: String,
+    problems: Vec<String>,
+}
+
+fn report(failures: &[Failure]) -> String {
+    let mut text = format!("{} of the plugin's files fail:\n", failures.len());
+    for failure in failures {
+        text += &format!("\n{}\n", failure.file);
+        for problem in &failure.problems {
+            text += &format!("    {}\n", problem.replace('\n', "\n    "));
+        }
+    }
+    text + "\nhint: TIDEGATE_BLESS=1 writes what the plugin gives into the fixtures, for you to review\n"
+}
+
+fn run_all<P: Plugin>(dir: &Path, mode: Mode) -> Vec<Failure> {
+    let fail = |file: &str, problems| vec![Failure { file: file.to_owned(), problems }];
+    let manifest = match fs::read_to_string(dir.join("plugin.toml")) {
+        Ok(text) => match Manifest::parse(&text) {
+            Ok(manifest) => manifest,
+            Err(mistakes) => return fail("plugin.toml", mistakes.iter().map(ToString::to_string).collect()),
+        },
+        Err(e) => return fail("plugin.toml", vec![format!("cannot be read: {e}")]),
+    };
+    let folder = dir.join("fixtures");
+    match files(&folder) {
+        Ok(files) if files.is_empty() => fail("fixtures", vec!["has no fixture: a `*.json` for each kind".into()]),
+        Ok(files) => files.iter().filter_map(|file| run_one::<P>(&manifest, file, mode)).collect(),
+        Err(e) => fail("fixtures", vec![format!("cannot be read: {e}")]),
+    }
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    Ok(files)
+}
+
+fn run_one<P: Plugin>(manifest: &Manifest, file: &Path, mode: Mode) -> Option<Failure> {
+    let problems = match Fixture::load(file) {
+        Ok(fixture) => check::<P>(manifest, file, fixture, mode),
+        Err(problem) => vec![problem],
+    };
+    let file = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    (!problems.is_empty()).then(|| Failure { file: format!("fixtures/{file}"), problems })
+}
+
+fn check<P: Plugin>(manifest: &Manifest, file: &Path, mut fixture: Fixture, mode: Mode) -> Vec<String> {
+    let case = match fixture.case(manifest) {
+        Ok(case) => case,
+        Err(problem) => return vec![problem],
+    };
+    let mut problems = Vec::new();
+    let actual = match case {
+        Case::Transform(event, ctx) => {
+            problems.extend(grants::not_granted(manifest, &event));
+            let result = P::transform((*event).clone(), ctx.clone());
+            if result != P::transform(*event, ctx.clone()) {
+                problems.push("the same event gives something else the second time: is a HashMap iterated?".into());
+            }
+            if let Ok(requests) = &result {
+                problems.extend(outcome::not_allowed(manifest, requests, &ctx));
+            }
+            outcome::of_transform(&result)
+        }
+        Case::Classify(response, count, ctx) => outcome::of_verdict(&P::classify(response, count, ctx)),
+    };
+    let expected = fixture.expected();
+    if expected != Value::Object(actual.clone()) {
+        match mode {
+            Mode::Bless => problems.extend(fixture.bless(file, actual).err()),
+            Mode::Compare if expected.as_object().is_some_and(serde_json::Map::is_empty) => {
+                problems.push("expects nothing yet".into());
+            }
+            Mode::Compare => problems.extend(diff::lines(&expected, &Value::Object(actual))),
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Endpoint, Form, Join, Manifest, Normalizer, Read};
+use super::{Auth, Endpoint, Form, Join, Manifest, Normalizer, Read, WORLD, template};
 
 /// One thing that is wrong in a `plugin.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,9 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// The longest manifest: it may come from a stranger.
+const TEXT_BYTES_MAX: usize = 256 << 10;
+
 /// Every field that a manifest may name in `[reads]`, but for those with a free last part (`click.…`).
 const FIELDS: &[&str] = &[
     "client.ip",
@@ -48,15 +51,26 @@ const FIELDS: &[&str] = &[
 /// Their last part is a name, or `*` for all of them.
 const FAMILIES: &[&str] = &["click.", "cookie.", "properties.", "user."];
 
+const EMAIL_NORMALIZERS: &[Normalizer] =
+    &[Normalizer::EmailNoTag, Normalizer::EmailNoDots, Normalizer::EmailNoDotsGmail, Normalizer::EmailAlphanumeric];
+
 pub(super) fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
+    if text.len() > TEXT_BYTES_MAX {
+        let what = format!("the manifest is longer than {} KiB", TEXT_BYTES_MAX >> 10);
+        return Err(vec![Mistake { line: None, what, hint: None }]);
+    }
     let manifest: Manifest = toml::from_str(text).map_err(|e| {
-        let line = e.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let before = |at: usize| text.bytes().take(at).filter(|b| *b == b'\n').count();
+        let line = e.span().map(|span| before(span.start) + 1);
         vec![Mistake { line, what: e.message().trim().to_owned(), hint: None }]
     })?;
     let mut mistakes = Mistakes { text, list: Vec::new() };
     check_identity(&manifest, &mut mistakes);
     for (name, endpoint) in &manifest.endpoints {
-        check_endpoint(name, endpoint, &mut mistakes);
+        check_endpoint(name, endpoint, &manifest.config, &mut mistakes);
+    }
+    if let Some(auth) = &manifest.auth {
+        check_auth(auth, &mut mistakes);
     }
     for (field, read) in &manifest.reads {
         check_read(field, read, &mut mistakes);
@@ -71,10 +85,20 @@ struct Mistakes<'a> {
 }
 
 impl Mistakes<'_> {
-    /// Adds a mistake at the first line that contains `at`.
+    /// Adds a mistake at the line that begins with `at`, or else the first that contains it.
     fn add(&mut self, at: &str, what: String, hint: &str) {
-        let line = self.text.lines().position(|line| line.contains(at)).map(|index| index + 1);
-        self.list.push(Mistake { line, what, hint: (!hint.is_empty()).then(|| hint.to_owned()) });
+        let begins = |line: &str| line.trim_start_matches(['[', '"', ' ', '\t']).starts_with(at);
+        let line = self.text.lines().position(begins);
+        let line = line.or_else(|| self.text.lines().position(|line| line.contains(at)));
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.list.push(Mistake { line: line.map(|index| index + 1), what, hint });
+    }
+
+    /// Refuses text that nobody could read: empty, too long, or with what a terminal would obey.
+    fn readable(&mut self, at: &str, what: &str, text: &str) {
+        if text.trim().is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
+            self.add(at, format!("{what} must be 1 to 200 characters on one line"), "write it for people");
+        }
     }
 }
 
@@ -84,13 +108,15 @@ fn check_identity(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         mistakes.add(
             "name",
-            format!("`{name}` is no plugin name"),
+            format!("`{}` is no plugin name", name.escape_debug()),
             "lower-case letters, digits and hyphens, at most 64",
         );
     }
-    if manifest.summary.is_empty() || manifest.summary.len() > 200 {
-        mistakes.add("summary", "`summary` must have 1 to 200 characters".into(), "");
+    if manifest.world != WORLD {
+        let what = format!("`{}` is a contract that is not known here", manifest.world.escape_debug());
+        mistakes.add("world", what, &format!("build the plugin for `{WORLD}`"));
     }
+    mistakes.readable("summary", "`summary`", &manifest.summary);
     if manifest.purposes.is_empty() {
         mistakes.add(
             "purposes",
@@ -103,40 +129,76 @@ fn check_identity(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     }
 }
 
-fn check_endpoint(name: &str, endpoint: &Endpoint, mistakes: &mut Mistakes<'_>) {
-    let url = &endpoint.url;
-    let whole_from_config = url.starts_with('{') && url.ends_with('}') && url.matches('{').count() == 1;
-    if !whole_from_config && !url.starts_with("https://") {
+fn check_endpoint(name: &str, endpoint: &Endpoint, config: &serde_json::Value, mistakes: &mut Mistakes<'_>) {
+    if !is_key(name) {
         mistakes.add(
-            url,
-            format!("endpoint `{name}` is not https: `{url}`"),
-            "a `base_url` in the gateway's configuration replaces scheme and host for tests",
+            &format!("endpoints.{name}"),
+            format!("`{}` is no name of an endpoint", name.escape_debug()),
+            "lower-case letters, digits, `-` and `_`",
         );
     }
-    if url.matches('{').count() != url.matches('}').count() || url.contains(['@', ' ', '#']) {
-        mistakes.add(url, format!("endpoint `{name}` has a malformed url: `{url}`"), "");
+    if let Some((what, hint)) = template::problem(endpoint) {
+        mistakes.add(&endpoint.url, format!("endpoint `{name}` {what}"), hint);
+        return;
+    }
+    let schema = |name: &str| config.get("properties").and_then(|properties| properties.get(name));
+    let required = config.get("required").and_then(serde_json::Value::as_array);
+    let is_required = |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
+    for parameter in endpoint.parameters().host {
+        let always_there =
+            schema(parameter).is_some_and(|property| is_required(parameter) || property.get("default").is_some());
+        if !always_there {
+            mistakes.add(
+                &endpoint.url,
+                format!(
+                    "endpoint `{name}` takes its host from `{{{parameter}}}`, which the configuration need not give"
+                ),
+                &format!("declare `{parameter}` in `[config]`, as required or with a default"),
+            );
+        }
+    }
+}
+
+fn check_auth(auth: &Auth, mistakes: &mut Mistakes<'_>) {
+    for secret in auth.secrets().into_iter().filter(|secret| !is_key(secret)) {
+        let what = format!("`{}` is no name of a secret", secret.escape_debug());
+        mistakes.add("secret", what, "lower-case letters, digits, `-` and `_`");
+    }
+    let token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    match auth {
+        Auth::Header { header, .. } if !token(header) || is_reserved(header) => {
+            mistakes.add("header", format!("`{}` is no header for a secret", header.escape_debug()), "");
+        }
+        Auth::Query { parameter, .. } if !token(parameter) => {
+            mistakes.add("parameter", format!("`{}` is no parameter of a query", parameter.escape_debug()), "");
+        }
+        Auth::JsonField { pointer, .. } if !pointer.starts_with('/') => {
+            mistakes.add(
+                "pointer",
+                format!("`{}` is no JSON pointer", pointer.escape_debug()),
+                "it begins with `/`: `/api_key`",
+            );
+        }
+        _ => {}
     }
 }
 
 fn check_read(field: &str, read: &Read, mistakes: &mut Mistakes<'_>) {
     let family = FAMILIES.iter().find(|family| field.starts_with(**family) && field.len() > family.len());
-    if !FIELDS.contains(&field) && family.is_none() {
+    if (!FIELDS.contains(&field) && family.is_none()) || field.chars().any(char::is_control) {
         let hint = "`user.…`, `click.…`, `cookie.…`, `properties.…`, `page.url`, `client.ip`, `event.value` and so on";
-        mistakes.add(field, format!("`{field}` is no field of an event"), hint);
+        mistakes.add(field, format!("`{}` is no field of an event", field.escape_debug()), hint);
     }
-    if read.why.trim().is_empty() {
-        mistakes.add(field, format!("`{field}` says not why it is read"), "write it for the person who approves it");
-    }
-    if read.form == Form::Sha256 && !field.starts_with("user.") {
-        mistakes.add(field, format!("`{field}` cannot be hashed"), "`as = \"sha256\"` is for `user.…` only");
-    }
-    let email =
-        [Normalizer::EmailNoTag, Normalizer::EmailNoDots, Normalizer::EmailNoDotsGmail, Normalizer::EmailAlphanumeric];
-    if field != "user.email" && read.normalize.iter().any(|step| email.contains(step)) {
-        mistakes.add(field, format!("`{field}` is normalised as an e-mail address"), "");
-    }
-    if !field.starts_with("user.") && !read.normalize.is_empty() {
-        mistakes.add(field, format!("`{field}` cannot be normalised"), "`normalize` is for `user.…` only");
+    mistakes.readable(field, &format!("`why` of `{}`", field.escape_debug()), &read.why);
+    if !field.starts_with("user.") {
+        if read.form == Form::Sha256 {
+            mistakes.add(field, format!("`{field}` cannot be hashed"), "`as = \"sha256\"` is for `user.…` only");
+        }
+        if !read.normalize.is_empty() {
+            mistakes.add(field, format!("`{field}` cannot be normalised"), "`normalize` is for `user.…` only");
+        }
+    } else if field != "user.email" && read.normalize.iter().any(|step| EMAIL_NORMALIZERS.contains(step)) {
+        mistakes.add(field, format!("`{field}` is normalised as an e-mail address"), "only `user.email` is one");
     }
 }
 
@@ -161,3 +223,18 @@ fn check_bounds(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
         mistakes.add("config", "`config` is no JSON Schema".into(), "make it a table, `[config]`");
     }
 }
+
+fn is_key(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(fits)
+}
+
+/// Headers that a secret would break the request in.
+fn is_reserved(header: &str) -> bool {
+    const RESERVED: [&str; 5] = ["connection", "content-length", "content-type", "host", "transfer-encoding"];
+    RESERVED.iter().any(|reserved| header.eq_ignore_ascii_case(reserved))
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

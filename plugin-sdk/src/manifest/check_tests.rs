@@ -1,0 +1,141 @@
+//! Each mistake is found, at its line, beside the others.
+
+use super::*;
+use crate::manifest::{Purpose, Size};
+
+const SOUND: &str = r#"name = "acme"
+version = "1.2.3"
+world = "tidegate:destination@0.1.0"
+summary = "Acme conversions"
+purposes = ["analytics", "ad-user-data"]
+
+[endpoints.events]
+url = "https://{region}.acme.example/v1/{account}/events"
+
+[auth]
+scheme = "header"
+header = "X-Acme-Key"
+secret = "api_key"
+
+[reads]
+"user.email" = { as = "sha256", normalize = ["trim", "lowercase"], why = "match key" }
+"click.*" = { as = "plain", why = "attribution" }
+"event.value" = { as = "plain", why = "the order's value" }
+
+[batch]
+join = "json-array:/data"
+events_max = 100
+
+[limits]
+memory_max = "2MiB"
+
+[config]
+type = "object"
+required = ["account"]
+[config.properties]
+region = { enum = ["eu", "us"], default = "eu" }
+account = { type = "string" }
+"#;
+
+/// The mistakes of the sound manifest after replacing one text in it, as a person reads them.
+fn mistakes(from: &str, to: &str) -> Vec<String> {
+    assert!(SOUND.contains(from), "the sound manifest has no `{from}`");
+    match parse(&SOUND.replacen(from, to, 1)) {
+        Ok(_) => Vec::new(),
+        Err(list) => list.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_sound_manifest_is_read_whole() {
+    let manifest = parse(SOUND).unwrap();
+    assert_eq!(manifest.purposes, [Purpose::Analytics, Purpose::AdUserData]);
+    assert_eq!(manifest.auth.as_ref().map(Auth::secrets), Some(vec!["api_key"]));
+    assert_eq!(manifest.limits.memory_max, Size(2 << 20));
+    assert_eq!(manifest.limits.time_max_ms, 20);
+    assert_eq!(manifest.batch.join, Join::JsonArray("/data".into()));
+    let config = manifest.config_with_defaults(serde_json::json!({ "account": "1" }));
+    assert_eq!(config, serde_json::json!({ "account": "1", "region": "eu" }));
+}
+
+#[test]
+fn a_manifest_reads_as_it_was_written() {
+    let manifest = parse(SOUND).unwrap();
+    assert_eq!(parse(&toml::to_string(&manifest).unwrap()), Ok(manifest));
+}
+
+#[test]
+fn a_field_that_does_not_exist_is_named_with_its_line() {
+    let found = mistakes("events_max = 100", "event_max = 100");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("unknown field `event_max`, expected one of"), "{found:?}");
+    assert!(found[0].ends_with("line 22"), "{found:?}");
+}
+
+#[test]
+fn every_mistake_is_found_at_its_line() {
+    for (from, to, expected) in [
+        ("\"acme\"", "\"Acme!\"", "`Acme!` is no plugin name, line 1\nhint: lower-case"),
+        ("\"1.2.3\"", "\"1.2\"", "unexpected end of input while parsing minor version number, line 2"),
+        ("@0.1.0", "@9.0.0", "`tidegate:destination@9.0.0` is a contract that is not known here, line 3\nhint: build"),
+        ("\"Acme conversions\"", "\"\"", "`summary` must be 1 to 200 characters on one line, line 4"),
+        ("\"Acme conversions\"", r#""a\u001b[2J""#, "`summary` must be 1 to 200 characters on one line, line 4"),
+        ("[\"analytics\", \"ad-user-data\"]", "[]", "`purposes` is empty, line 5\nhint: name the consent"),
+        ("ad-user-data", "everything", "unknown variant `everything`"),
+        ("https://", "http://", "endpoint `events` is not https"),
+        ("{region}", "{zone}", "endpoint `events` takes its host from `{zone}`, which the configuration need not give"),
+        (", default = \"eu\"", "", "endpoint `events` takes its host from `{region}`"),
+        ("endpoints.events", "endpoints.\"e v\"", "`e v` is no name of an endpoint"),
+        ("X-Acme-Key", "Host", "`Host` is no header for a secret, line 12"),
+        ("\"api_key\"", "\"\"", "`` is no name of a secret, line 13"),
+        ("scheme = \"header\"", "scheme = \"magic\"", "unknown variant `magic`"),
+        ("user.email", "user_email", "`user_email` is no field of an event, line 16\nhint: `user.…`"),
+        ("click.*", "click.", "`click.` is no field of an event, line 17"),
+        ("\"match key\"", "\"  \"", "`why` of `user.email` must be 1 to 200 characters on one line, line 16"),
+        (
+            "as = \"plain\", why = \"attribution\"",
+            "as = \"sha256\", why = \"a\"",
+            "`click.*` cannot be hashed, line 17",
+        ),
+        (
+            "\"plain\", why = \"the",
+            "\"plain\", normalize = [\"trim\"], why = \"the",
+            "`event.value` cannot be normalised",
+        ),
+        ("user.email", "user.phone", ""),
+        ("[\"trim\", \"lowercase\"]", "[\"email-no-tag\"]", ""),
+        ("[\"trim\", \"lowercase\"]", "[\"rot13\"]", "unknown variant `rot13`"),
+        ("join = \"json-array:/data\"", "", "`events_max` without `join`"),
+        ("json-array:/data", "json-array:data", "`json-array:data` is no way to join"),
+        ("\"2MiB\"", "\"2 GiB\"", "`memory_max` is 2147483648: must be from 131072 to 67108864, line 25"),
+        ("\"2MiB\"", "\"lots\"", "`lots` is no size such as `4MiB` or `130kB`, line 25"),
+    ] {
+        let found = mistakes(from, to);
+        match expected {
+            "" => assert!(found.is_empty(), "{to}: {found:?}"),
+            _ => assert!(found.iter().any(|mistake| mistake.starts_with(expected)), "{to}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn only_an_email_is_normalised_as_one() {
+    let text = SOUND.replace("user.email", "user.phone").replace("\"trim\", \"lowercase\"", "\"email-no-tag\"");
+    assert!(parse(&text).unwrap_err()[0].what.contains("`user.phone` is normalised as an e-mail address"));
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let text = SOUND.replace("acme\"", "ACME\"").replace("https:", "ftp:").replace("\"match key\"", "\"\"");
+    assert_eq!(parse(&text).unwrap_err().len(), 3);
+}
+
+#[test]
+fn hostile_manifests_are_refused_without_a_panic() {
+    assert!(parse(&"a".repeat(TEXT_BYTES_MAX + 1)).is_err());
+    assert!(parse(&format!("config = {}", "[".repeat(100_000))).is_err());
+    for at in 0..SOUND.len() {
+        let _ = parse(&SOUND[..at]);
+        let _ = parse(&format!("{}\u{7f}ä{}", &SOUND[..at], &SOUND[at..]));
+    }
+}
