@@ -1,0 +1,233 @@
+//! The configuration, `tidegate.toml`, as the rest of the gateway uses it: parsed, checked, secrets resolved.
+//!
+//! Owns the types, their defaults and every check that needs nothing else. Opens nothing and listens nowhere; a plugin's own configuration is checked
+//! against its manifest when the plugin is loaded.
+
+mod mistake;
+mod parse;
+mod reader;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+pub use mistake::{Mistake, Mistakes, Severity};
+pub(crate) use mistake::suggestion;
+pub use secret::Secret;
+use tidegate_event::Level;
+use url::Url;
+
+/// A whole `tidegate.toml`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: Listen,
+    pub admin: Admin,
+    pub store: Store,
+    pub visitor: Visitor,
+    pub plugins: Plugins,
+    pub limits: Limits,
+    pub delivery: Delivery,
+    pub sites: Vec<Site>,
+    pub destinations: Vec<Destination>,
+    /// What somebody should look at, though the gateway starts.
+    pub warnings: Vec<Mistake>,
+}
+
+/// What a configuration is read in.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Relative paths are relative to this directory: the configuration file's.
+    pub base: &'a Path,
+    /// The environment variables that `env:` secrets come from.
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+    /// The names of the plugins that are embedded in the gateway.
+    pub built_in: &'a [&'a str],
+}
+
+/// `[listen]`: where the two listeners are.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// `http`: the public listener. Default `127.0.0.1:8080`.
+    pub http: SocketAddr,
+    /// `admin`: the operator's listener. Default `127.0.0.1:9090`.
+    pub admin: SocketAddr,
+    /// `trusted_proxies`: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default none.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[admin]`: who may operate the gateway.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// `token`: the bearer token. Required.
+    pub token: Secret,
+}
+
+/// `[store]`: where the queue lives.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// `url`: `sqlite:<path>`, relative to the configuration file's directory. Default `sqlite:data/tidegate.db`.
+    pub path: PathBuf,
+    /// `waiting_max`: deliveries that may wait, over all destinations. Default 5,000,000.
+    pub waiting_max: u64,
+    /// `journal_days`: how long traces of finished events, and de-duplication, last. Default 7.
+    pub journal_days: u32,
+    /// `dead_letters_days`: how long dead letters are kept. Default 90.
+    pub dead_letters_days: u32,
+    /// `profile_days`: how long a visitor's profile is kept after it was last written. Default 90.
+    pub profile_days: u32,
+}
+
+/// `[visitor]`: the first-party cookie.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// `keys`: `<id>:<key>`; the first signs, all verify. At least one.
+    pub keys: Vec<VisitorKey>,
+    /// `cookie`: its name, without the prefix that HTTPS adds. Default `tg_vid`.
+    pub cookie: String,
+}
+
+/// One key of the visitor cookie's ring.
+#[derive(Debug, Clone)]
+pub struct VisitorKey {
+    /// Letters and digits, at most 16.
+    pub id: String,
+    pub key: Secret,
+}
+
+/// `[plugins]`: the sandbox.
+#[derive(Debug, Clone)]
+pub struct Plugins {
+    /// `cache`: the directory of compiled plugins. Default `plugin-cache` beside the store's file.
+    pub cache: PathBuf,
+}
+
+/// `[limits]` of the public listener.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `body_bytes_max`: a request's body, as sent. Default 512 KiB.
+    pub body_bytes_max: usize,
+    /// `body_inflated_bytes_max`: the same after decompression. Default 4 MiB.
+    pub body_inflated_bytes_max: usize,
+    /// `batch_events_max`: events in one request. Default 1,000.
+    pub batch_events_max: usize,
+    /// `event_bytes_max`: one event of it. Default 32 KiB.
+    pub event_bytes_max: usize,
+    /// `header_bytes_max`: a request's head. Default 32 KiB.
+    pub header_bytes_max: usize,
+    /// `head_timeout_ms`: time to send the head. Default 10,000.
+    pub head_timeout_ms: u64,
+    /// `body_timeout_ms`: time to send the body. Default 20,000.
+    pub body_timeout_ms: u64,
+    /// `connections_max`. Default 10,000.
+    pub connections_max: usize,
+    /// `requests_per_second`: for each write key; above it 429. Default 0: no limit.
+    pub requests_per_second: u32,
+    /// `in_flight_max`: requests worked on at once; above it 503. Default 2,048.
+    pub in_flight_max: usize,
+}
+
+/// `[delivery]`: what every destination has by default.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// `timeout_ms`: of one request. Default 10,000.
+    pub timeout_ms: u64,
+    /// `attempts_max`: before a delivery is dead. Default 25.
+    pub attempts_max: u32,
+    /// `backoff_base_ms`: the first retry comes within this. Default 1,000.
+    pub backoff_base_ms: u64,
+    /// `backoff_max_ms`: no retry waits longer. Default 3,600,000.
+    pub backoff_max_ms: u64,
+    /// `concurrency`: requests under way for one destination. Default 8.
+    pub concurrency: usize,
+    /// `response_bytes_max`: what is read of an answer. Default 64 KiB.
+    pub response_bytes_max: usize,
+    /// `shutdown_ms`: how long requests under way may take to end when the gateway stops. Default 10,000.
+    pub shutdown_ms: u64,
+}
+
+/// `[[site]]`: one site whose events are taken.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub name: String,
+    /// `hosts` that the gateway is reached under.
+    pub hosts: Vec<String>,
+    /// `origins` whose pages may send: scheme, host and port.
+    pub origins: Vec<String>,
+    /// `write_keys`: public, for browsers.
+    pub write_keys: Vec<String>,
+    /// `api_keys`: secret, for backends.
+    pub api_keys: Vec<Secret>,
+    pub consent: ConsentRules,
+}
+
+/// `[site] consent`.
+#[derive(Debug, Clone)]
+pub struct ConsentRules {
+    /// `default`: the level when no signal says anything. Default `none`.
+    pub default: Level,
+    /// `segment_categories`: which category of Segment's preferences means which level:
+    /// `{ Advertising = "marketing", Analytics = "analytics" }` is the default.
+    pub segment_categories: BTreeMap<String, Level>,
+}
+
+/// `[[destination]]`: one platform account that events go to.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub name: String,
+    /// The site whose events it gets.
+    pub site: String,
+    pub plugin: PluginSource,
+    /// The plugin's own configuration, checked against the manifest's schema when the plugin is loaded.
+    pub config: serde_json::Value,
+    pub secrets: BTreeMap<String, Secret>,
+    /// Replaces scheme and authority of every endpoint.
+    pub base_url: Option<Url>,
+    /// Plain HTTP and private addresses are allowed.
+    pub allow_insecure: bool,
+    /// `enabled`. Default true.
+    pub enabled: bool,
+    /// `test_mode`: every event is a test. Default false.
+    pub test_mode: bool,
+    /// `concurrency`, where it differs from `[delivery]`.
+    pub concurrency: Option<usize>,
+    /// `timeout_ms`, where it differs from `[delivery]`.
+    pub timeout_ms: Option<u64>,
+    /// The line of its table, for later messages about it.
+    pub line: usize,
+}
+
+/// Where a plugin's component comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// Embedded in the gateway, by name.
+    BuiltIn(String),
+    /// A `.wasm` file.
+    File(PathBuf),
+}
+
+impl Config {
+    /// Parses the text of a configuration file. Relative paths are relative to `base`; `env:` secrets come from
+    /// `variables`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with lines and hints; warnings too.
+    pub fn parse(text: &str, base: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config, Mistakes> {
+        let built_in = ["ga4", "meta-capi", "webhook"];
+        Config::parse_in(text, &Surroundings { base, variables, built_in: &built_in })
+    }
+
+    /// The same, with a choice of built-in plugins.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn parse_in(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
+        parse::config(text, surroundings)
+    }
+
+    /// The site of this name.
+    pub fn site(&self, name: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+}

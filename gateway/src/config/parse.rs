@@ -1,0 +1,227 @@
+//! Reads a whole `tidegate.toml`: which keys there are, their defaults, and what holds between them.
+
+mod destination;
+mod site;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use toml_edit::Document;
+
+use super::mistake::{Mistake, Mistakes};
+use super::reader::{Complaint, Node, Reader, Section};
+use super::secret;
+use super::{Admin, Config, Delivery, Limits, Listen, Plugins, Store, Surroundings, Visitor, VisitorKey};
+
+pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
+    let reader = Reader::new(text, surroundings);
+    let document = Document::parse(text).map_err(|error| {
+        let what = error.message().trim().lines().map(str::trim).collect::<Vec<_>>().join(", ");
+        Mistakes::new(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
+    })?;
+    let config = whole(&reader.root(document.as_table()));
+    let mistakes = Mistakes::new(reader.into_mistakes());
+    match config {
+        Some(config) if mistakes.errors() == 0 => Ok(Config { warnings: mistakes.list, ..config }),
+        _ => Err(mistakes),
+    }
+}
+
+/// `None` only where a mistake has been reported.
+fn whole(root: &Section<'_>) -> Option<Config> {
+    let listen = listen(root.section("listen"));
+    let admin = admin(root.section("admin"));
+    let store = store(root.section("store"));
+    let visitor = visitor(root.section("visitor"));
+    let plugins = plugins(root.section("plugins"), &store);
+    let limits = limits(root.section("limits"));
+    let delivery = delivery(root.section("delivery"));
+    let (sites, site_names) = site::all(root);
+    let destinations = destination::all(root, &site_names);
+    root.finish();
+    site::doubt_if_silent(root, &site_names, &destinations);
+    Some(Config {
+        listen: listen?,
+        admin: admin?,
+        store: store?,
+        visitor: visitor?,
+        plugins: plugins?,
+        limits,
+        delivery,
+        sites: sites?,
+        destinations: destinations.parsed?,
+        warnings: Vec::new(),
+    })
+}
+
+fn listen(section: Section<'_>) -> Option<Listen> {
+    let http_node = section.get("http");
+    let admin_node = section.get("admin");
+    let address = |node: &Option<Node<'_>>, default: &str| match node {
+        Some(node) => node.parsed(values::address),
+        None => default.parse().ok(),
+    };
+    let http = address(&http_node, "127.0.0.1:8080");
+    let admin = address(&admin_node, "127.0.0.1:9090");
+    if let (Some(http), Some(admin), Some(node)) = (http, admin, admin_node.as_ref().or(http_node.as_ref())) {
+        if http == admin && http.port() != 0 {
+            node.wrong(
+                format!("`listen.http` and `listen.admin` are both `{admin}`"),
+                "the public listener never serves the operator: give each a port of its own",
+            );
+        }
+        if !admin.ip().is_loopback() {
+            node.doubt(
+                format!("`listen.admin` is reachable from other machines, at `{admin}`,"),
+                "it speaks plain HTTP: put it on 127.0.0.1, or behind something that encrypts",
+            );
+        }
+    }
+    let mut trusted_proxies = Vec::new();
+    for node in section.list("trusted_proxies") {
+        let Some(network) = node.parsed(values::network) else { continue };
+        if network.prefix_len() == 0 {
+            node.doubt(
+                format!("`{network}` trusts every client to say what its address is"),
+                "name the proxies' own networks",
+            );
+        }
+        trusted_proxies.push(network);
+    }
+    section.finish();
+    Some(Listen { http: http?, admin: admin?, trusted_proxies })
+}
+
+fn admin(section: Section<'_>) -> Option<Admin> {
+    let node = section.required("token", "\"env:TIDEGATE_ADMIN_TOKEN\"");
+    section.finish();
+    let node = node?;
+    let token = secret::read(&node)?;
+    secret::doubt_if_short(&node, &token, "the admin token");
+    Some(Admin { token })
+}
+
+fn store(section: Section<'_>) -> Option<Store> {
+    let path = match section.get("url") {
+        Some(node) => node.parsed(values::sqlite_path),
+        None => Some("data/tidegate.db".into()),
+    };
+    let base = section.reader.surroundings.base;
+    let waiting_max = section.number("waiting_max", 1..=1_000_000_000, 5_000_000);
+    let journal_days = section.number("journal_days", 1..=3_650, 7);
+    let dead_letters_days = section.number("dead_letters_days", 1..=3_650, 90);
+    let profile_days = section.number("profile_days", 1..=3_650, 90);
+    section.finish();
+    Some(Store { path: base.join(path?), waiting_max, journal_days, dead_letters_days, profile_days })
+}
+
+fn visitor(section: Section<'_>) -> Option<Visitor> {
+    let cookie = match section.get("cookie") {
+        Some(node) => node.parsed(values::cookie_name),
+        None => Some("tg_vid".to_owned()),
+    };
+    let node = section.required("keys", "[\"k1:env:TIDEGATE_VISITOR_KEY\"]");
+    section.finish();
+    let node = node?;
+    let list = node.list()?;
+    if list.is_empty() {
+        node.wrong("`visitor.keys` is empty", "add `\"k1:env:TIDEGATE_VISITOR_KEY\"`: the first key signs the cookie");
+    }
+    let mut keys: Vec<VisitorKey> = Vec::new();
+    for element in &list {
+        let Some(key) = visitor_key(element) else { continue };
+        if keys.iter().any(|other| other.id == key.id) {
+            element
+                .wrong(format!("two visitor keys have the id `{}`", key.id), "a cookie says by the id who signed it");
+        }
+        keys.push(key);
+    }
+    (!keys.is_empty()).then_some(())?;
+    Some(Visitor { keys, cookie: cookie? })
+}
+
+fn visitor_key(node: &Node<'_>) -> Option<VisitorKey> {
+    let hint = "an id of letters and digits, at most 16, a colon, and the key: `k1:env:TIDEGATE_VISITOR_KEY`";
+    let (id, key) = node.text()?.split_once(':').or_else(|| {
+        node.wrong("a visitor key has no id", hint);
+        None
+    })?;
+    if id == "env" {
+        node.wrong("a visitor key has no id", hint);
+        return None;
+    }
+    if id.is_empty() || id.len() > 16 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        node.wrong("a visitor key's id is malformed", hint);
+        return None;
+    }
+    let key = secret::resolve(node, key)?;
+    if key.reveal().len() < 16 {
+        node.wrong(format!("visitor key `{id}` is shorter than 16 bytes"), "make one by `openssl rand -hex 32`");
+        return None;
+    }
+    Some(VisitorKey { id: id.to_owned(), key })
+}
+
+fn plugins(section: Section<'_>, store: &Option<Store>) -> Option<Plugins> {
+    let base = section.reader.surroundings.base;
+    let cache = match section.get("cache") {
+        Some(node) => node.text().map(|path| base.join(path)),
+        None => store.as_ref().map(|store| store.path.with_file_name("plugin-cache")),
+    };
+    section.finish();
+    Some(Plugins { cache: cache? })
+}
+
+fn limits(section: Section<'_>) -> Limits {
+    const MIB: usize = 1 << 20;
+    let limits = Limits {
+        body_bytes_max: section.number("body_bytes_max", 1_024..=64 * MIB, 512 << 10),
+        body_inflated_bytes_max: section.number("body_inflated_bytes_max", 1_024..=256 * MIB, 4 * MIB),
+        batch_events_max: section.number("batch_events_max", 1..=100_000, 1_000),
+        event_bytes_max: section.number("event_bytes_max", 256..=16 * MIB, 32 << 10),
+        header_bytes_max: section.number("header_bytes_max", 1_024..=MIB, 32 << 10),
+        head_timeout_ms: section.number("head_timeout_ms", 100..=600_000, 10_000),
+        body_timeout_ms: section.number("body_timeout_ms", 100..=600_000, 20_000),
+        connections_max: section.number("connections_max", 1..=1_000_000, 10_000),
+        requests_per_second: section.number("requests_per_second", 0..=10_000_000, 0),
+        in_flight_max: section.number("in_flight_max", 1..=1_000_000, 2_048),
+    };
+    section.finish();
+    limits
+}
+
+fn delivery(section: Section<'_>) -> Delivery {
+    let backoff_base = section.get("backoff_base_ms");
+    let delivery = Delivery {
+        timeout_ms: section.number("timeout_ms", 100..=600_000, 10_000),
+        attempts_max: section.number("attempts_max", 1..=1_000, 25),
+        backoff_base_ms: backoff_base.as_ref().and_then(|node| node.number(1..=3_600_000)).unwrap_or(1_000),
+        backoff_max_ms: section.number("backoff_max_ms", 1..=86_400_000, 3_600_000),
+        concurrency: section.number("concurrency", 1..=1_024, 8),
+        response_bytes_max: section.number("response_bytes_max", 1_024..=16 << 20, 64 << 10),
+        shutdown_ms: section.number("shutdown_ms", 0..=600_000, 10_000),
+    };
+    if let Some(node) = backoff_base.filter(|_| delivery.backoff_base_ms > delivery.backoff_max_ms) {
+        node.wrong("`delivery.backoff_base_ms` is more than `delivery.backoff_max_ms`", "");
+    }
+    section.finish();
+    delivery
+}
+
+/// Reads a name that ids, metrics and addresses are made of, and says where it was taken already.
+fn name(node: &Node<'_>, what: &str, taken: &[(String, Option<usize>)]) -> Option<String> {
+    let name = node.parsed(|text| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
+            let hint = "letters, digits, `-`, `_` and `.`, at most 64".to_owned();
+            return Err(Complaint { what: "is no name", hint });
+        }
+        Ok(text.to_owned())
+    })?;
+    if let Some((_, line)) = taken.iter().find(|(other, _)| *other == name) {
+        let first = line.map(|line| format!("the first is in line {line}; ")).unwrap_or_default();
+        node.wrong(format!("a second {what} is named `{name}`"), format!("{first}each needs a name of its own"));
+        return None;
+    }
+    Some(name)
+}

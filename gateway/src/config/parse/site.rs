@@ -1,0 +1,132 @@
+//! Reads `[[site]]`, and what must hold between sites: names, keys and hosts of their own.
+
+use std::collections::BTreeMap;
+
+use tidegate_event::Level;
+
+use super::{destination, name, values};
+use crate::config::mistake::{Mistake, suggestion};
+use crate::config::reader::{Node, Section};
+use crate::config::{ConsentRules, Secret, Site, secret};
+
+/// Name and line of every site, whatever else is wrong with it.
+pub(super) type Names = Vec<(String, Option<usize>)>;
+
+/// What sites have had so far, by the line where they had it.
+#[derive(Default)]
+struct Taken {
+    names: Names,
+    keys: BTreeMap<String, Option<usize>>,
+    hosts: BTreeMap<String, Option<usize>>,
+}
+
+pub(super) fn all(root: &Section<'_>) -> (Option<Vec<Site>>, Names) {
+    let Some(node) = root.get("site") else {
+        let missing = Mistake::error(None, "there is no `[[site]]`");
+        root.reader.report(missing.hint("add one with `name`, `hosts` and `write_keys`: events are taken for sites"));
+        return (None, Names::new());
+    };
+    let mut taken = Taken::default();
+    let sections = node.sections().unwrap_or_default();
+    let sites: Vec<Option<Site>> = sections.into_iter().map(|section| one(section, &mut taken)).collect();
+    (sites.into_iter().collect(), taken.names)
+}
+
+/// Doubts each site that no destination belongs to: its events are kept and go nowhere.
+pub(super) fn doubt_if_silent(root: &Section<'_>, sites: &Names, destinations: &destination::All) {
+    for (site, line) in sites.iter().filter(|(site, _)| !destinations.sites.contains(site)) {
+        let doubt = Mistake::warning(*line, format!("site `{site}` has no destination"));
+        root.reader.report(doubt.hint(format!("add a `[[destination]]` with `site = \"{site}\"`")));
+    }
+}
+
+fn one(section: Section<'_>, taken: &mut Taken) -> Option<Site> {
+    let name = section.required("name", "\"shop\"").and_then(|node| name(&node, "site", &taken.names));
+    taken.names.extend(name.clone().map(|name| (name, section.line)));
+    let hosts = hosts(&section, taken);
+    let origins = section.list("origins").iter().filter_map(|node| node.parsed(values::origin)).collect();
+    let write_keys: Vec<Secret> = keys(&section, "write_keys", taken);
+    let api_keys = keys(&section, "api_keys", taken);
+    if section.get("write_keys").is_none() && section.get("api_keys").is_none() {
+        let silent = Mistake::warning(section.line, "a site has neither `write_keys` nor `api_keys`");
+        section
+            .reader
+            .report(silent.hint("no client can send to it: add `write_keys` for browsers, `api_keys` for backends"));
+    }
+    let consent = consent(section.section("consent"));
+    section.finish();
+    let write_keys = write_keys.iter().map(|key| key.reveal().to_owned()).collect();
+    Some(Site { name: name?, hosts, origins, write_keys, api_keys, consent })
+}
+
+fn hosts(section: &Section<'_>, taken: &mut Taken) -> Vec<String> {
+    let Some(node) = section.required("hosts", "[\"track.shop.example\"]") else { return Vec::new() };
+    let Some(list) = node.list() else { return Vec::new() };
+    if list.is_empty() {
+        node.wrong("`site.hosts` is empty", "add the host that the gateway is reached under: `track.shop.example`");
+    }
+    let mut hosts = Vec::new();
+    for element in &list {
+        let Some(host) = element.parsed(values::host) else { continue };
+        if let Some(line) = taken.hosts.insert(host.clone(), element.line) {
+            let first = line.map(|line| format!("also in line {line}: ")).unwrap_or_default();
+            element.doubt(
+                format!("`{host}` is a host twice"),
+                format!("{first}what is asked for under it, without a key, is the first site's"),
+            );
+        }
+        hosts.push(host);
+    }
+    hosts
+}
+
+fn keys(section: &Section<'_>, key: &'static str, taken: &mut Taken) -> Vec<Secret> {
+    section.list(key).iter().filter_map(|node| one_key(node, key, taken)).collect()
+}
+
+fn one_key(node: &Node<'_>, key: &str, taken: &mut Taken) -> Option<Secret> {
+    let value = secret::read(node)?;
+    if !values::is_key(value.reveal()) {
+        node.wrong(
+            format!("a key of `{}` has characters that clients cannot send", node.path),
+            "visible ASCII without a colon, at most 256",
+        );
+        return None;
+    }
+    if let Some(line) = taken.keys.insert(value.reveal().to_owned(), node.line) {
+        let first = line.map(|line| format!("it is also in line {line}; ")).unwrap_or_default();
+        node.wrong(
+            format!("a key of `{}` is there twice", node.path),
+            format!("{first}a key says which site an event is of, and whether a browser or a backend sent it"),
+        );
+        return None;
+    }
+    if key == "api_keys" {
+        secret::doubt_if_short(node, &value, "an API key");
+    }
+    Some(value)
+}
+
+fn consent(section: Section<'_>) -> ConsentRules {
+    let level = |node: &Node<'_>| {
+        let text = node.text()?;
+        let level = Level::parse(text);
+        if level.is_none() {
+            let levels = [Level::None, Level::Analytics, Level::Marketing].map(Level::as_str);
+            node.wrong(format!("unknown consent level `{text}`"), suggestion(text, levels));
+        }
+        level
+    };
+    let default = section.get("default").as_ref().and_then(level).unwrap_or(Level::None);
+    let segment_categories = match section.get("segment_categories") {
+        Some(node) => {
+            let entries = node.section().map(|section| section.entries()).unwrap_or_default();
+            entries.iter().filter_map(|(category, node)| Some(((*category).to_owned(), level(node)?))).collect()
+        }
+        None => [("Advertising", Level::Marketing), ("Analytics", Level::Analytics)]
+            .map(|(category, level)| (category.to_owned(), level))
+            .into(),
+    };
+    section.finish();
+    ConsentRules { default, segment_categories }
+}

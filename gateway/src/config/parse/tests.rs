@@ -1,0 +1,152 @@
+//! A file with almost every mistake, and one without any.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_event::Level;
+
+use crate::config::{Config, Mistakes, PluginSource, Severity};
+
+const ISSUE: &str = r#"
+[listen]
+http = "127.0.0.1:8080"
+admin = "127.0.0.1:9090"
+
+[admin]
+token = "env:TIDEGATE_ADMIN_TOKEN"
+
+[store]
+url = "sqlite:data/tidegate.db"
+
+[visitor]
+keys = ["k1:env:TIDEGATE_VISITOR_KEY"]     # the first signs, all verify
+
+[[site]]
+name = "shop"
+hosts = ["localhost", "127.0.0.1"]
+origins = ["http://localhost:8080"]
+write_keys = ["demo-write-key"]            # public, for browsers
+api_keys = ["env:SHOP_API_KEY"]            # secret, for backends
+consent = { default = "none" }
+
+[[destination]]
+name = "meta"
+site = "shop"
+plugin = "meta-capi"                       # a built-in, or a path to a .wasm
+config = { pixel_id = "123", api_version = "v26.0" }
+secrets = { access_token = "env:META_TOKEN" }
+base_url = "http://127.0.0.1:9100"         # replaces scheme and authority
+allow_insecure = true
+"#;
+
+fn variables(name: &str) -> Option<String> {
+    let known = ["TIDEGATE_ADMIN_TOKEN", "TIDEGATE_VISITOR_KEY", "SHOP_API_KEY", "META_TOKEN"];
+    known.contains(&name).then(|| format!("value-of-{name}"))
+}
+
+fn parse(text: &str) -> Result<Config, Mistakes> {
+    Config::parse(text, Path::new("/etc/tidegate"), &variables)
+}
+
+fn changed(from: &str, to: &str) -> Result<Config, Mistakes> {
+    assert!(ISSUE.contains(from), "{from}");
+    parse(&ISSUE.replace(from, to))
+}
+
+fn said(from: &str, to: &str) -> String {
+    changed(from, to).map_or_else(|mistakes| mistakes.to_string(), |config| Mistakes::new(config.warnings).to_string())
+}
+
+#[test]
+fn every_mistake_of_a_dreadful_file_is_reported_with_its_line() {
+    let mistakes = parse(include_str!("../../../tests/config/dreadful.toml")).unwrap_err();
+    assert_eq!(mistakes.to_string(), include_str!("../../../tests/config/dreadful.txt").trim_end());
+}
+
+#[test]
+fn the_documented_example_parses_without_a_word() {
+    let config = parse(ISSUE).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(config.listen.http, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.listen.admin, "127.0.0.1:9090".parse().unwrap());
+    assert_eq!(config.admin.token.reveal(), "value-of-TIDEGATE_ADMIN_TOKEN");
+    assert_eq!(config.store.path, PathBuf::from("/etc/tidegate/data/tidegate.db"));
+    assert_eq!(config.plugins.cache, PathBuf::from("/etc/tidegate/data/plugin-cache"));
+    assert_eq!(config.visitor.keys[0].id, "k1");
+    assert_eq!(config.visitor.keys[0].key.reveal(), "value-of-TIDEGATE_VISITOR_KEY");
+
+    let site = config.site("shop").unwrap();
+    assert_eq!(site.hosts, ["localhost", "127.0.0.1"]);
+    assert_eq!(site.origins, ["http://localhost:8080"]);
+    assert_eq!(site.write_keys, ["demo-write-key"]);
+    assert_eq!(site.api_keys[0].reveal(), "value-of-SHOP_API_KEY");
+    assert_eq!(site.consent.default, Level::None);
+    assert_eq!(site.consent.segment_categories["Advertising"], Level::Marketing);
+
+    let meta = &config.destinations[0];
+    assert_eq!((meta.name.as_str(), meta.site.as_str(), meta.line), ("meta", "shop", 23));
+    assert_eq!(meta.plugin, PluginSource::BuiltIn("meta-capi".into()));
+    assert_eq!(meta.config, serde_json::json!({ "pixel_id": "123", "api_version": "v26.0" }));
+    assert_eq!(meta.secrets["access_token"].reveal(), "value-of-META_TOKEN");
+    assert_eq!(meta.base_url.as_ref().unwrap().as_str(), "http://127.0.0.1:9100/");
+    assert!(meta.allow_insecure && meta.enabled && !meta.test_mode);
+}
+
+#[test]
+fn tables_may_be_written_in_any_way_that_toml_has() {
+    let long = "[destination.config]\npixel_id = \"123\"\napi_version = \"v26.0\"\n[destination.secrets]\n";
+    let text = ISSUE.replace("config = { pixel_id = \"123\", api_version = \"v26.0\" }\n", "");
+    let text = text.replace("secrets = { access_token = \"env:META_TOKEN\" }\n", "");
+    let config = parse(&format!("{text}{long}access_token = \"env:META_TOKEN\"")).unwrap();
+    assert_eq!(config.destinations[0].config["pixel_id"], "123");
+    assert_eq!(config.destinations[0].secrets["access_token"].reveal(), "value-of-META_TOKEN");
+
+    let dotted =
+        changed("config = { pixel_id = \"123\", api_version", "config.pixel_id = \"123\"\nconfig = { x").unwrap_err();
+    assert!(dotted.to_string().contains("no valid TOML"), "{dotted}");
+    assert!(changed("consent = { default = \"none\" }", "consent.default = \"marketing\"").is_ok());
+}
+
+#[test]
+fn broken_toml_is_said_with_its_line() {
+    let said = said("http = \"127.0.0.1:8080\"", "http = \"127.0.0.1:8080");
+    assert!(said.starts_with("error: no valid TOML (invalid basic string"), "{said}");
+    assert!(said.ends_with("in tidegate.toml, line 3"), "{said}");
+}
+
+#[test]
+fn an_empty_file_lacks_what_has_no_default() {
+    let said = parse("").unwrap_err().to_string();
+    for missing in ["missing `admin.token`", "missing `visitor.keys`", "there is no `[[site]]`"] {
+        assert!(said.contains(missing), "{said}");
+    }
+}
+
+#[test]
+fn one_table_where_a_list_of_them_belongs_is_explained() {
+    let said = said("[[site]]", "[site]");
+    assert!(said.contains("error: `site` is a table in tidegate.toml, line 15"), "{said}");
+    assert!(said.contains("each beginning with `[[site]]`"), "{said}");
+}
+
+#[test]
+fn a_secret_is_never_part_of_a_message() {
+    let said = said("env:SHOP_API_KEY\"]", "geheim\", \"geheim\", \"geh eim\"]");
+    assert!(said.contains("is there twice"), "{said}");
+    assert!(!said.contains("geheim") && !said.contains("geh eim"), "{said}");
+}
+
+#[test]
+fn doubts_do_not_keep_the_gateway_from_starting() {
+    let config = changed("site = \"shop\"", "site = \"shop\"\nenabled = false").unwrap();
+    assert!(config.warnings.is_empty());
+    let config = changed("admin = \"127.0.0.1:9090\"", "admin = \"0.0.0.0:9090\"").unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.warnings[0].severity, Severity::Warning);
+}
+
+#[test]
+fn numbers_keep_their_ranges() {
+    assert!(said("[visitor]", "waiting_max = -1\n[visitor]").contains("`store.waiting_max = -1` is out of range"));
+    assert!(said("[visitor]", "waiting_max = 1.5\n[visitor]").contains("`store.waiting_max` is a fraction"));
+    assert_eq!(changed("[visitor]", "waiting_max = 7\n[visitor]").unwrap().store.waiting_max, 7);
+}
