@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-pub use mistake::{Mistake, Mistakes, Severity};
 pub(crate) use mistake::suggestion;
+pub use mistake::{Mistake, Mistakes, Severity};
 pub use secret::Secret;
 use tidegate_event::Level;
 use url::Url;
@@ -32,7 +32,7 @@ pub struct Config {
     pub sites: Vec<Site>,
     pub destinations: Vec<Destination>,
     /// What somebody should look at, though the gateway starts.
-    pub warnings: Vec<Mistake>,
+    pub warnings: Mistakes,
 }
 
 /// What a configuration is read in.

@@ -64,25 +64,30 @@ impl Mistake {
     }
 }
 
-/// Everything that is wrong in one file, in the order of its lines.
+/// Everything that is wrong in one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mistakes {
     /// The file's name, for messages.
     pub file: String,
     #[serde(rename = "mistakes")]
-    pub list: Vec<Mistake>,
+    list: Vec<Mistake>,
+}
+
+impl Default for Mistakes {
+    fn default() -> Mistakes {
+        Mistakes { file: "tidegate.toml".to_owned(), list: Vec::new() }
+    }
+}
+
+impl From<Vec<Mistake>> for Mistakes {
+    fn from(list: Vec<Mistake>) -> Mistakes {
+        let mut mistakes = Mistakes::default();
+        list.into_iter().for_each(|mistake| mistakes.push(mistake));
+        mistakes
+    }
 }
 
 impl Mistakes {
-    /// The name that a configuration file has by default.
-    pub const FILE: &str = "tidegate.toml";
-
-    /// These mistakes, by line; those without one come last.
-    pub fn new(mut list: Vec<Mistake>) -> Mistakes {
-        list.sort_by_key(|mistake| mistake.line.unwrap_or(usize::MAX));
-        Mistakes { file: Mistakes::FILE.to_owned(), list }
-    }
-
     /// The same, of the file of this name.
     #[must_use]
     pub fn named(mut self, file: impl Into<String>) -> Mistakes {
@@ -90,9 +95,31 @@ impl Mistakes {
         self
     }
 
-    /// How many of them keep the gateway from starting.
-    pub fn errors(&self) -> usize {
-        self.list.iter().filter(|mistake| mistake.severity == Severity::Error).count()
+    /// Adds one, after those of its line; those without a line come last.
+    pub fn push(&mut self, mistake: Mistake) {
+        let line = |mistake: &Mistake| mistake.line.unwrap_or(usize::MAX);
+        let at = self.list.partition_point(|other| line(other) <= line(&mistake));
+        self.list.insert(at, mistake);
+    }
+
+    /// Takes over all of `other`.
+    pub fn append(&mut self, other: &mut Mistakes) {
+        other.list.drain(..).for_each(|mistake| self.push(mistake));
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// In the order of their lines.
+    pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
+        self.list.iter()
+    }
+
+    /// How many of them are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.list.iter().filter(|mistake| mistake.severity == severity).count()
     }
 }
 

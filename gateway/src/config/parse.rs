@@ -11,18 +11,18 @@ use toml_edit::Document;
 use super::mistake::{Mistake, Mistakes};
 use super::reader::{Complaint, Node, Reader, Section};
 use super::secret;
-use super::{Admin, Config, Delivery, Limits, Listen, Plugins, Store, Surroundings, Visitor, VisitorKey};
+use super::{Admin, Config, Delivery, Limits, Listen, Plugins, Severity, Store, Surroundings, Visitor, VisitorKey};
 
 pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
     let reader = Reader::new(text, surroundings);
     let document = Document::parse(text).map_err(|error| {
         let what = error.message().trim().lines().map(str::trim).collect::<Vec<_>>().join(", ");
-        Mistakes::new(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
+        Mistakes::from(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
     })?;
     let config = whole(&reader.root(document.as_table()));
-    let mistakes = Mistakes::new(reader.into_mistakes());
+    let mistakes = Mistakes::from(reader.into_mistakes());
     match config {
-        Some(config) if mistakes.errors() == 0 => Ok(Config { warnings: mistakes.list, ..config }),
+        Some(config) if mistakes.count(Severity::Error) == 0 => Ok(Config { warnings: mistakes, ..config }),
         _ => Err(mistakes),
     }
 }
@@ -50,7 +50,7 @@ fn whole(root: &Section<'_>) -> Option<Config> {
         delivery,
         sites: sites?,
         destinations: destinations.parsed?,
-        warnings: Vec::new(),
+        warnings: Mistakes::default(),
     })
 }
 

@@ -53,7 +53,7 @@ fn changed(from: &str, to: &str) -> Result<Config, Mistakes> {
 }
 
 fn said(from: &str, to: &str) -> String {
-    changed(from, to).map_or_else(|mistakes| mistakes.to_string(), |config| Mistakes::new(config.warnings).to_string())
+    changed(from, to).map_or_else(|mistakes| mistakes.to_string(), |config| config.warnings.to_string())
 }
 
 #[test]
@@ -140,8 +140,7 @@ fn doubts_do_not_keep_the_gateway_from_starting() {
     let config = changed("site = \"shop\"", "site = \"shop\"\nenabled = false").unwrap();
     assert!(config.warnings.is_empty());
     let config = changed("admin = \"127.0.0.1:9090\"", "admin = \"0.0.0.0:9090\"").unwrap();
-    assert_eq!(config.warnings.len(), 1);
-    assert_eq!(config.warnings[0].severity, Severity::Warning);
+    assert_eq!(config.warnings.count(Severity::Warning), 1);
 }
 
 #[test]
