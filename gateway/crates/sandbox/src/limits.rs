@@ -1,0 +1,116 @@
+//! What one call may use: memory and tables summed, time, and the bytes that it returns.
+//!
+//! Owns the limits' enforcement while a plugin runs, and says afterwards which one was hit. Does not run a plugin.
+
+use tidegate_plugin_sdk::manifest::Limits;
+use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline, bail};
+
+/// What wasmtime reserves for one element of a table.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
+/// The most memories, tables and core instances of one component. A component of `wit-component` has one of each; more
+/// of them appear where components were composed.
+pub(crate) const MEMORIES_MAX: u32 = 4;
+pub(crate) const TABLES_MAX: u32 = 4;
+pub(crate) const CORE_INSTANCES_MAX: u32 = 16;
+
+/// What a store carries: the use of one call so far.
+pub(crate) struct State {
+    memory_used: usize,
+    memory_max: usize,
+    memory_exceeded: bool,
+    ticks: u32,
+    ticks_max: u32,
+    time_exceeded: bool,
+}
+
+/// The limit that a call hit, if it hit one.
+pub(crate) enum Hit {
+    None,
+    Memory,
+    Time,
+}
+
+/// A fresh store within `limits`.
+pub(crate) fn store(engine: &Engine, limits: &Limits) -> Store<State> {
+    let mut store = Store::new(
+        engine,
+        State {
+            memory_used: 0,
+            memory_max: usize::try_from(limits.memory_max.0).unwrap_or(usize::MAX),
+            memory_exceeded: false,
+            ticks: 0,
+            ticks_max: limits.time_max_ms,
+            time_exceeded: false,
+        },
+    );
+    store.limiter(|state| state);
+    // The callback is what kills; the deadline of one tick only makes it be asked once a tick. Ticks are counted while
+    // the plugin runs: should the machine be so busy that the thread stands still, that is not the plugin's fault.
+    store.epoch_deadline_callback(|mut store: StoreContextMut<'_, State>| Ok(store.data_mut().tick()));
+    store.set_epoch_deadline(1);
+    // Every string and list is charged here before the host allocates for it, by the size that it will have in the
+    // host's memory. That bounds what many small lists that point at the same large memory can cost.
+    store.set_hostcall_fuel(usize::try_from(limits.output_max.0).unwrap_or(usize::MAX));
+    store
+}
+
+impl State {
+    /// The limit that was hit.
+    pub(crate) fn hit(&self) -> Hit {
+        match (self.memory_exceeded, self.time_exceeded) {
+            (true, _) => Hit::Memory,
+            (false, true) => Hit::Time,
+            (false, false) => Hit::None,
+        }
+    }
+
+    fn tick(&mut self) -> UpdateDeadline {
+        self.ticks += 1;
+        // The first tick comes anywhere within the first millisecond.
+        if self.ticks > self.ticks_max {
+            self.time_exceeded = true;
+            return UpdateDeadline::Interrupt;
+        }
+        UpdateDeadline::Continue(1)
+    }
+
+    /// Accounts for a growth. One past the limit is a trap: a plugin that was told "no" would only fail later, elsewhere.
+    ///
+    /// Nothing is ever taken back, not even when a permitted growth fails after all: wasmtime also reports failures of
+    /// growths that it never asked about, and a plugin could earn memory by provoking them.
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, unit: usize) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let by = desired.saturating_sub(current).saturating_mul(unit);
+        let used = self.memory_used.saturating_add(by);
+        if used > self.memory_max {
+            self.memory_exceeded = true;
+            bail!("more memory than the manifest allows");
+        }
+        self.memory_used = used;
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.grow(current, desired, maximum, 1)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}

@@ -1,0 +1,258 @@
+//! A loaded plugin: runs one event, or one answer, in an instance that lives for that call only.
+//!
+//! Owns the calls and the checks of what comes back. Keeps nothing between two calls but how long they took.
+
+use std::str::Utf8Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tidegate_plugin_sdk::manifest::Manifest;
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Lower, TypedFunc};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+
+use crate::contract::{self, INTERFACE};
+use crate::engine::{Runtime, plain};
+use crate::error::{CallError, LoadError};
+use crate::inspect::Inspection;
+use crate::limits::{self, Hit, State};
+use crate::{Digest, Projection};
+
+/// The most requests that one event may become.
+pub const REQUESTS_MAX: usize = 100;
+/// The longest reason that a plugin gives, in bytes; what is longer is cut.
+pub const REASON_BYTES_MAX: usize = 1_024;
+/// The most path parameters, query parameters or headers of one request.
+const PAIRS_MAX: usize = 100;
+/// A plugin whose calls take longer than this, on average, holds up a thread that others wait for.
+const SLOW: Duration = Duration::from_millis(1);
+
+type TransformFunc<'a> =
+    TypedFunc<(&'a contract::Event, &'a contract::Context), (Result<Vec<contract::Request>, contract::Rejection>,)>;
+type ClassifyFunc<'a> = TypedFunc<(&'a contract::Response, u32, &'a contract::Context), (contract::Verdict,)>;
+
+/// A plugin that is ready to run. Cloning is cheap, and all clones are the same plugin.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+struct Inner {
+    inspection: Inspection,
+    projection: Projection,
+    instance: InstancePre<State>,
+    transform: ComponentExportIndex,
+    classify: ComponentExportIndex,
+    /// Moving average of a call's duration, in nanoseconds.
+    average_ns: AtomicU64,
+    // Last, so that the engine's clock runs for as long as anything above can.
+    runtime: Arc<Runtime>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Transformed {
+    /// The requests that report it; none when there is nothing to say.
+    Requests(Vec<contract::Request>),
+    /// It is none of this destination's business, and why.
+    Skip(String),
+    /// The platform would refuse or ignore it, and why.
+    Invalid(String),
+}
+
+impl Plugin {
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        inspection: Inspection,
+        instance: InstancePre<State>,
+    ) -> Result<Plugin, LoadError> {
+        let component = instance.component();
+        let lacks = |what: &str| LoadError::Contract(format!("it does not export {what}"));
+        let interface = component.get_export_index(None, INTERFACE).ok_or_else(|| lacks("the interface"))?;
+        let function = |name| component.get_export_index(Some(&interface), name).ok_or_else(|| lacks(name));
+        let (transform, classify) = (function("transform")?, function("classify")?);
+        let projection = Projection::new(&inspection.manifest);
+        let average_ns = AtomicU64::new(0);
+        let inner = Inner { inspection, projection, instance, transform, classify, average_ns, runtime };
+        Ok(Plugin(Arc::new(inner)))
+    }
+
+    /// What the plugin declares about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.inspection.manifest
+    }
+
+    /// SHA-256 of the component.
+    pub fn digest(&self) -> &Digest {
+        &self.0.inspection.digest
+    }
+
+    /// All that is known of the component from outside.
+    pub fn inspection(&self) -> &Inspection {
+        &self.0.inspection
+    }
+
+    /// What the plugin sees of an event.
+    pub fn projection(&self) -> &Projection {
+        &self.0.projection
+    }
+
+    /// Whether recent calls took so long, about a millisecond, that they should not be made on a thread that serves
+    /// others.
+    pub fn is_slow(&self) -> bool {
+        self.0.average_ns.load(Ordering::Relaxed) > SLOW.as_nanos() as u64
+    }
+
+    /// Turns one event, as [`Projection::apply`] made it, into the requests that report it.
+    ///
+    /// # Errors
+    /// When the plugin fails, or is stopped at one of its limits.
+    pub fn transform(&self, event: &contract::Event, ctx: &contract::Context) -> Result<Transformed, CallError> {
+        let (answer,) = self.run(|store, instance| {
+            let function: TransformFunc<'_> = typed(store, instance, &self.0.transform)?;
+            function.call(store, (event, ctx))
+        })?;
+        Ok(match answer {
+            Ok(requests) => Transformed::Requests(bounded(requests)?),
+            Err(contract::Rejection::Skip(reason)) => Transformed::Skip(cut(reason)),
+            Err(contract::Rejection::Invalid(reason)) => Transformed::Invalid(cut(reason)),
+        })
+    }
+
+    /// Says what the answer to a request that carried `count` events means.
+    ///
+    /// # Errors
+    /// When the plugin fails, is stopped at one of its limits, or judges another number of events.
+    pub fn classify(
+        &self,
+        response: &contract::Response,
+        count: u32,
+        ctx: &contract::Context,
+    ) -> Result<contract::Verdict, CallError> {
+        let (verdict,) = self.run(|store, instance| {
+            let function: ClassifyFunc<'_> = typed(store, instance, &self.0.classify)?;
+            function.call(store, (response, count, ctx))
+        })?;
+        judged(verdict, count)
+    }
+
+    /// Starts one instance and compares the types of its functions with the contract's.
+    pub(crate) fn start_once(&self) -> Result<(), LoadError> {
+        let types = self.run(|store, instance| {
+            let transform: wasmtime::Result<TransformFunc<'_>> = typed(store, instance, &self.0.transform);
+            let classify: wasmtime::Result<ClassifyFunc<'_>> = typed(store, instance, &self.0.classify);
+            Ok(transform.map(|_| ()).and(classify.map(|_| ())).map_err(|e| plain(&e)))
+        });
+        types.map_err(LoadError::Start)?.map_err(LoadError::Contract)
+    }
+
+    /// Runs `call` in a fresh instance, within the manifest's limits.
+    fn run<R>(&self, call: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>) -> Result<R, CallError> {
+        let runtime = &self.0.runtime;
+        let _running = runtime.ticker.run();
+        let began = now();
+        let mut store = limits::store(&runtime.engine, &self.manifest().limits);
+        let outcome = self.0.instance.instantiate(&mut store).and_then(|instance| call(&mut store, &instance));
+        self.record(began.elapsed());
+        outcome.map_err(|error| self.explain(&error, store.data()))
+    }
+
+    /// Adds a duration to the moving average, with the weight of one in eight. Two calls at once may lose one: it is a
+    /// hint.
+    fn record(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let average = self.0.average_ns.load(Ordering::Relaxed);
+        self.0.average_ns.store(average - average / 8 + took / 8, Ordering::Relaxed);
+    }
+
+    fn explain(&self, error: &wasmtime::Error, state: &State) -> CallError {
+        let limits = &self.manifest().limits;
+        match state.hit() {
+            Hit::Memory => return CallError::Memory { limit: limits.memory_max },
+            Hit::Time => return CallError::Timeout { limit_ms: limits.time_max_ms },
+            Hit::None => {}
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return CallError::Busy;
+        }
+        if let Some(trap) = error.downcast_ref::<Trap>() {
+            return CallError::Trap(reason(*trap));
+        }
+        if error.is::<Utf8Error>() {
+            return CallError::Malformed("text that is not UTF-8".into());
+        }
+        let message = error.root_cause().to_string();
+        // The type of this error is private to wasmtime; a test holds on to its words.
+        if message.contains("fuel allocated for hostcalls has been exhausted") {
+            return CallError::OutputTooLarge { what: "bytes", limit: limits.output_max.0 };
+        }
+        CallError::Malformed(message)
+    }
+}
+
+fn typed<Params, Results>(
+    store: &mut Store<State>,
+    instance: &Instance,
+    index: &ComponentExportIndex,
+) -> wasmtime::Result<TypedFunc<Params, Results>>
+where
+    Params: ComponentNamedList + Lower,
+    Results: ComponentNamedList + Lift,
+{
+    instance.get_typed_func(store, index)
+}
+
+/// The requests, if there are not too many, nor too many of anything in one of them. Bytes are bounded while they are
+/// copied out of the plugin.
+fn bounded(requests: Vec<contract::Request>) -> Result<Vec<contract::Request>, CallError> {
+    let too_many = |what, limit: usize| Err(CallError::OutputTooLarge { what, limit: limit as u64 });
+    if requests.len() > REQUESTS_MAX {
+        return too_many("requests", REQUESTS_MAX);
+    }
+    for request in &requests {
+        let parts =
+            [("path parameters", &request.path), ("query parameters", &request.query), ("headers", &request.headers)];
+        if let Some((what, _)) = parts.into_iter().find(|(_, pairs)| pairs.len() > PAIRS_MAX) {
+            return too_many(what, PAIRS_MAX);
+        }
+    }
+    Ok(requests)
+}
+
+/// The verdict, if it judges as many events as there were.
+fn judged(verdict: contract::Verdict, count: u32) -> Result<contract::Verdict, CallError> {
+    use contract::{Outcome, Verdict};
+    Ok(match verdict {
+        Verdict::Reject(reason) => Verdict::Reject(cut(reason)),
+        Verdict::Credentials(reason) => Verdict::Credentials(cut(reason)),
+        Verdict::Each(outcomes) if outcomes.len() != count as usize => {
+            return Err(CallError::Malformed(format!("{} outcomes for {count} events", outcomes.len())));
+        }
+        Verdict::Each(outcomes) => {
+            let cut_each = |outcome| match outcome {
+                Outcome::Reject(reason) => Outcome::Reject(cut(reason)),
+                other => other,
+            };
+            Verdict::Each(outcomes.into_iter().map(cut_each).collect())
+        }
+        other => other,
+    })
+}
+
+/// A reason ends in traces and lists: it is cut to what a person reads.
+fn cut(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    reason
+}
+
+fn reason(trap: Trap) -> String {
+    match trap {
+        Trap::UnreachableCodeReached => "it stopped itself (a panic, or out of memory)".into(),
+        Trap::StackOverflow => "it recursed too deeply".into(),
+        other => other.to_string().trim_start_matches("wasm trap: ").to_owned(),
+    }
+}
+
+/// How long a call took only decides where the next one runs; no outcome depends on it, so it needs no clock of its own.
+#[expect(clippy::disallowed_methods, reason = "measures a duration; see above")]
+fn now() -> Instant {
+    Instant::now()
+}
