@@ -116,7 +116,10 @@ impl Platform for Ga4 {
         Tally {
             answer: Answer::empty(204),
             events: events.len() as u64,
-            event_ids: events.into_iter().filter_map(|event| event.params.event_id.or(event.params.transaction_id)).collect(),
+            event_ids: events
+                .into_iter()
+                .filter_map(|event| event.params.event_id.or(event.params.transaction_id))
+                .collect(),
         }
     }
 }

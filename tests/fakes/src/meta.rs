@@ -90,7 +90,8 @@ impl Platform for Meta {
 
     fn judge(&self, request: &Received, now_ms: i64) -> Judgement {
         if let Some(refusal) = self.refusal(request, now_ms) {
-            let problem = format!("{}: {}", refusal.code, refusal.told.as_ref().map_or(&refusal.message, |told| &told.1));
+            let problem =
+                format!("{}: {}", refusal.code, refusal.told.as_ref().map_or(&refusal.message, |told| &told.1));
             return Judgement { answer: refusal.answer(), events: Vec::new(), problems: vec![problem] };
         }
         let events = request.json.as_ref().and_then(|body| body["data"].as_array()).cloned().unwrap_or_default();

@@ -48,12 +48,7 @@ enum Ending {
 struct Cut;
 
 /// Takes connections until stopped; each is a task of the tracker's.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    state: Arc<State>,
-    tracker: TaskTracker,
-    stopped: CancellationToken,
-) {
+pub(crate) async fn accept(listener: TcpListener, state: Arc<State>, tracker: TaskTracker, stopped: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stopped.cancelled() => return,

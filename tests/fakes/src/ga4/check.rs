@@ -364,7 +364,8 @@ fn looks_like_email(text: &str) -> bool {
     let mut words = text.split(|c: char| c.is_whitespace() || matches!(c, '?' | '&' | '=' | '/' | ',' | ';'));
     words.any(|word| {
         word.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && domain.split_once('.').is_some_and(|(name, suffix)| !name.is_empty() && suffix.len() >= 2)
+            !local.is_empty()
+                && domain.split_once('.').is_some_and(|(name, suffix)| !name.is_empty() && suffix.len() >= 2)
         })
     })
 }

@@ -70,7 +70,9 @@ impl Fault {
     /// Meta's `error_subcode` and `error_user_title`. 2804019 has been seen; the others are from memory.
     pub(super) fn code(&self) -> (i64, &'static str) {
         match self {
-            Fault::Missing(_) | Fault::Malformed { .. } | Fault::TooMany(_) => (2804019, "Server-side API parameter error"),
+            Fault::Missing(_) | Fault::Malformed { .. } | Fault::TooMany(_) => {
+                (2804019, "Server-side API parameter error")
+            }
             Fault::TooOld { .. } => (2804003, "Event Timestamp Too Old"),
             Fault::InTheFuture { .. } => (2804004, "Event Timestamp in the Future"),
             Fault::NobodyToMatch { .. } => (2804050, "Insufficient Customer Information Parameters"),
@@ -292,5 +294,9 @@ fn is_browser_id(text: &str, key: &str) -> bool {
     let [version, index, time_ms, id] = parts[..] else { return false };
     let id_head = id.split('.').next().unwrap_or_default();
     let id_is_right = if key == "fbp" { is_number(id_head) } else { !id_head.is_empty() };
-    version == "fb" && matches!(index, "0" | "1" | "2" | "3") && is_number(time_ms) && time_ms.len() == 13 && id_is_right
+    version == "fb"
+        && matches!(index, "0" | "1" | "2" | "3")
+        && is_number(time_ms)
+        && time_ms.len() == 13
+        && id_is_right
 }
