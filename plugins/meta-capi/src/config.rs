@@ -1,0 +1,133 @@
+//! The destination's configuration, as `[config]` of `plugin.toml` describes it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use serde::Deserialize;
+use tidegate_plugin_sdk::Rejection;
+
+/// Text that is borrowed from the configuration wherever it has no escapes, even inside an `Option` or a map.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the plugin itself needs of it: `pixel_id` and `api_version` go into the endpoint's path by the gateway.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config<'a> {
+    #[serde(borrow)]
+    pub(crate) test_event_code: Option<Text<'a>>,
+    pub(crate) action_source: ActionSource,
+    pub(crate) action_source_without_browser: WithoutBrowser,
+    #[serde(borrow)]
+    pub(crate) event_source_url: Option<Text<'a>>,
+    pub(crate) custom_events: CustomEvents,
+    #[serde(borrow)]
+    pub(crate) events: BTreeMap<Text<'a>, Text<'a>>,
+    pub(crate) limited_data_use: LimitedDataUse,
+    pub(crate) limited_data_use_country: u32,
+    pub(crate) limited_data_use_state: u32,
+}
+
+/// Where a conversion happened ("Server Event Parameters"). `app` and `business_messaging` need data of their own that
+/// nobody collects here.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ActionSource {
+    #[default]
+    Website,
+    Email,
+    PhoneCall,
+    Chat,
+    PhysicalStore,
+    SystemGenerated,
+    Other,
+}
+
+impl ActionSource {
+    pub(crate) const ALL: [ActionSource; 7] = [
+        ActionSource::Website,
+        ActionSource::Email,
+        ActionSource::PhoneCall,
+        ActionSource::Chat,
+        ActionSource::PhysicalStore,
+        ActionSource::SystemGenerated,
+        ActionSource::Other,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            ActionSource::Website => "website",
+            ActionSource::Email => "email",
+            ActionSource::PhoneCall => "phone_call",
+            ActionSource::Chat => "chat",
+            ActionSource::PhysicalStore => "physical_store",
+            ActionSource::SystemGenerated => "system_generated",
+            ActionSource::Other => "other",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<ActionSource> {
+        ActionSource::ALL.into_iter().find(|source| source.as_str() == name)
+    }
+}
+
+/// What becomes of a website event that lacks what Meta requires of one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WithoutBrowser {
+    #[default]
+    Other,
+    Email,
+    PhoneCall,
+    Chat,
+    PhysicalStore,
+    SystemGenerated,
+    Refuse,
+}
+
+impl WithoutBrowser {
+    /// The source to name instead; none when the event is to be refused.
+    pub(crate) const fn source(self) -> Option<ActionSource> {
+        match self {
+            WithoutBrowser::Other => Some(ActionSource::Other),
+            WithoutBrowser::Email => Some(ActionSource::Email),
+            WithoutBrowser::PhoneCall => Some(ActionSource::PhoneCall),
+            WithoutBrowser::Chat => Some(ActionSource::Chat),
+            WithoutBrowser::PhysicalStore => Some(ActionSource::PhysicalStore),
+            WithoutBrowser::SystemGenerated => Some(ActionSource::SystemGenerated),
+            WithoutBrowser::Refuse => None,
+        }
+    }
+}
+
+/// What to do with events that have no name of Meta's.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CustomEvents {
+    #[default]
+    Send,
+    Drop,
+}
+
+/// When `data_processing_options` says LDU.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LimitedDataUse {
+    #[default]
+    Consent,
+    Always,
+}
+
+/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
+pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
+    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
+}
