@@ -58,6 +58,7 @@ pub mod names;
 mod properties;
 mod purposes;
 mod request;
+mod scalar;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
@@ -66,6 +67,7 @@ pub use bindings::types::*;
 #[doc(hidden)]
 pub use bindings::{__export_destination, types as __types};
 pub use properties::Properties;
+pub use scalar::{Scalar, Text};
 
 /// A destination: what turns an event into requests, and answers into verdicts.
 pub trait Plugin {

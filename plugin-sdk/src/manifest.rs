@@ -38,7 +38,8 @@ pub struct Manifest {
     /// How the gateway authenticates a request after the plugin has returned. None: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// The fields of an event that the plugin sees; every other is absent.
+    /// The fields of an event that the plugin sees; every other is absent. A name that ends in `*` grants all that
+    /// begin like it: `click.*`, `cookie._ga_*`, `user.*`.
     #[serde(default)]
     pub reads: BTreeMap<String, Read>,
     /// How the gateway joins the requests of several events.

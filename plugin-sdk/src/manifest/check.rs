@@ -48,7 +48,8 @@ const FIELDS: &[&str] = &[
     "user.anonymous_id",
     "user.id",
 ];
-/// Their last part is a name, or `*` for all of them.
+/// Their last part is a name, the beginning of names (`cookie._ga_*`), or `*` for all of them. A person's identifiers
+/// are granted one by one or all together: each wants normalising of its own.
 const FAMILIES: &[&str] = &["click.", "cookie.", "properties.", "user."];
 
 const EMAIL_NORMALIZERS: &[Normalizer] =
@@ -184,8 +185,13 @@ fn check_auth(auth: &Auth, mistakes: &mut Mistakes<'_>) {
 }
 
 fn check_read(field: &str, read: &Read, mistakes: &mut Mistakes<'_>) {
-    let family = FAMILIES.iter().find(|family| field.starts_with(**family) && field.len() > family.len());
-    if (!FIELDS.contains(&field) && family.is_none()) || field.chars().any(char::is_control) {
+    let name = FAMILIES.iter().find_map(|family| field.strip_prefix(family)).unwrap_or_default();
+    let fits = match name.find('*') {
+        None => !name.is_empty(),
+        Some(0) => name.len() == 1,
+        Some(at) => at == name.len() - 1 && !field.starts_with("user."),
+    };
+    if (!FIELDS.contains(&field) && !fits) || field.chars().any(char::is_control) {
         let hint = "`user.…`, `click.…`, `cookie.…`, `properties.…`, `page.url`, `client.ip`, `event.value` and so on";
         mistakes.add(field, format!("`{}` is no field of an event", field.escape_debug()), hint);
     }

@@ -91,6 +91,9 @@ fn every_mistake_is_found_at_its_line() {
         ("scheme = \"header\"", "scheme = \"magic\"", "unknown variant `magic`"),
         ("user.email", "user_email", "`user_email` is no field of an event, line 16\nhint: `user.…`"),
         ("click.*", "click.", "`click.` is no field of an event, line 17"),
+        ("click.*", "click.*clid", "`click.*clid` is no field of an event, line 17"),
+        ("click.*", "cookie._ga_*", ""),
+        ("user.email", "user.e*", "`user.e*` is no field of an event, line 16"),
         ("\"match key\"", "\"  \"", "`why` of `user.email` must be 1 to 200 characters on one line, line 16"),
         (
             "as = \"plain\", why = \"attribution\"",

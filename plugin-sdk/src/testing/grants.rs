@@ -20,9 +20,14 @@ pub(super) fn not_granted(manifest: &Manifest, event: &Event) -> Vec<String> {
     problems
 }
 
+/// The grant of a field: by its name, or else by one that ends in `*` and is its beginning.
 fn grant<'a>(manifest: &'a Manifest, field: &str) -> Option<&'a Read> {
-    let family = field.split_once('.').map(|(family, _)| format!("{family}.*"));
-    manifest.reads.get(field).or_else(|| manifest.reads.get(&family?))
+    // `cookie.*` grants a whole family, `cookie._ga_*` all that begins so.
+    let begins = |pattern: &str| pattern.strip_suffix('*').is_some_and(|beginning| field.starts_with(beginning));
+    manifest
+        .reads
+        .get(field)
+        .or_else(|| manifest.reads.iter().find(|(pattern, _)| begins(pattern)).map(|(_, read)| read))
 }
 
 /// The manifest's names of all that the event has.
