@@ -5,6 +5,8 @@
 //!
 //! Beside the queue the same store keeps each entry's journal (for traces and de-duplication) and profiles.
 
+pub mod sqlite;
 mod types;
 
+pub use sqlite::SqliteQueue;
 pub use types::*;

@@ -1,0 +1,505 @@
+//! The one thread that writes: gathers what is asked for at the same time into one commit. Decides nothing about
+//! leases; it tells the board what has been committed, and only then answers.
+//!
+//! A group is tried without savepoints first, because almost every group succeeds. When one request's own statements
+//! fail, the group is rolled back and tried again with a savepoint around each request, so that only that one fails.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::board::{Board, Place, Slot};
+use super::fault::{self, Cause, Condition, Reach, Stage};
+use super::sweep::Sweeper;
+use super::write::{self, Effect, Stored};
+use super::{read, schema};
+use crate::{Appended, Attempt, DeliveryKey, Entry, Error, NewState, Replay, Retention, Settled};
+
+/// A group ends at so many requests, or so many bytes.
+const GROUP_MAX: usize = 512;
+const GROUP_BYTES_MAX: usize = 1 << 20;
+/// How often the writer looks around when nothing is asked of it: for another process's changes, above all.
+const IDLE: Duration = Duration::from_millis(500);
+/// After so many pages, roughly, the log is copied into the file.
+const CHECKPOINT_PAGES: usize = 4000;
+const PAGE_BYTES: usize = 4096;
+
+/// What is asked of the writer.
+pub(super) enum Request {
+    Append(Entry, Answer<Appended>),
+    Settle(Vec<Attempt>, Answer<Vec<Settled>>),
+    Replay { letters: Vec<Replay>, now_ms: u64, answer: Answer<usize> },
+    Purge(Vec<DeliveryKey>, Answer<usize>),
+    Sweep { now_ms: u64, retention: Retention, answer: Answer<usize> },
+    /// Ends the thread when everything before it is done.
+    Close(Answer<()>),
+}
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// A request with the room that it takes in the channel.
+pub(super) struct Envelope {
+    pub(super) request: Request,
+    pub(super) room: u32,
+}
+
+/// All that the thread owns.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    /// Only where it serves.
+    pub(super) board: Option<Arc<Mutex<Board>>>,
+    pub(super) condition: Arc<Condition>,
+    pub(super) requests: Receiver<Envelope>,
+    pub(super) room: Arc<Semaphore>,
+    pub(super) waiting_max: u64,
+    pub(super) data_version: i64,
+    pub(super) sweeper: Sweeper,
+    pub(super) log_pages: usize,
+}
+
+/// What a request came to, if the transaction comes about.
+enum Done {
+    Stored(Stored),
+    Duplicate,
+    Settled(Vec<Settled>),
+    Changed(usize, Vec<Effect>),
+}
+
+/// Why a group came to nothing.
+struct Failed {
+    reach: Reach,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Isolation {
+    Shared,
+    Each,
+}
+
+/// What a transaction has done so far.
+#[derive(Default)]
+struct Progress {
+    /// Deliveries that wait now, counting what this transaction did; only an estimate within a savepoint's failure.
+    waiting: u64,
+    /// Whose attempts are being written.
+    settling: Vec<DeliveryKey>,
+}
+
+impl Writer {
+    /// Runs until it is told to close, or nobody is left to ask.
+    pub(super) fn run(mut self) {
+        let mut closing = None;
+        while closing.is_none() {
+            let first = match self.requests.recv_timeout(IDLE) {
+                Ok(envelope) => envelope,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look_around();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut group = Vec::new();
+            let mut bytes = 0;
+            let mut next = Some(first);
+            while let Some(Envelope { request, room }) = next {
+                self.room.add_permits(room as usize);
+                if let Request::Close(answer) = request {
+                    closing = Some(answer);
+                    break;
+                }
+                bytes += request.bytes();
+                group.push(request);
+                next = (group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX)
+                    .then(|| self.requests.try_recv().ok())
+                    .flatten();
+            }
+            self.process(group);
+            self.log_pages += bytes / PAGE_BYTES;
+            if self.log_pages >= CHECKPOINT_PAGES {
+                self.checkpoint();
+            }
+        }
+        self.finish(closing);
+    }
+
+    fn finish(self, closing: Option<Answer<()>>) {
+        if self.condition.fatal().is_none() {
+            // The log is complete without it; this only saves the next start the reading.
+            if let Err(error) = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                tracing::warn!(%error, "the queue's log was not copied at the end: {error}");
+            }
+        }
+        drop(self.conn);
+        if let Some(answer) = closing {
+            // Nobody waits for it when the queue was dropped.
+            let _ = answer.send(Ok(()));
+        }
+    }
+
+    /// Commits a group and answers it.
+    fn process(&mut self, group: Vec<Request>) {
+        if group.is_empty() {
+            return;
+        }
+        if let Some(cause) = self.condition.fatal() {
+            group.into_iter().for_each(|request| request.fail(|operation| cause.fatal(operation)));
+            return;
+        }
+        let mut outcome = self.attempt(&group, Isolation::Shared);
+        if matches!(&outcome, Err(Failed { reach: Reach::Request, .. })) {
+            outcome = self.attempt(&group, Isolation::Each);
+        }
+        match outcome {
+            Ok(done) => {
+                self.condition.set_trouble(None);
+                self.log_pages += 3 * group.len();
+                self.apply(group, done);
+            }
+            Err(Failed { reach: Reach::Store, cause }) => {
+                self.condition.fail(cause.clone());
+                group.into_iter().for_each(|request| request.fail(|operation| cause.fatal(operation)));
+            }
+            Err(Failed { cause, .. }) => {
+                self.condition.set_trouble(Some(cause.clone()));
+                group.into_iter().for_each(|request| request.fail(|operation| cause.unavailable(operation)));
+            }
+        }
+    }
+
+    /// One transaction with the whole group. After a failure nothing of it is left, in the file or on the board.
+    fn attempt(&mut self, group: &[Request], isolation: Isolation) -> Result<Vec<Result<Done, Error>>, Failed> {
+        let mut progress = Progress::default();
+        let outcome = self.transact(group, isolation, &mut progress);
+        let Err(mut failed) = outcome else { return outcome };
+        if let Some(board) = &self.board {
+            let mut board = locked(board);
+            progress.settling.iter().for_each(|key| board.abandon_settling(key));
+        }
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            failed = Failed { reach: Reach::Store, cause: Cause::of(&error) };
+        }
+        Err(failed)
+    }
+
+    fn transact(
+        &mut self,
+        group: &[Request],
+        isolation: Isolation,
+        progress: &mut Progress,
+    ) -> Result<Vec<Result<Done, Error>>, Failed> {
+        let failed = |error: rusqlite::Error| Failed::new(&error, Stage::Statement);
+        self.execute("BEGIN IMMEDIATE").map_err(failed)?;
+        self.notice_changes().map_err(failed)?;
+        progress.waiting = match &self.board {
+            Some(board) => locked(board).waiting(),
+            // Only a replay needs to know, and only another process's replay gets here.
+            None => write::waiting(&self.conn).map_err(failed)?,
+        };
+        let mut done = Vec::with_capacity(group.len());
+        for request in group {
+            done.push(match isolation {
+                Isolation::Shared => self.perform(request, progress).map_err(failed)?,
+                Isolation::Each => self.perform_alone(request, progress)?,
+            });
+        }
+        self.execute("COMMIT").map_err(|error| Failed::new(&error, Stage::Commit))?;
+        Ok(done)
+    }
+
+    /// Performs a request that may fail without the others.
+    fn perform_alone(&mut self, request: &Request, progress: &mut Progress) -> Result<Result<Done, Error>, Failed> {
+        let failed = |error: rusqlite::Error| Failed::new(&error, Stage::Statement);
+        let waiting = progress.waiting;
+        let settling = progress.settling.len();
+        self.execute("SAVEPOINT alone").map_err(failed)?;
+        let outcome = self.perform(request, progress);
+        let error = match outcome {
+            Ok(done) => {
+                self.execute("RELEASE alone").map_err(failed)?;
+                return Ok(done);
+            }
+            Err(error) => Failed::new(&error, Stage::Statement),
+        };
+        if error.reach != Reach::Request {
+            return Err(error);
+        }
+        self.execute("ROLLBACK TO alone").and_then(|()| self.execute("RELEASE alone")).map_err(failed)?;
+        progress.waiting = waiting;
+        if let Some(board) = &self.board {
+            let mut board = locked(board);
+            progress.settling.drain(settling..).for_each(|key| board.abandon_settling(&key));
+        }
+        Ok(Err(error.cause.unavailable(request.operation())))
+    }
+
+    /// The statements of one request. The inner error is the request's own answer, and has changed nothing.
+    fn perform(&mut self, request: &Request, progress: &mut Progress) -> rusqlite::Result<Result<Done, Error>> {
+        let max = self.waiting_max;
+        match request {
+            Request::Append(entry, _) => {
+                let due = write::due(&entry.deliveries);
+                // What is known already is no more to store, however full the queue is.
+                if due > 0 && progress.waiting + due > max && !write::is_known(&self.conn, &entry.key)? {
+                    return Ok(Err(Error::Full { waiting: progress.waiting, max }));
+                }
+                let Some(stored) = write::append(&self.conn, entry)? else { return Ok(Ok(Done::Duplicate)) };
+                progress.waiting += due;
+                Ok(Ok(Done::Stored(stored)))
+            }
+            Request::Settle(attempts, _) => {
+                let settled = attempts.iter().map(|attempt| self.settle(attempt, progress));
+                let settled: Vec<_> = settled.collect::<rusqlite::Result<_>>()?;
+                Ok(Ok(Done::Settled(settled)))
+            }
+            Request::Replay { letters, now_ms, .. } => {
+                let adds = write::replay_adds(letters);
+                if adds > 0 && progress.waiting + adds > max {
+                    return Ok(Err(Error::Full { waiting: progress.waiting, max }));
+                }
+                let mut effects = Vec::new();
+                let mut count = 0;
+                for letter in letters {
+                    count += usize::from(write::replay(&self.conn, letter, *now_ms, &mut effects)?);
+                }
+                progress.waiting +=
+                    effects.iter().filter(|effect| matches!(effect, Effect::Queued { .. })).count() as u64;
+                Ok(Ok(Done::Changed(count, effects)))
+            }
+            Request::Purge(keys, _) => {
+                let mut effects = Vec::new();
+                let mut count = 0;
+                for key in keys {
+                    count += usize::from(write::purge(&self.conn, key, &mut effects)?);
+                }
+                Ok(Ok(Done::Changed(count, effects)))
+            }
+            Request::Sweep { now_ms, retention, .. } => {
+                let mut effects = Vec::new();
+                let count = self.sweeper.sweep(&self.conn, *now_ms, *retention, &mut effects)?;
+                Ok(Ok(Done::Changed(count, effects)))
+            }
+            Request::Close(_) => Ok(Err(Error::Closed)),
+        }
+    }
+
+    fn settle(&self, attempt: &Attempt, progress: &mut Progress) -> rusqlite::Result<Settled> {
+        let ticket = self.board.as_ref().and_then(|board| locked(board).begin_settling(attempt));
+        let Some(ticket) = ticket else { return Ok(Settled::LeaseLost) };
+        progress.settling.push(attempt.key);
+        if !write::settle(&self.conn, attempt, ticket)? {
+            if let Some(board) = &self.board {
+                locked(board).abandon_settling(&attempt.key);
+            }
+            return Ok(Settled::LeaseLost);
+        }
+        if !matches!(attempt.outcome, crate::Outcome::Retry(_)) {
+            progress.waiting = progress.waiting.saturating_sub(1);
+        }
+        Ok(Settled::Recorded)
+    }
+
+    /// Tells the board what has been committed, then everybody who waits.
+    fn apply(&self, group: Vec<Request>, done: Vec<Result<Done, Error>>) {
+        let mut board = self.board.as_ref().map(locked);
+        let replies: Vec<_> =
+            group.into_iter().zip(done).map(|(request, done)| conclude(board.as_deref_mut(), request, done)).collect();
+        drop(board);
+        replies.into_iter().for_each(Reply::send);
+    }
+
+    /// Notices what another process has changed, and tries again what failed.
+    fn look_around(&mut self) {
+        if self.condition.fatal().is_some() {
+            return;
+        }
+        let looked = self.notice_changes().and_then(|()| {
+            // A commit that changes nothing tells whether there is space again; readiness waits for it.
+            let known = schema::version_known();
+            let probe = format!("BEGIN IMMEDIATE; PRAGMA user_version = {known}; COMMIT");
+            match self.condition.trouble() {
+                Some(_) => self.conn.execute_batch(&probe).map(|()| self.condition.set_trouble(None)),
+                None => Ok(()),
+            }
+        });
+        if let Err(error) = looked {
+            let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
+            if !rolled_back || fault::reach(&error, Stage::Commit) == Reach::Store {
+                self.condition.fail(Cause::of(&error));
+            }
+        }
+        if self.log_pages > 0 {
+            self.checkpoint();
+        }
+    }
+
+    /// Reads the counts again when another process has committed since the last look.
+    fn notice_changes(&mut self) -> rusqlite::Result<()> {
+        let Some(board) = &self.board else { return Ok(()) };
+        let data_version = data_version(&self.conn)?;
+        if data_version != self.data_version {
+            let tallies = read::tallies(&self.conn)?;
+            locked(board).reload(tallies);
+            self.data_version = data_version;
+        }
+        Ok(())
+    }
+
+    /// Copies the log into the file, so that the log begins anew. A failed sync here is as fatal as in a commit: the
+    /// log's frames would be overwritten although the file may not have them.
+    fn checkpoint(&mut self) {
+        self.log_pages = 0;
+        let copied = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied
+            && fault::reach(&error, Stage::Commit) == Reach::Store
+        {
+            self.condition.fail(Cause::of(&error));
+        }
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+impl Request {
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Append(..) => "append",
+            Self::Settle(..) => "settle",
+            Self::Replay { .. } => "replay",
+            Self::Purge(..) => "purge",
+            Self::Sweep { .. } => "sweep",
+            Self::Close(_) => "close",
+        }
+    }
+
+    /// How many bytes it will write, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let deliveries = |all: &[crate::NewDelivery]| all.iter().map(|one| one.payload.len() + 100).sum::<usize>();
+        match self {
+            Self::Append(entry, _) => {
+                let fields = entry.profile.iter().flat_map(|patch| &patch.fields);
+                let profile = fields.map(|field| field.name.len() + field.value.len() + 100).sum::<usize>();
+                entry.record.len() + deliveries(&entry.deliveries) + profile + 100
+            }
+            Self::Settle(attempts, _) => attempts.iter().map(|attempt| attempt.record.len() + 100).sum(),
+            Self::Replay { letters, .. } => {
+                let instead = letters.iter().map(|letter| match &letter.with {
+                    crate::ReplayWith::AsRecorded => 100,
+                    crate::ReplayWith::Instead(all) => 100 + deliveries(all),
+                });
+                instead.sum()
+            }
+            Self::Purge(keys, _) => 100 * keys.len(),
+            Self::Sweep { .. } | Self::Close(_) => 0,
+        }
+    }
+
+    fn fail(self, error: impl Fn(&'static str) -> Error) {
+        let error = error(self.operation());
+        conclude(None, self, Err(error)).send();
+    }
+}
+
+/// An answer that is ready to be sent.
+enum Reply {
+    Append(Answer<Appended>, Result<Appended, Error>),
+    Settle(Answer<Vec<Settled>>, Result<Vec<Settled>, Error>),
+    Change(Answer<usize>, Result<usize, Error>),
+    Close(Answer<()>, Result<(), Error>),
+}
+
+impl Reply {
+    fn send(self) {
+        // Who asked may have gone; what was committed stays committed.
+        match self {
+            Self::Append(answer, result) => drop(answer.send(result)),
+            Self::Settle(answer, result) => drop(answer.send(result)),
+            Self::Change(answer, result) => drop(answer.send(result)),
+            Self::Close(answer, result) => drop(answer.send(result)),
+        }
+    }
+}
+
+impl Failed {
+    fn new(error: &rusqlite::Error, stage: Stage) -> Self {
+        Self { reach: fault::reach(error, stage), cause: Cause::of(error) }
+    }
+}
+
+pub(super) fn locked(board: &Arc<Mutex<Board>>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that changes when another connection commits, as this connection sees it.
+pub(super) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
+/// Tells the board what one request changed, and makes its answer.
+fn conclude(mut board: Option<&mut Board>, request: Request, done: Result<Done, Error>) -> Reply {
+    match request {
+        Request::Append(entry, answer) => Reply::Append(answer, done.map(|done| match done {
+            Done::Stored(stored) => {
+                if let Some(board) = board {
+                    appended(board, entry, stored);
+                }
+                Appended::Stored
+            }
+            _ => Appended::Duplicate,
+        })),
+        Request::Settle(attempts, answer) => Reply::Settle(answer, done.map(|done| {
+            let Done::Settled(settled) = done else { return Vec::new() };
+            for (attempt, settled) in attempts.iter().zip(&settled) {
+                if let (Settled::Recorded, Some(board)) = (settled, board.as_deref_mut()) {
+                    board.settled(&attempt.key, &attempt.outcome);
+                }
+            }
+            settled
+        })),
+        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Sweep { answer, .. } => {
+            Reply::Change(answer, done.map(|done| {
+                let Done::Changed(count, effects) = done else { return 0 };
+                if let Some(board) = board {
+                    effects.into_iter().for_each(|effect| changed(board, effect));
+                }
+                count
+            }))
+        }
+        Request::Close(answer) => Reply::Close(answer, done.map(drop)),
+    }
+}
+
+fn appended(board: &mut Board, entry: Entry, stored: Stored) {
+    let key = Arc::new(entry.key);
+    for (payload_seq, delivery) in (stored.first_payload..).zip(entry.deliveries) {
+        let NewState::Due(due_ms) = delivery.state else {
+            board.born_dead(&delivery.destination);
+            continue;
+        };
+        let slot = Slot {
+            entry: key.clone(),
+            attempts: 0,
+            recorded: 0,
+            payload_seq,
+            payload_len: delivery.payload.len(),
+            payload: Some(delivery.payload),
+        };
+        let place = Place { due_ms, queued_ms: entry.received_ms, entry: stored.seq, key: delivery.key };
+        board.queued(&delivery.destination, place, slot);
+    }
+}
+
+fn changed(board: &mut Board, effect: Effect) {
+    match effect {
+        Effect::Queued { destination, place, slot } => board.queued(&destination, place, slot),
+        Effect::BornDead { destination } => board.born_dead(&destination),
+        Effect::Buried { destination } => board.buried(&destination),
+    }
+}
