@@ -1,23 +1,9 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Deref;
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::Rejection;
-
-/// Text that is borrowed from the configuration wherever it has no escapes, even inside an `Option` or a map.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
+use tidegate_plugin_sdk::{Rejection, Text};
 
 /// What the plugin itself needs of it: `pixel_id` and `api_version` go into the endpoint's path by the gateway.
 #[derive(Debug, Default, Deserialize)]

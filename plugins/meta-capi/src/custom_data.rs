@@ -5,9 +5,9 @@
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Event, Item, Rejection, items, names};
+use tidegate_plugin_sdk::{Event, Item, Rejection, Scalar, items, names};
 
-use crate::properties::{Properties, Scalar};
+use crate::properties::Properties;
 
 /// `custom_data`.
 #[derive(Debug, Default, Serialize)]

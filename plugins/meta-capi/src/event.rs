@@ -3,11 +3,11 @@
 //! Source: "Server Event Parameters" and "Data Processing Options for US Users".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, time};
+use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, Scalar, time};
 
 use crate::config::{ActionSource, Config, LimitedDataUse};
 use crate::custom_data::{self, CustomData};
-use crate::properties::{Properties, Scalar};
+use crate::properties::Properties;
 use crate::user_data::{self, UserData};
 
 /// The request's body. Everything but `data` is the same for all events of a destination, so that they can be joined.

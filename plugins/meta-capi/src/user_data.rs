@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Rejection};
+use tidegate_plugin_sdk::{Event, Rejection, Scalar};
 
 use crate::fbc;
-use crate::properties::{Properties, Scalar};
+use crate::properties::Properties;
 
 /// `user_data`. Hashed keys are lists, as in Meta's examples; the others must not be hashed.
 #[derive(Debug, Default, Serialize)]
@@ -33,8 +33,8 @@ pub(crate) struct UserData<'a> {
     zp: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<[&'a str; 1]>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    external_id: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_ip_address: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,26 +90,20 @@ pub(crate) fn collect<'a>(event: &'a Event, properties: &'a Properties<'a>) -> R
             "state" => (STATE, &mut data.st),
             "postal_code" => (ZIP, &mut data.zp),
             "country" => (COUNTRY, &mut data.country),
-            "external_id" => {
-                data.external_id.push(value);
-                continue;
-            }
+            "external_id" => (SUFFICIENT, &mut data.external_id),
             _ => continue,
         };
         keys |= key;
         *slot = Some([value]);
-    }
-    if let Some(id) = event.user_id.as_deref().filter(|id| !id.is_empty() && !data.external_id.contains(id)) {
-        data.external_id.push(id);
     }
     data.client_ip_address = event.ip();
     data.client_user_agent = event.user_agent();
     let fbp = event.cookie("_fbp");
     data.fbc = fbc::fbc(event.cookie("_fbc"), fbp, event.click("fbclid"));
     data.fbp = fbc::fbp(fbp);
-    data.lead_id = properties.lead_id.as_ref().and_then(Scalar::id);
-    data.subscription_id = properties.subscription_id.as_ref().and_then(Scalar::id);
-    data.fb_login_id = properties.fb_login_id.as_ref().and_then(Scalar::id);
+    data.lead_id = id(&properties.lead_id);
+    data.subscription_id = id(&properties.subscription_id);
+    data.fb_login_id = id(&properties.fb_login_id);
     if data.has_sufficient() {
         keys |= SUFFICIENT;
     }
@@ -122,14 +116,18 @@ pub(crate) fn collect<'a>(event: &'a Event, properties: &'a Properties<'a>) -> R
 
 impl UserData<'_> {
     fn has_sufficient(&self) -> bool {
-        !self.external_id.is_empty()
-            || self.client_ip_address.is_some()
+        self.client_ip_address.is_some()
             || self.fbc.is_some()
             || self.fbp.is_some()
             || self.lead_id.is_some()
             || self.subscription_id.is_some()
             || self.fb_login_id.is_some()
     }
+}
+
+/// An id that Meta takes as text or as a number.
+fn id<'a>(property: &'a Option<Scalar<'a>>) -> Option<&'a Scalar<'a>> {
+    property.as_ref().filter(|id| matches!(id, Scalar::Integer(_)) || id.text().is_some())
 }
 
 fn check(keys: u16) -> Result<(), Rejection> {
