@@ -1,0 +1,301 @@
+// The demo shop: a few pages, a cart, and one request to the gateway for each thing that happens.
+// It holds nothing but the public write key, and shows the gateway's own answers.
+
+const PRODUCTS = [
+  { id: "lantern-01", name: "Harbour lantern", category: "Light", price: 149.99, art: "art-lamp",
+    about: "Brass and thick glass, made to be seen from the water." },
+  { id: "mug-07", name: "Tide mug", category: "Kitchen", price: 18.5, art: "art-mug",
+    about: "Enamelled steel. Keeps the tea warm and survives the deck." },
+  { id: "blanket-03", name: "Watch blanket", category: "Home", price: 89, art: "art-blanket",
+    about: "Thick wool for the late watch, or the early sofa." },
+];
+const CURRENCY = "EUR";
+const SAYS = {
+  none: "Nothing leaves the gateway, and no cookie is set.",
+  analytics: "Measured without identifiers or click IDs. No ad platform.",
+  marketing: "Everything may be sent, to every destination.",
+};
+// Obviously nobody: example.com and 555 numbers are reserved for this.
+const BUYER = { first_name: "Mary", last_name: "Example", email: "mary.example@example.com", phone: "+1 (650) 555-1212" };
+
+const settings = await (await fetch("/settings.json")).json();
+const main = document.getElementById("main");
+const money = new Intl.NumberFormat("en-IE", { style: "currency", currency: CURRENCY });
+
+/** Makes an element: `el("p", { class: "note" }, "text", child)`. Text is always text. */
+function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "onclick" || key === "onsubmit") element.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined) element.setAttribute(key, value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+const art = (product) => document.getElementById(product.art).content.firstElementChild.cloneNode(true);
+
+// ---- what the browser remembers ------------------------------------------------------------------------------------
+
+const cart = new Map(JSON.parse(localStorage.getItem("cart") ?? "[]"));
+function setQuantity(id, quantity) {
+  if (quantity > 0) cart.set(id, quantity); else cart.delete(id);
+  localStorage.setItem("cart", JSON.stringify([...cart]));
+  document.getElementById("cart-count").textContent = [...cart.values()].reduce((sum, one) => sum + one, 0);
+}
+const lines = () => [...cart].map(([id, quantity]) => ({ product: PRODUCTS.find((one) => one.id === id), quantity }))
+  .filter((line) => line.product);
+const total = () => Math.round(lines().reduce((sum, line) => sum + line.product.price * line.quantity, 0) * 100) / 100;
+
+const consentForm = document.getElementById("consent");
+const consent = () => consentForm.elements.consent.value;
+consentForm.elements.consent.value = localStorage.getItem("consent") ?? "marketing";
+function showConsent() {
+  localStorage.setItem("consent", consent());
+  document.getElementById("consent-says").textContent = SAYS[consent()];
+}
+consentForm.addEventListener("change", showConsent);
+consentForm.addEventListener("submit", (event) => event.preventDefault());
+showConsent();
+
+const session = JSON.parse(sessionStorage.getItem("session") ?? "null") ?? { id: String(Math.floor(Date.now() / 1000)), number: 1 };
+sessionStorage.setItem("session", JSON.stringify(session));
+
+// ---- sending -------------------------------------------------------------------------------------------------------
+
+const item = (product, quantity) => ({ item_id: product.id, item_name: product.name, item_category: product.category, price: product.price, quantity });
+let referrer = document.referrer;
+let lastSentAt = performance.now();
+
+/** Sends one or more events, as `[name, properties, user]`, and shows what the gateway says. */
+async function send(...happened) {
+  const engagement_ms = Math.max(1, Math.round(performance.now() - lastSentAt));
+  lastSentAt = performance.now();
+  const events = happened.map(([event, properties, user]) => ({
+    event,
+    message_id: crypto.randomUUID(),
+    timestamp: new Date().toISOString(),
+    page: { url: location.origin + location.pathname + location.search, title: document.title, referrer },
+    consent: consent(),
+    session: { ...session, engagement_ms },
+    ...(user ? { customer_id: "cust_12345", user } : {}),
+    ...(properties ? { properties } : {}),
+  }));
+  const cards = events.map(showEvent);
+  try {
+    // text/plain needs no preflight; without credentials the browser would drop the gateway's cookies.
+    const response = await fetch(`${settings.gateway}/v1/events`, {
+      method: "POST",
+      credentials: "include",
+      keepalive: true,
+      headers: { "content-type": "text/plain" },
+      body: JSON.stringify({ write_key: settings.write_key, events }),
+    });
+    const text = await response.text();
+    let answer = text;
+    try { answer = JSON.parse(text); } catch { /* Shown as it came. */ }
+    cards.forEach((card) => card.answered(response, answer));
+  } catch (error) {
+    cards.forEach((card) => card.failed(error));
+  }
+  showCookies();
+}
+
+// ---- what happened to your event -----------------------------------------------------------------------------------
+
+const CARDS_MAX = 12;
+const pretty = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2);
+
+function showEvent(event) {
+  const state = el("span", { class: "tag" }, "sending …");
+  const more = el("details", {}, el("summary", {}, "Sent and answered"), el("pre", {}, pretty(event)));
+  const link = el("a", { href: `${settings.dashboard}/#event=${encodeURIComponent(event.message_id)}`, target: "tidegate-dashboard" }, "See its whole way →");
+  const time = el("time", { datetime: event.timestamp }, new Date(event.timestamp).toLocaleTimeString());
+  const card = el("li", { class: "event" },
+    el("div", { class: "line" }, el("span", { class: "name" }, event.event), time),
+    el("div", { class: "line" }, state, el("span", { class: "tag" }, `consent: ${event.consent}`)),
+    more);
+  document.getElementById("panel-hint").hidden = true;
+  const list = document.getElementById("events");
+  list.prepend(card);
+  while (list.children.length > CARDS_MAX) list.lastElementChild.remove();
+  const settle = (text, kind, answer) => {
+    state.textContent = text;
+    state.classList.add(kind);
+    more.append(el("pre", {}, pretty(answer)));
+  };
+  return {
+    answered(response, answer) {
+      settle(response.ok ? `accepted · ${response.status}` : `refused · ${response.status}`, response.ok ? "good" : "bad", answer);
+      if (response.ok) card.insertBefore(link, more);
+    },
+    failed(error) { settle("the gateway cannot be reached", "bad", String(error)); },
+  };
+}
+
+function showCookies() {
+  const pairs = document.cookie.split("; ").filter(Boolean).map((pair) => pair.split(/=(.*)/s));
+  const rows = pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, decodeURIComponent(value ?? ""))]);
+  document.getElementById("cookies").replaceChildren(...(rows.length ? rows : [el("dd", {}, "none")]));
+}
+
+// ---- pages ---------------------------------------------------------------------------------------------------------
+
+function addToCart(product) {
+  setQuantity(product.id, (cart.get(product.id) ?? 0) + 1);
+  send(["add_to_cart", { value: product.price, currency: CURRENCY, items: [item(product, 1)] }]);
+}
+
+function home() {
+  const query = new URLSearchParams(location.search);
+  const clicks = ["fbclid", "gclid"].filter((name) => query.has(name));
+  const banner = clicks.length ? el("p", { class: "from-ad" }, "You came from an ad: this page’s address carries ", el("code", {}, clicks.join(", ")),
+    ". Browse on, and it is gone from the address; the gateway remembers it for the purchase.") : null;
+  const products = PRODUCTS.map((product) => el("li", { class: "product" },
+    art(product),
+    el("div", { class: "about" },
+      el("h2", {}, el("a", { href: `/p/${product.id}`, "data-go": "" }, product.name)),
+      el("p", {}, product.about),
+      el("div", { class: "row" }, el("span", { class: "price" }, money.format(product.price)),
+        el("button", { type: "button", "aria-label": `Add ${product.name} to the cart`, onclick: () => addToCart(product) }, "Add to cart")))));
+  return {
+    title: "Lantern & Tide",
+    nodes: [
+      el("div", { class: "intro" }, el("h1", {}, "Things for the evening shore"), el("p", {}, "A small shop that does not exist, with events that do.")),
+      banner, el("ul", { class: "products" }, ...products),
+    ],
+  };
+}
+
+function detail(id) {
+  const product = PRODUCTS.find((one) => one.id === id);
+  if (!product) return missing();
+  return {
+    title: `${product.name} · Lantern & Tide`,
+    nodes: [
+      el("a", { class: "back", href: "/", "data-go": "" }, "← All products"),
+      el("div", { class: "detail" }, el("div", { class: "art" }, art(product)),
+        el("div", {}, el("h1", {}, product.name), el("p", { class: "price" }, money.format(product.price)), el("p", {}, product.about),
+          el("button", { type: "button", class: "wide", onclick: () => addToCart(product) }, "Add to cart"))),
+    ],
+    events: [["view_item", { value: product.price, currency: CURRENCY, items: [item(product, 1)] }]],
+  };
+}
+
+function cartTable() {
+  const rows = lines().map(({ product, quantity }) => el("tr", {},
+    el("th", { scope: "row" }, product.name),
+    el("td", {}, el("button", { class: "quiet", type: "button", "aria-label": `One ${product.name} less`, onclick: () => { setQuantity(product.id, quantity - 1); show(); } }, "−"),
+      ` ${quantity} `,
+      el("button", { class: "quiet", type: "button", "aria-label": `One ${product.name} more`, onclick: () => { setQuantity(product.id, quantity + 1); show(); } }, "+")),
+    el("td", {}, money.format(product.price * quantity))));
+  return el("table", { class: "lines" }, el("tbody", {}, ...rows),
+    el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, "Total"), el("td", {}), el("td", {}, money.format(total())))));
+}
+
+function basket() {
+  const filled = lines().length > 0;
+  return {
+    title: "Cart · Lantern & Tide",
+    nodes: [el("div", { class: "card" }, el("h1", {}, "Your cart"),
+      filled ? cartTable() : el("p", {}, "It is empty. ", el("a", { href: "/", "data-go": "" }, "Look around"), "."),
+      filled ? el("a", { class: "button wide buy", href: "/checkout", "data-go": "" }, "To the checkout") : null)],
+    events: filled ? [["view_cart", worth()]] : [],
+  };
+}
+
+const worth = () => ({ value: total(), currency: CURRENCY, items: lines().map((line) => item(line.product, line.quantity)) });
+
+function checkout() {
+  if (!lines().length) return basket();
+  const field = (name, label, type, autocomplete, full) => el("label", { class: full ? "full" : null }, label,
+    el("input", { name, type, value: BUYER[name], required: "", autocomplete }));
+  const form = el("form", { class: "card", onsubmit: buy }, el("h1", {}, "Checkout"),
+    el("div", { class: "fields" }, field("first_name", "First name", "text", "off"), field("last_name", "Last name", "text", "off"),
+      field("email", "E-mail", "email", "off", true), field("phone", "Phone", "tel", "off", true)),
+    el("button", { class: "buy wide" }, `Buy for ${money.format(total())}`),
+    el("p", { class: "note" }, "Nothing is charged and nobody is written to. The details are invented; they are here to show that platforms only get digests of them."));
+  return {
+    title: "Checkout · Lantern & Tide",
+    nodes: [el("div", { class: "checkout" }, form, el("div", { class: "card" }, el("h2", {}, "Your order"), cartTable()))],
+    events: [["begin_checkout", worth()]],
+  };
+}
+
+function buy(event) {
+  event.preventDefault();
+  const user = Object.fromEntries(new FormData(event.target));
+  const order_id = `LT-${Date.now().toString(36).toUpperCase()}`;
+  const order = { order_id, ...worth() };
+  for (const id of [...cart.keys()]) setQuantity(id, 0);
+  sessionStorage.setItem("order", JSON.stringify({ order_id, value: order.value }));
+  go("/thanks", [["purchase", order, user]]);
+}
+
+function thanks() {
+  const order = JSON.parse(sessionStorage.getItem("order") ?? "null");
+  const tick = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  tick.setAttribute("viewBox", "0 0 64 64");
+  tick.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", "M32 4a28 28 0 1 1 0 56 28 28 0 0 1 0-56zm-12 29 9 9 17-19");
+  path.setAttribute("fill", "none");
+  path.setAttribute("stroke", "#22704a");
+  path.setAttribute("stroke-width", "4");
+  tick.append(path);
+  return {
+    title: "Thank you · Lantern & Tide",
+    nodes: [el("div", { class: "card thanks" }, tick, el("h1", {}, "Thank you"),
+      el("p", {}, order ? `Order ${order.order_id}, ${money.format(order.value)}.` : "There is no order."),
+      el("p", { class: "note" }, "Follow the purchase: the panel links to its trace, and the platforms’ page shows what arrived."),
+      el("p", {}, el("a", { class: "button", href: "/", "data-go": "" }, "Back to the shop")))],
+  };
+}
+
+const missing = () => ({ title: "Not found · Lantern & Tide", nodes: [el("div", { class: "card" }, el("h1", {}, "There is nothing here"), el("p", {}, el("a", { href: "/", "data-go": "" }, "Back to the shop")))] });
+
+// ---- going from page to page ---------------------------------------------------------------------------------------
+
+function page() {
+  const path = location.pathname;
+  if (path === "/") return home();
+  if (path.startsWith("/p/")) return detail(path.slice(3));
+  return { "/cart": basket, "/checkout": checkout, "/thanks": thanks }[path]?.() ?? missing();
+}
+
+function show() {
+  const { title, nodes, events } = page();
+  document.title = title;
+  main.replaceChildren(...nodes.filter((node) => node !== null));
+  return events ?? [];
+}
+
+let current = null;
+
+function go(to, happened = []) {
+  history.pushState(null, "", to);
+  arrive(happened);
+}
+
+function arrive(happened = []) {
+  if (current) referrer = current;
+  current = location.href;
+  const events = show();
+  window.scrollTo(0, 0);
+  send(["page_view", null], ...events, ...happened);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-go]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(new URL(link.href).pathname);
+  main.focus();
+});
+window.addEventListener("popstate", () => arrive());
+
+document.getElementById("to-dashboard").href = settings.dashboard;
+document.getElementById("to-platforms").href = settings.platforms;
+for (const id of [...cart.keys()]) setQuantity(id, cart.get(id));
+showCookies();
+arrive();

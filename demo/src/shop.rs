@@ -1,0 +1,110 @@
+//! The shop's site and the page of what the platforms got: static files and two bits of JSON. Holds no secret.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::platforms::Platforms;
+
+/// Where the shop's pages find the rest.
+pub(crate) struct Addresses {
+    pub(crate) gateway: String,
+    pub(crate) dashboard: String,
+    pub(crate) write_key: &'static str,
+}
+
+struct Site {
+    addresses: Addresses,
+    platforms: Platforms,
+}
+
+/// Loopback addresses are called `localhost`, so that the shop and the gateway are one site to a browser.
+pub(crate) fn url(address: SocketAddr) -> String {
+    match address.ip() {
+        ip if ip == Ipv4Addr::LOCALHOST => format!("http://localhost:{}/", address.port()),
+        _ => format!("http://{address}/"),
+    }
+}
+
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address} for the shop\nhint: choose another address with --shop"))
+}
+
+/// Serves until the shutdown is asked for.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    addresses: Addresses,
+    platforms: Platforms,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let site = Arc::new(Site { addresses, platforms });
+    let page = get(|state: State<Arc<Site>>| shop_page(state));
+    let routes = Router::new()
+        .route("/", page.clone())
+        .route("/cart", page.clone())
+        .route("/checkout", page.clone())
+        .route("/thanks", page.clone())
+        .route("/p/{product}", page)
+        .route("/shop.css", get(|| file("text/css", include_str!("../assets/shop.css"))))
+        .route("/shop.js", get(|| file("text/javascript", include_str!("../assets/shop.js"))))
+        .route("/platforms", get(platforms_page))
+        .route("/platforms.css", get(|| file("text/css", include_str!("../assets/platforms.css"))))
+        .route("/platforms.js", get(|| file("text/javascript", include_str!("../assets/platforms.js"))))
+        .route("/settings.json", get(settings))
+        .route("/platforms.json", get(received))
+        .with_state(site);
+    axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await.context("serve the shop")
+}
+
+async fn shop_page(State(site): State<Arc<Site>>) -> Response {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {}; \
+         base-uri 'none'; form-action 'self'",
+        site.addresses.gateway
+    );
+    page(include_str!("../assets/shop.html"), policy)
+}
+
+async fn platforms_page() -> Response {
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'";
+    page(include_str!("../assets/platforms.html"), policy.to_owned())
+}
+
+fn page(html: &'static str, policy: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (headers, html).into_response()
+}
+
+async fn file(kind: &'static str, text: &'static str) -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8")), (header::CACHE_CONTROL, "no-store".to_owned())];
+    (headers, text).into_response()
+}
+
+async fn settings(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(json!({
+        "gateway": site.addresses.gateway,
+        "dashboard": site.addresses.dashboard,
+        "platforms": "/platforms",
+        "write_key": site.addresses.write_key,
+    }))
+}
+
+async fn received(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(site.platforms.received())
+}
