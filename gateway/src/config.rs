@@ -199,7 +199,7 @@ pub struct Destination {
 }
 
 /// Where a plugin's component comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PluginSource {
     /// Embedded in the gateway, by name.
     BuiltIn(String),
@@ -214,7 +214,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, with lines and hints; warnings too.
     pub fn parse(text: &str, base: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config, Mistakes> {
-        let built_in = ["ga4", "meta-capi", "webhook"];
+        let built_in: Vec<&str> = tidegate_plugins::BUILT_IN.iter().map(|plugin| plugin.name).collect();
         Config::parse_in(text, &Surroundings { base, variables, built_in: &built_in })
     }
 

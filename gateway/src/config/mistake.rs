@@ -79,15 +79,14 @@ impl Default for Mistakes {
     }
 }
 
-impl From<Vec<Mistake>> for Mistakes {
-    fn from(list: Vec<Mistake>) -> Mistakes {
+impl Mistakes {
+    /// These mistakes, in the order of their lines.
+    pub fn new(list: Vec<Mistake>) -> Mistakes {
         let mut mistakes = Mistakes::default();
         list.into_iter().for_each(|mistake| mistakes.push(mistake));
         mistakes
     }
-}
 
-impl Mistakes {
     /// The same, of the file of this name.
     #[must_use]
     pub fn named(mut self, file: impl Into<String>) -> Mistakes {

@@ -17,10 +17,10 @@ pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Conf
     let reader = Reader::new(text, surroundings);
     let document = Document::parse(text).map_err(|error| {
         let what = error.message().trim().lines().map(str::trim).collect::<Vec<_>>().join(", ");
-        Mistakes::from(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
+        Mistakes::new(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
     })?;
     let config = whole(&reader.root(document.as_table()));
-    let mistakes = Mistakes::from(reader.into_mistakes());
+    let mistakes = Mistakes::new(reader.into_mistakes());
     match config {
         Some(config) if mistakes.count(Severity::Error) == 0 => Ok(Config { warnings: mistakes, ..config }),
         _ => Err(mistakes),

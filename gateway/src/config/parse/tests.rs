@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_event::Level;
 
-use crate::config::{Config, Mistakes, PluginSource, Severity};
+use crate::config::{Config, Mistakes, PluginSource, Severity, Surroundings};
 
 const ISSUE: &str = r#"
 [listen]
@@ -44,7 +44,8 @@ fn variables(name: &str) -> Option<String> {
 }
 
 fn parse(text: &str) -> Result<Config, Mistakes> {
-    Config::parse(text, Path::new("/etc/tidegate"), &variables)
+    let built_in = ["ga4", "meta-capi", "webhook"];
+    Config::parse_in(text, &Surroundings { base: Path::new("/etc/tidegate"), variables: &variables, built_in: &built_in })
 }
 
 fn changed(from: &str, to: &str) -> Result<Config, Mistakes> {
