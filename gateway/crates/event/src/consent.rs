@@ -108,8 +108,6 @@ pub enum Signal {
     SiteDefault,
     /// The gateway's own field, `consent`.
     Event,
-    /// The gateway's own cookie.
-    Cookie,
     /// Segment's `context.consent.categoryPreferences`.
     SegmentCategories,
     /// The header `Sec-GPC: 1`.

@@ -1,0 +1,9 @@
+//! The operator's side: what happened to an event, what waits, what died, and putting it back.
+//!
+//! `ops` are the functions, `view` what they give; the listener and the command line both call them.
+
+mod listener;
+pub mod ops;
+pub mod view;
+
+pub use listener::{Operator, serve};

@@ -1,0 +1,303 @@
+//! The admin listener: health, numbers, traces and dead letters, behind a bearer token, and the dashboard's page.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
+use tidegate_queue::{DeadFilter, DeliveryKey, Queue};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::ops::{self, How};
+use crate::clock::Clock;
+use crate::config::Secret;
+use crate::delivery::state;
+use crate::destination::Destination;
+use crate::metrics::{DestinationNumbers, Metrics};
+
+/// What the admin listener operates on.
+pub struct Operator {
+    pub token: Secret,
+    pub queue: Arc<dyn Queue>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    /// Every destination, with its worker's state.
+    pub destinations: Vec<(Arc<Destination>, Arc<state::State>)>,
+    pub started_ms: u64,
+    /// Cancelled when the gateway begins to stop: it is not ready any more.
+    pub stopping: CancellationToken,
+}
+
+type Shared = Arc<Operator>;
+
+const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
+const DASHBOARD_JS: &str = include_str!("../../assets/dashboard.js");
+const DASHBOARD_CSS: &str = include_str!("../../assets/dashboard.css");
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToken) -> std::io::Result<()> {
+    let operator = Arc::new(operator);
+    let app = router(operator);
+    axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+fn router(operator: Shared) -> Router {
+    let api = Router::new()
+        .route("/api/status", get(status))
+        .route("/api/events", get(events))
+        .route("/api/events/{id}", get(event))
+        .route("/api/dead-letters", get(dead_letters))
+        .route("/api/dead-letters/replay", post(replay))
+        .route("/api/dead-letters/purge", post(purge))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(Arc::clone(&operator), authorise));
+    Router::new()
+        .merge(api)
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/", get(|| page("text/html; charset=utf-8", DASHBOARD)))
+        .route("/dashboard.js", get(|| page("text/javascript; charset=utf-8", DASHBOARD_JS)))
+        .route("/dashboard.css", get(|| page("text/css; charset=utf-8", DASHBOARD_CSS)))
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", "") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(operator)
+}
+
+async fn authorise(State(operator): State<Shared>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if bool::from(token.as_bytes().ct_eq(operator.token.reveal().as_bytes())) {
+        return next.run(request).await;
+    }
+    let mut response =
+        problem(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong", "Authorization: Bearer <admin.token>");
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+async fn page(kind: &'static str, body: &'static str) -> Response {
+    let headers: [(HeaderName, &'static str); 5] = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (HeaderName::from_static("x-content-type-options"), "nosniff"),
+        (HeaderName::from_static("referrer-policy"), "no-referrer"),
+    ];
+    (headers, body).into_response()
+}
+
+async fn ready(State(operator): State<Shared>) -> Response {
+    if operator.stopping.is_cancelled() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping", "");
+    }
+    let health = tokio::time::timeout(Duration::from_secs(2), operator.queue.health()).await;
+    match health {
+        Ok(Ok(())) => Json(json!({ "ready": true, "durability": operator.queue.durability() })).into_response(),
+        Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), ""),
+        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer within 2 s", ""),
+    }
+}
+
+async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>, tidegate_queue::Error> {
+    let counts = operator.queue.counts().await?;
+    let each = operator.destinations.iter().map(|(destination, state)| {
+        let count = counts.iter().find(|count| count.destination == destination.name);
+        let (totals, parked) = (state.totals(), state.parked());
+        let numbers = DestinationNumbers {
+            name: destination.name.clone(),
+            waiting: count.map_or(0, |count| count.waiting),
+            dead: count.map_or(0, |count| count.dead),
+            parked: parked.is_some(),
+            delivered: totals.delivered,
+            retried: totals.retried,
+            died: totals.died,
+        };
+        let status = json!({
+            "name": destination.name,
+            "site": destination.site,
+            "plugin": destination.plugin_label,
+            "digest": destination.plugin.digest().to_string(),
+            "waiting": numbers.waiting,
+            "dead": numbers.dead,
+            "delivered": totals.delivered,
+            "retried": totals.retried,
+            "delivered_ms": (totals.delivered_ms > 0).then_some(totals.delivered_ms),
+            "parked": parked,
+            "oldest_queued_ms": count.and_then(|count| count.oldest_queued_ms),
+        });
+        (numbers, status)
+    });
+    Ok(each.collect())
+}
+
+async fn status(State(operator): State<Shared>) -> Response {
+    match numbers(&operator).await {
+        Err(error) => store_problem(&error),
+        Ok(numbers) => {
+            let destinations: Vec<Value> = numbers.into_iter().map(|(_, status)| status).collect();
+            Json(json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "uptime_ms": operator.clock.now_ms().saturating_sub(operator.started_ms),
+                "store": { "durability": operator.queue.durability() },
+                "destinations": destinations,
+            }))
+            .into_response()
+        }
+    }
+}
+
+async fn metrics(State(operator): State<Shared>) -> Response {
+    let numbers = match numbers(&operator).await {
+        Ok(numbers) => numbers,
+        Err(error) => return store_problem(&error),
+    };
+    let numbers: Vec<DestinationNumbers> = numbers.into_iter().map(|(numbers, _)| numbers).collect();
+    match operator.metrics.encode(&numbers) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the numbers could not be written", ""),
+    }
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    limit: Option<usize>,
+}
+
+async fn events(State(operator): State<Shared>, Query(query): Query<Limit>) -> Response {
+    match ops::recent(operator.queue.as_ref(), query.limit.unwrap_or(50)).await {
+        Ok(events) => Json(json!({ "events": events })).into_response(),
+        Err(error) => store_problem(&error),
+    }
+}
+
+async fn event(State(operator): State<Shared>, Path(id): Path<String>) -> Response {
+    match ops::trace(operator.queue.as_ref(), &id).await {
+        // The same id at several sites is rare; the one that was taken tells more than one that was refused.
+        Ok(mut traces) if !traces.is_empty() => {
+            traces.sort_by_key(|trace| trace.event.is_none());
+            Json(traces.swap_remove(0)).into_response()
+        }
+        Ok(_) => problem(StatusCode::NOT_FOUND, "no event has this id", "traces are kept for `store.journal_days`"),
+        Err(error) => store_problem(&error),
+    }
+}
+
+#[derive(Deserialize)]
+struct DeadQuery {
+    destination: Option<String>,
+    event: Option<String>,
+    reason: Option<String>,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn dead_letters(State(operator): State<Shared>, Query(query): Query<DeadQuery>) -> Response {
+    let before = match query.before.as_deref().map(key) {
+        Some(None) => return problem(StatusCode::BAD_REQUEST, "before: expected a dead letter's id", ""),
+        before => before.flatten(),
+    };
+    let filter = DeadFilter {
+        destination: query.destination,
+        entry_id: query.event,
+        reason: query.reason,
+        before,
+        limit: query.limit.unwrap_or(100),
+    };
+    match ops::dead_letters(operator.queue.as_ref(), filter).await {
+        Ok(letters) => Json(json!({ "dead_letters": letters })).into_response(),
+        Err(error) => store_problem(&error),
+    }
+}
+
+/// Which dead letters: `{"ids": […]}`, or `{"destination": …}` and `{"all": true}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    ids: Option<Vec<String>>,
+    destination: Option<String>,
+    #[serde(default)]
+    all: bool,
+    /// Through the plugin as it is now.
+    #[serde(default)]
+    fresh: bool,
+}
+
+impl Which {
+    fn keys(&self) -> Result<Option<Vec<DeliveryKey>>, Box<Response>> {
+        let refuse = |what: &str, hint: &str| Err(Box::new(problem(StatusCode::BAD_REQUEST, what, hint)));
+        match &self.ids {
+            Some(ids) => match ids.iter().map(|id| key(id)).collect::<Option<Vec<_>>>() {
+                Some(keys) => Ok(Some(keys)),
+                None => refuse("ids: expected dead letters' ids", "GET /api/dead-letters lists them"),
+            },
+            None if self.destination.is_some() || self.all => Ok(None),
+            None => refuse("which dead letters?", "give `ids`, a `destination`, or `\"all\": true`"),
+        }
+    }
+}
+
+async fn replay(State(operator): State<Shared>, Json(which): Json<Which>) -> Response {
+    let keys = match which.keys() {
+        Ok(keys) => keys,
+        Err(refusal) => return *refusal,
+    };
+    let how = if which.fresh { How::Fresh } else { How::Recorded };
+    let filter = DeadFilter { destination: which.destination, ..DeadFilter::default() };
+    let destinations: Vec<Arc<Destination>> =
+        operator.destinations.iter().map(|(destination, _)| Arc::clone(destination)).collect();
+    let (queue, clock) = (operator.queue.as_ref(), operator.clock.as_ref());
+    match ops::replay(queue, filter, keys.as_deref(), how, &destinations, clock).await {
+        Ok(report) => {
+            let queued = report.iter().filter(|replayed| replayed.queued).count();
+            Json(json!({ "replayed": queued, "dead_letters": report })).into_response()
+        }
+        Err(error) => store_problem(&error),
+    }
+}
+
+async fn purge(State(operator): State<Shared>, Json(which): Json<Which>) -> Response {
+    let purged = match which.keys() {
+        Err(refusal) => return *refusal,
+        Ok(Some(keys)) => operator.queue.purge(keys).await,
+        Ok(None) => {
+            let filter = DeadFilter { destination: which.destination, ..DeadFilter::default() };
+            ops::purge(operator.queue.as_ref(), filter).await
+        }
+    };
+    match purged {
+        Ok(purged) => Json(json!({ "purged": purged })).into_response(),
+        Err(error) => store_problem(&error),
+    }
+}
+
+/// A delivery's id as it is written: 32 hexadecimal digits, hyphens allowed.
+fn key(text: &str) -> Option<DeliveryKey> {
+    uuid::Uuid::try_parse(text).ok().map(|uuid| DeliveryKey(*uuid.as_bytes()))
+}
+
+fn store_problem(error: &tidegate_queue::Error) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), "")
+}
+
+fn problem(status: StatusCode, error: &str, hint: &str) -> Response {
+    let body = if hint.is_empty() { json!({ "error": error }) } else { json!({ "error": error, "hint": hint }) };
+    (status, Json(body)).into_response()
+}

@@ -1,0 +1,156 @@
+//! What an operator can do, as functions of the queue: look, search, put back, delete.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tidegate_event::EventId;
+use tidegate_queue::{DeadFilter, DeliveryKey, Error, NewState, Queue, Replay, ReplayWith};
+
+use super::view::{DeadLetter, Summary, Trace};
+use crate::clock::Clock;
+use crate::destination::Destination;
+use crate::journey::transform::{self, Made, Moment};
+use crate::record::{self, DeliveryRecord};
+
+/// The most that one call lists.
+pub const LIST_MAX: usize = 500;
+
+/// How a dead letter is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The request as it was recorded; where there is none, because the transform failed, through the plugin again.
+    Recorded,
+    /// Through the plugin as it is now, from what it saw then.
+    Fresh,
+}
+
+/// What became of a dead letter that was to be put back.
+#[derive(Debug, Clone, Serialize)]
+pub struct Replayed {
+    pub id: String,
+    pub queued: bool,
+    /// Why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Everything that happened to the events of an id: one a site, and one more where such an event was refused.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn trace(queue: &dyn Queue, id: &str) -> Result<Vec<Trace>, Error> {
+    Ok(queue.find(id).await?.iter().map(Trace::of).collect())
+}
+
+/// The newest events.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn recent(queue: &dyn Queue, limit: usize) -> Result<Vec<Summary>, Error> {
+    Ok(queue.recent(limit.min(LIST_MAX)).await?.iter().map(Summary::of).collect())
+}
+
+/// Dead letters, newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn dead_letters(queue: &dyn Queue, mut filter: DeadFilter) -> Result<Vec<DeadLetter>, Error> {
+    filter.limit = filter.limit.clamp(1, LIST_MAX);
+    Ok(queue.dead_letters(filter).await?.iter().map(DeadLetter::of).collect())
+}
+
+/// Puts dead letters back.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub async fn replay(
+    queue: &dyn Queue,
+    filter: DeadFilter,
+    ids: Option<&[DeliveryKey]>,
+    how: How,
+    destinations: &[Arc<Destination>],
+    clock: &dyn Clock,
+) -> Result<Vec<Replayed>, Error> {
+    let mut report = Vec::new();
+    let mut before = filter.before;
+    loop {
+        let page = DeadFilter { before, limit: LIST_MAX, ..filter.clone() };
+        let letters = queue.dead_letters(page).await?;
+        let Some(last) = letters.last() else { break };
+        before = Some(last.key);
+        let mut batch = Vec::new();
+        for letter in letters.iter().filter(|letter| ids.is_none_or(|ids| ids.contains(&letter.key))) {
+            let (with, reason) = match again(letter, how, destinations, clock).await {
+                Ok(with) => (Some(with), None),
+                Err(reason) => (None, Some(reason)),
+            };
+            batch.extend(with.map(|with| Replay { key: letter.key, with }));
+            report.push(Replayed { id: letter.key.to_string(), queued: reason.is_none(), reason });
+        }
+        if !batch.is_empty() {
+            queue.replay(batch, clock.now_ms()).await?;
+        }
+        if ids.is_some_and(|ids| report.len() >= ids.len()) {
+            break;
+        }
+    }
+    for id in ids.into_iter().flatten().map(ToString::to_string) {
+        if !report.iter().any(|replayed| replayed.id == id) {
+            report.push(Replayed { id, queued: false, reason: Some("there is no such dead letter".into()) });
+        }
+    }
+    Ok(report)
+}
+
+/// Deletes dead letters for good; gives how many.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn purge(queue: &dyn Queue, filter: DeadFilter) -> Result<usize, Error> {
+    let mut purged = 0;
+    loop {
+        let letters = queue.dead_letters(DeadFilter { limit: LIST_MAX, ..filter.clone() }).await?;
+        if letters.is_empty() {
+            return Ok(purged);
+        }
+        let gone = queue.purge(letters.iter().map(|letter| letter.key).collect()).await?;
+        if gone == 0 {
+            // Somebody else is at it too; asking again for ever would not help.
+            return Ok(purged);
+        }
+        purged += gone;
+    }
+}
+
+/// What to put back for a letter, or why nothing can be.
+async fn again(
+    letter: &tidegate_queue::DeadLetter,
+    how: How,
+    destinations: &[Arc<Destination>],
+    clock: &dyn Clock,
+) -> Result<ReplayWith, String> {
+    let stored: DeliveryRecord =
+        record::read(&letter.payload).map_err(|error| format!("the stored delivery {error}"))?;
+    if how == How::Recorded && stored.request.is_some() {
+        return Ok(ReplayWith::AsRecorded);
+    }
+    let destination = destinations
+        .iter()
+        .find(|destination| destination.name == letter.destination)
+        .ok_or_else(|| format!("destination `{}` is not configured any more", letter.destination))?;
+    let saw = serde_json::from_str(stored.saw.get())
+        .map_err(|error| format!("what the plugin saw cannot be read: {error}"))?;
+    let now_ms = clock.now_ms();
+    let seed = EventId::parse(&letter.entry.id).map_or(0, |id| transform::seed(&id));
+    let moment = Moment { at_ms: stored.at_ms, received_ms: now_ms, seed, consent: stored.consent };
+    match transform::one(destination, saw, moment, clock).await {
+        Made::Filtered(reason) => Err(format!("the plugin filters it now: {reason}")),
+        Made::Deliveries(made) => {
+            let still = made.iter().find_map(|delivery| match &delivery.state {
+                NewState::Dead(reason) => Some(format!("it fails still: {reason}")),
+                NewState::Due(_) => None,
+            });
+            still.map_or(Ok(ReplayWith::Instead(made)), Err)
+        }
+    }
+}

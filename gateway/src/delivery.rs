@@ -1,0 +1,15 @@
+//! Delivery: what the queue holds, out to the platforms, until each delivery is delivered or dead.
+//!
+//! lease → merge → attempt → classify → settle: one worker a destination, so that one that is down slows no other.
+
+mod attempt;
+pub mod auth;
+pub mod egress;
+mod excerpt;
+pub mod merge;
+pub mod request;
+pub mod retry;
+pub mod state;
+pub mod worker;
+
+pub use egress::{Answer, Outgoing, SendError, Sender};

@@ -1,0 +1,274 @@
+//! One attempt: a parcel is authenticated and sent, its answer classified, and each of its deliveries given an outcome.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tidegate_plugin_sdk::manifest;
+use tidegate_queue::{Attempt, Outcome};
+use tidegate_sandbox::contract::{self, Verdict};
+
+use super::auth;
+use super::egress::{Answer, Outgoing, SendError, Sender};
+use super::excerpt::excerpt;
+use super::merge::{Parcel, Part};
+use super::retry::{self, Counts, Failure, Next};
+use super::state::State;
+use crate::clock::Clock;
+use crate::destination::{Destination, Mode};
+use crate::record::{self, AttemptRecord};
+
+/// What an attempt needs.
+pub(super) struct Attempting<'a> {
+    pub(super) destination: &'a Destination,
+    pub(super) policy: &'a retry::Policy,
+    pub(super) state: &'a State,
+    pub(super) sender: &'a dyn Sender,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) response_bytes_max: usize,
+}
+
+/// What an attempt led to.
+pub(super) enum Attempted {
+    Settled(Vec<Attempt>),
+    /// The platform does not say which part is bad: each is to be sent singly.
+    Split(Parcel),
+}
+
+/// An answer kept longer than this would fill the journal with what platforms say at length.
+const ANSWER_CHARS: usize = 2_000;
+/// Parking begins with so many times the first retry's wait.
+const PARK_FACTOR: u64 = 30;
+
+impl Attempting<'_> {
+    /// Makes one attempt.
+    pub(super) async fn attempt(&self, parcel: Parcel) -> Attempted {
+        let started_ms = self.clock.now_ms();
+        let outgoing = match self.outgoing(&parcel, started_ms) {
+            Ok(outgoing) => outgoing,
+            Err(unsent) => {
+                let reason = unsent.to_string();
+                let verdict = match unsent {
+                    Unsent::Auth(_) => Verdict::Credentials(reason.clone()),
+                    Unsent::Request(_) => Verdict::Reject(reason.clone()),
+                };
+                return self.settle(parcel, verdict, Exchange::unsent(started_ms, reason));
+            }
+        };
+        let result = self.sender.send(outgoing).await;
+        let exchange = Exchange::new(started_ms, self.clock.now_ms(), &result);
+        let verdict = match result {
+            Ok(answer) => self.classify(answer, &parcel),
+            Err(SendError::Forbidden(reason)) => Verdict::Credentials(format!("not sent: {reason}")),
+            Err(error) => {
+                let exchange = Exchange { failure: Some(error.to_string()), ..exchange };
+                return self.settle(parcel, Verdict::Retry(None), exchange);
+            }
+        };
+        self.settle(parcel, verdict, exchange)
+    }
+
+    fn outgoing(&self, parcel: &Parcel, now_ms: u64) -> Result<Outgoing, Unsent> {
+        let destination = self.destination;
+        let request = &parcel.request;
+        let missing = || Unsent::Request(format!("`{}` is no endpoint of the plugin any more", request.endpoint));
+        let endpoint = destination.endpoints.get(&request.endpoint).ok_or_else(missing)?;
+        let mut url = endpoint.url(&request.path, &request.query).map_err(|e| Unsent::Request(e.to_string()))?;
+        let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in &request.headers {
+            // What cannot be a header was refused when the request was stored.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                headers.insert(name, value);
+            }
+        }
+        let mut body = parcel.body.clone();
+        if let Some(scheme) = &destination.auth {
+            let parts = auth::Parts {
+                url: &mut url,
+                headers: &mut headers,
+                body: &mut body,
+                message_id: &message_id(parcel),
+                now_s: now_ms / 1000,
+            };
+            auth::apply(scheme, &destination.secrets, parts).map_err(Unsent::Auth)?;
+        }
+        Ok(Outgoing {
+            network: destination.network,
+            method: method(endpoint.method),
+            url,
+            headers,
+            body,
+            timeout_ms: destination.timeout_ms,
+            response_bytes_max: self.response_bytes_max,
+        })
+    }
+
+    fn classify(&self, answer: Answer, parcel: &Parcel) -> Verdict {
+        let first = parcel.parts.first();
+        let context = contract::Context {
+            now_ms: self.clock.now_ms(),
+            seed: 0,
+            attempt: first.map_or(1, |part| part.lease.attempts.saturating_add(1)),
+            test_mode: self.destination.mode == Mode::Test,
+            config: self.destination.config_json.clone(),
+        };
+        let count = u32::try_from(parcel.parts.len()).unwrap_or(u32::MAX);
+        let Answer { status, headers, body } = answer;
+        let response = contract::Response { status, headers, body };
+        match self.destination.plugin.classify(&response, count, &context) {
+            Ok(Verdict::Each(outcomes)) if outcomes.len() != parcel.parts.len() => {
+                Verdict::Reject(format!("the plugin gave {} outcomes for {count} events", outcomes.len()))
+            }
+            Ok(verdict) => verdict,
+            // The platform may have taken it: only a person can tell, so it is kept for one.
+            Err(error) => Verdict::Reject(format!("HTTP {status}, and classifying it failed: {error}")),
+        }
+    }
+
+    fn settle(&self, parcel: Parcel, verdict: Verdict, exchange: Exchange) -> Attempted {
+        let now_ms = exchange.ended_ms;
+        let events = u32::try_from(parcel.parts.len()).unwrap_or(u32::MAX);
+        if !matches!(verdict, Verdict::Credentials(_)) && exchange.status.is_some() {
+            self.state.unpark();
+        }
+        if matches!(verdict, Verdict::Split) && parcel.parts.len() > 1 {
+            return Attempted::Split(parcel);
+        }
+        let retry = |part: &Part, asked_ms: Option<u64>, counts: Counts| {
+            let failure = Failure {
+                attempts: part.lease.attempts.saturating_add(1),
+                retry_after_ms: asked_ms,
+                at_ms: part.at_ms,
+                counts,
+            };
+            match retry::decide(self.policy, failure, now_ms, rand::random::<f64>()) {
+                Next::At(ms) => (Outcome::Retry(ms), exchange.retry_reason()),
+                Next::Dead(reason) => {
+                    let reason = format!("{reason}; last: {}", exchange.retry_reason());
+                    (Outcome::Dead(reason.clone()), reason)
+                }
+            }
+        };
+        let decide = |position: usize, part: &Part| match &verdict {
+            Verdict::Delivered => (Outcome::Delivered, "delivered".to_owned()),
+            Verdict::Retry(asked_ms) => retry(part, *asked_ms, Counts::Yes),
+            Verdict::Reject(reason) => rejected(reason),
+            Verdict::Split => rejected("the platform refused it, and it was sent singly already"),
+            Verdict::Credentials(reason) => {
+                let until_ms = self.park(reason, now_ms);
+                let (outcome, _) = retry(part, Some(until_ms.saturating_sub(now_ms)), Counts::No);
+                (outcome, format!("credentials: {}", printable(reason)))
+            }
+            Verdict::Each(outcomes) => match outcomes.get(position) {
+                Some(contract::Outcome::Delivered) => (Outcome::Delivered, "delivered".to_owned()),
+                Some(contract::Outcome::Retry(asked_ms)) => retry(part, *asked_ms, Counts::Yes),
+                Some(contract::Outcome::Reject(reason)) => rejected(reason),
+                None => rejected("the plugin gave no outcome for it"),
+            },
+        };
+        if let (Verdict::Retry(Some(asked_ms)), Some(429 | 503)) = (&verdict, exchange.status) {
+            // The platform throttles the account, not this event: the others would only be refused as well.
+            self.state.pause(now_ms.saturating_add((*asked_ms).min(self.policy.backoff_max_ms)));
+        }
+        let attempts = parcel.parts.iter().enumerate().map(|(position, part)| {
+            let (outcome, verdict) = decide(position, part);
+            self.state.count(&outcome, now_ms);
+            let record = AttemptRecord {
+                v: record::VERSION,
+                at_ms: exchange.started_ms,
+                duration_ms: exchange.ended_ms.saturating_sub(exchange.started_ms),
+                status: exchange.status,
+                verdict,
+                answer: exchange.answer.clone(),
+                events,
+            };
+            let (key, token) = (part.lease.key, part.lease.token);
+            Attempt { key, token, record: record::write(&record), at_ms: exchange.started_ms, outcome }
+        });
+        Attempted::Settled(attempts.collect())
+    }
+
+    fn park(&self, reason: &str, now_ms: u64) -> u64 {
+        let base_ms = self.policy.backoff_base_ms.saturating_mul(PARK_FACTOR);
+        if self.state.parked().is_none() {
+            let name = &self.destination.name;
+            tracing::error!(destination.name = %name, "parked `{name}`: {}", printable(reason));
+        }
+        self.state.park(printable(reason), now_ms, base_ms, self.policy.backoff_max_ms)
+    }
+}
+
+/// Why a request was not even sent.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error("not sent: {0}")]
+    Auth(auth::Error),
+    #[error("not sent: {0}")]
+    Request(String),
+}
+
+/// What happened on the wire.
+struct Exchange {
+    started_ms: u64,
+    ended_ms: u64,
+    status: Option<u16>,
+    answer: Option<String>,
+    failure: Option<String>,
+}
+
+impl Exchange {
+    fn new(started_ms: u64, ended_ms: u64, result: &Result<Answer, SendError>) -> Exchange {
+        let answer = result.as_ref().ok();
+        Exchange {
+            started_ms,
+            ended_ms,
+            status: answer.map(|answer| answer.status),
+            answer: answer.map(|answer| excerpt(&answer.body, ANSWER_CHARS)).filter(|text| !text.is_empty()),
+            failure: None,
+        }
+    }
+
+    fn unsent(at_ms: u64, reason: String) -> Exchange {
+        Exchange { started_ms: at_ms, ended_ms: at_ms, status: None, answer: None, failure: Some(reason) }
+    }
+
+    fn retry_reason(&self) -> String {
+        match (&self.failure, self.status) {
+            (Some(failure), _) => format!("retry: {failure}"),
+            (None, Some(status)) => format!("retry: HTTP {status}"),
+            (None, None) => "retry".to_owned(),
+        }
+    }
+}
+
+fn rejected(reason: &str) -> (Outcome, String) {
+    let reason = format!("rejected: {}", printable(reason));
+    (Outcome::Dead(reason.clone()), reason)
+}
+
+/// A plugin's text, for a person to read.
+fn printable(text: &str) -> String {
+    excerpt(text.as_bytes(), 500)
+}
+
+/// The same for every attempt, so that a receiver can tell a repetition; an event's further requests differ.
+fn message_id(parcel: &Parcel) -> String {
+    let Some(part) = parcel.parts.first() else { return String::new() };
+    let id = &part.lease.entry.id;
+    let plain = id.bytes().all(|b| b.is_ascii_graphic() && b != b'.');
+    match (plain, part.index) {
+        (true, 0) => id.clone(),
+        (true, index) => format!("{id}-{index}"),
+        // An id that no header takes, or that would blur what is signed.
+        (false, _) => format!("msg_{}", part.lease.key),
+    }
+}
+
+fn method(method: manifest::Method) -> Method {
+    match method {
+        manifest::Method::Post => Method::POST,
+        manifest::Method::Put => Method::PUT,
+        manifest::Method::Patch => Method::PATCH,
+        manifest::Method::Get => Method::GET,
+        manifest::Method::Delete => Method::DELETE,
+    }
+}

@@ -1,0 +1,236 @@
+//! Merge: requests that are equal in all but their array become one, up to the manifest's limits.
+//!
+//! Bodies are joined as text: the same plugin writes the same bytes around its array, so nothing has to be parsed twice.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+use tidegate_plugin_sdk::manifest::{Batch, Join};
+use tidegate_queue::Lease;
+
+use crate::record::RequestRecord;
+
+/// A leased delivery, read.
+#[derive(Debug)]
+pub struct Load {
+    pub lease: Lease,
+    /// When its event happened.
+    pub at_ms: u64,
+    /// Which of its event's requests it is.
+    pub index: u32,
+    pub request: RequestRecord,
+}
+
+/// One HTTP request to make, and the deliveries that it makes.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The request without its body.
+    pub request: RequestRecord,
+    pub body: Vec<u8>,
+    /// In the order of their places in the body.
+    pub parts: Vec<Part>,
+}
+
+/// One delivery's part in a parcel.
+#[derive(Debug)]
+pub struct Part {
+    pub lease: Lease,
+    pub at_ms: u64,
+    pub index: u32,
+    /// Its own body, so that it can be sent singly.
+    body: Vec<u8>,
+}
+
+/// Where a body's array stands.
+pub struct Opened<'a> {
+    before: &'a [u8],
+    inside: &'a [u8],
+    after: &'a [u8],
+}
+
+impl Opened<'_> {
+    /// How many elements the array has; `None` if it is none.
+    pub fn elements(&self) -> Option<usize> {
+        let text = std::str::from_utf8(self.inside).ok()?;
+        serde_json::from_str::<Vec<&RawValue>>(&format!("[{text}]")).ok().map(|list| list.len())
+    }
+}
+
+/// Finds the array at a JSON pointer of a body.
+pub fn open_array<'a>(body: &'a [u8], pointer: &str) -> Option<Opened<'a>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut raw: &RawValue = serde_json::from_str(text).ok()?;
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let object: HashMap<std::borrow::Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+        raw = object.get(name.as_str())?;
+    }
+    let array = raw.get();
+    if !array.starts_with('[') || !array.ends_with(']') {
+        return None;
+    }
+    // A raw value borrows from the text it was parsed from, so its place there is the distance of their addresses.
+    let start = (array.as_ptr() as usize).checked_sub(text.as_ptr() as usize)? + 1;
+    let end = start + array.len() - 2;
+    Some(Opened { before: body.get(..start)?, inside: body.get(start..end)?, after: body.get(end..)? })
+}
+
+/// Merges loads into parcels.
+pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
+    let mut parcels: Vec<Parcel> = Vec::new();
+    let mut open: HashMap<GroupKey, usize> = HashMap::new();
+    for load in loads {
+        let Load { lease, at_ms, index, mut request } = load;
+        let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new())).into_bytes();
+        let key = group_key(batch, &request, &body);
+        let part = Part { lease, at_ms, index, body };
+        let target = key.as_ref().and_then(|key| open.get(key)).map(|index| &mut parcels[*index]);
+        match target {
+            Some(parcel) if fits(batch, parcel, &part) => {
+                append(&batch.join, &mut parcel.body, &part.body);
+                parcel.parts.push(part);
+            }
+            _ => {
+                if let Some(key) = key {
+                    open.insert(key, parcels.len());
+                }
+                parcels.push(Parcel { request, body: part.body.clone(), parts: vec![part] });
+            }
+        }
+    }
+    parcels
+}
+
+impl Parcel {
+    /// The same deliveries, each in a parcel of its own.
+    pub fn split(self) -> Vec<Parcel> {
+        let request = self.request;
+        let single = |part: Part| Parcel { request: request.clone(), body: part.body.clone(), parts: vec![part] };
+        self.parts.into_iter().map(single).collect()
+    }
+}
+
+/// What requests of one parcel have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct GroupKey {
+    endpoint: String,
+    path: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    around: Vec<u8>,
+}
+
+fn group_key(batch: &Batch, request: &RequestRecord, body: &[u8]) -> Option<GroupKey> {
+    let around = match &batch.join {
+        Join::None => return None,
+        Join::Ndjson => Vec::new(),
+        Join::JsonArray(pointer) => {
+            let opened = open_array(body, pointer)?;
+            [opened.before, &[0], opened.after].concat()
+        }
+    };
+    let RequestRecord { endpoint, path, query, headers, body: _ } = request.clone();
+    Some(GroupKey { endpoint, path, query, headers, around })
+}
+
+fn fits(batch: &Batch, parcel: &Parcel, part: &Part) -> bool {
+    let events = parcel.parts.len() < batch.events_max as usize;
+    events && (parcel.body.len() + part.body.len() + 1) as u64 <= batch.body_max.0
+}
+
+fn append(join: &Join, body: &mut Vec<u8>, other: &[u8]) {
+    match join {
+        Join::None => {}
+        Join::Ndjson => {
+            if body.last() != Some(&b'\n') {
+                body.push(b'\n');
+            }
+            body.extend_from_slice(other);
+        }
+        Join::JsonArray(pointer) => {
+            // Both were opened when their group was found; what stands behind the array is as long in each.
+            let Some(opened) = open_array(other, pointer) else { return };
+            let after = body.split_off(body.len() - opened.after.len());
+            body.push(b',');
+            body.extend_from_slice(opened.inside);
+            body.extend_from_slice(&after);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Size;
+    use tidegate_queue::{DeliveryKey, EntryKey, LeaseToken};
+
+    use super::*;
+    use crate::record::Body;
+
+    fn load(n: u8, body: &str, query: &str) -> Load {
+        let lease = Lease {
+            key: DeliveryKey([n; 16]),
+            token: LeaseToken(1),
+            entry: EntryKey { scope: "s".into(), id: n.to_string() },
+            payload: Vec::new(),
+            attempts: 0,
+            queued_ms: 0,
+        };
+        let request = RequestRecord {
+            endpoint: "events".into(),
+            path: vec![],
+            query: vec![("q".into(), query.into())],
+            headers: vec![],
+            body: Body::Text(body.into()),
+        };
+        Load { lease, at_ms: 0, index: 0, request }
+    }
+
+    fn batch(join: Join, events_max: u32, bytes: u64) -> Batch {
+        Batch { join, events_max, body_max: Size(bytes), linger_ms: 0 }
+    }
+
+    fn bodies(parcels: &[Parcel]) -> Vec<&str> {
+        parcels.iter().map(|parcel| std::str::from_utf8(&parcel.body).unwrap()).collect()
+    }
+
+    #[test]
+    fn equal_requests_become_one_and_keep_their_order() {
+        let data = batch(Join::JsonArray("/data".into()), 10, 1000);
+        let loads = vec![
+            load(1, r#"{"data":[{"a":"]1"}],"t":"x"}"#, "1"),
+            load(2, r#"{"data":[{"a":2}],"t":"x"}"#, "1"),
+            load(3, r#"{"data":[{"a":3}],"t":"OTHER"}"#, "1"),
+            load(4, r#"{"data":[{"a":4}],"t":"x"}"#, "OTHER"),
+            load(5, r#"{"data":[{"a":5}],"t":"x"}"#, "1"),
+        ];
+        let parcels = merge(&data, loads);
+        assert_eq!(bodies(&parcels)[0], r#"{"data":[{"a":"]1"},{"a":2},{"a":5}],"t":"x"}"#);
+        assert_eq!(parcels.len(), 3);
+        assert_eq!(parcels[0].parts.iter().map(|p| p.lease.key.0[0]).collect::<Vec<_>>(), [1, 2, 5]);
+    }
+
+    #[test]
+    fn a_parcel_keeps_the_manifests_limits() {
+        let by_count = batch(Join::JsonArray(String::new()), 2, 1000);
+        let loads = || (1..=3).map(|n| load(n, "[1]", "")).collect::<Vec<_>>();
+        assert_eq!(bodies(&merge(&by_count, loads())), ["[1,1]", "[1]"]);
+        let by_size = batch(Join::JsonArray(String::new()), 10, 7);
+        assert_eq!(bodies(&merge(&by_size, loads())), ["[1,1]", "[1]"]);
+    }
+
+    #[test]
+    fn lines_are_put_one_after_the_other() {
+        let parcels = merge(&batch(Join::Ndjson, 10, 100), vec![load(1, "{}\n", ""), load(2, "{}", "")]);
+        assert_eq!(bodies(&parcels), ["{}\n{}"]);
+    }
+
+    #[test]
+    fn a_parcel_splits_into_what_it_was_made_of() {
+        let merged = merge(
+            &batch(Join::JsonArray("/d".into()), 9, 99),
+            vec![load(1, r#"{"d":[1]}"#, ""), load(2, r#"{"d":[2]}"#, "")],
+        );
+        let singles: Vec<Parcel> = merged.into_iter().flat_map(Parcel::split).collect();
+        assert_eq!(bodies(&singles), [r#"{"d":[1]}"#, r#"{"d":[2]}"#]);
+    }
+}

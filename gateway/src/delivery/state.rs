@@ -1,0 +1,115 @@
+//! What a destination's worker knows of its destination at the moment, for the worker itself and for people.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The state of one destination. Lost at a restart: the next answer tells it again.
+#[derive(Debug, Default)]
+pub struct State {
+    hold: Mutex<Hold>,
+    delivered: AtomicU64,
+    retried: AtomicU64,
+    died: AtomicU64,
+    /// When an attempt was last delivered, in Unix milliseconds; 0: never.
+    delivered_ms: AtomicU64,
+}
+
+/// Why the worker leases nothing for a while.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Hold {
+    until_ms: u64,
+    /// The platform refuses the credentials or the API's version: a person has to act.
+    parked: Option<String>,
+    /// How often in a row.
+    times: u32,
+}
+
+/// Numbers since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    pub delivered: u64,
+    pub retried: u64,
+    pub died: u64,
+    pub delivered_ms: u64,
+}
+
+impl State {
+    /// Until when nothing is leased, if that is later than now.
+    pub fn held_until(&self, now_ms: u64) -> Option<u64> {
+        Some(self.hold().until_ms).filter(|until_ms| *until_ms > now_ms)
+    }
+
+    /// Why the destination is parked, if it is.
+    pub fn parked(&self) -> Option<String> {
+        self.hold().parked.clone()
+    }
+
+    /// The platform asked for a pause.
+    pub(super) fn pause(&self, until_ms: u64) {
+        let mut hold = self.hold();
+        hold.until_ms = hold.until_ms.max(until_ms);
+    }
+
+    /// The credentials were refused: waits, the longer the more often, then lets a single delivery try. Gives the time.
+    pub(super) fn park(&self, reason: String, now_ms: u64, base_ms: u64, max_ms: u64) -> u64 {
+        let mut hold = self.hold();
+        if hold.until_ms <= now_ms || hold.parked.is_none() {
+            hold.times = hold.times.saturating_add(1);
+            let wait_ms = base_ms.saturating_mul(1 << hold.times.saturating_sub(1).min(20)).min(max_ms);
+            hold.until_ms = now_ms.saturating_add(wait_ms);
+        }
+        hold.parked = Some(reason);
+        hold.until_ms
+    }
+
+    /// An answer showed that the credentials are taken.
+    pub(super) fn unpark(&self) {
+        let mut hold = self.hold();
+        if hold.parked.take().is_some() {
+            (hold.until_ms, hold.times) = (0, 0);
+        }
+    }
+
+    pub(super) fn count(&self, outcome: &tidegate_queue::Outcome, now_ms: u64) {
+        let counter = match outcome {
+            tidegate_queue::Outcome::Delivered => {
+                self.delivered_ms.store(now_ms, Ordering::Relaxed);
+                &self.delivered
+            }
+            tidegate_queue::Outcome::Retry(_) => &self.retried,
+            tidegate_queue::Outcome::Dead(_) => &self.died,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The numbers since the start.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            delivered: self.delivered.load(Ordering::Relaxed),
+            retried: self.retried.load(Ordering::Relaxed),
+            died: self.died.load(Ordering::Relaxed),
+            delivered_ms: self.delivered_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    fn hold(&self) -> std::sync::MutexGuard<'_, Hold> {
+        // Nothing panics while it holds the lock; and if it did, a stale hold ends by itself.
+        self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parked_destination_waits_longer_each_time_until_an_answer_shows_it_works() {
+        let state = State::default();
+        assert_eq!(state.park("401".into(), 1_000, 100, 1_000), 1_100);
+        assert_eq!(state.park("401".into(), 1_050, 100, 1_000), 1_100, "requests under way do not prolong it");
+        assert_eq!(state.park("401".into(), 1_200, 100, 1_000), 1_400);
+        assert_eq!(state.held_until(1_300), Some(1_400));
+        state.unpark();
+        assert_eq!((state.held_until(1_300), state.parked()), (None, None));
+    }
+}

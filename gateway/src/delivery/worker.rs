@@ -1,0 +1,260 @@
+//! A destination's worker: leases what is due, merges it, and lets attempts run, up to the destination's concurrency.
+//!
+//! Owns the rhythm: lingering for a fuller batch, pausing when the platform asks, stopping when the gateway does. What
+//! is under way at the end is finished within a bound; what was leased and not begun is given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_plugin_sdk::manifest::Join;
+use tidegate_queue::{Attempt, Lease, LeaseRequest, Outcome, Queue, Settled};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::attempt::{Attempted, Attempting};
+use super::egress::Sender;
+use super::merge::{self, Load, Parcel};
+use super::retry;
+use super::state::State;
+use crate::clock::Clock;
+use crate::destination::Destination;
+use crate::record::{self, AttemptRecord, DeliveryRecord};
+
+/// What a worker is made of.
+pub struct Worker {
+    pub destination: Arc<Destination>,
+    pub policy: retry::Policy,
+    pub state: Arc<State>,
+    pub queue: Arc<dyn Queue>,
+    pub sender: Arc<dyn Sender>,
+    pub clock: Arc<dyn Clock>,
+    pub response_bytes_max: usize,
+    /// A permit a request under way: the destination's concurrency.
+    pub requests: Arc<Semaphore>,
+    /// Cancelled when the gateway stops.
+    pub stop: CancellationToken,
+    pub tracker: TaskTracker,
+}
+
+/// Without news the worker looks all the same: another process may have put something back.
+const POLL_MS: u64 = 1_000;
+/// The store is away: looking more often would not bring it back.
+const STORE_PAUSE_MS: u64 = 1_000;
+/// Added to a lease beyond all that its attempts may take.
+const LEASE_MARGIN_MS: u64 = 60_000;
+/// For a destination that takes one event a request: how many are leased at once.
+const SINGLES_MAX: usize = 64;
+const LEASE_BYTES_MAX: usize = 8 << 20;
+
+impl Worker {
+    /// Works until the gateway stops.
+    pub async fn run(self) {
+        // Groups of singles: while one is under way the next is leased, so that one slow request holds up no other.
+        let groups = if self.destination.batch.join == Join::None { 2 } else { self.destination.concurrency.max(1) };
+        let slots = Arc::new(Semaphore::new(groups));
+        let worker = Arc::new(self);
+        let arrivals = worker.queue.arrivals(&worker.destination.name);
+        while !worker.stop.is_cancelled() {
+            let permit = tokio::select! {
+                () = worker.stop.cancelled() => break,
+                permit = Arc::clone(&slots).acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { break };
+            let now_ms = worker.clock.now_ms();
+            let wait_ms = match worker.state.held_until(now_ms) {
+                Some(until_ms) => (until_ms - now_ms).min(POLL_MS),
+                None => match worker.lease(now_ms).await {
+                    Taken::Some(leases) => {
+                        worker.start(leases, permit);
+                        continue;
+                    }
+                    Taken::Nothing(wait_ms) => wait_ms,
+                },
+            };
+            drop(permit);
+            tokio::select! {
+                () = worker.stop.cancelled() => break,
+                () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+                () = arrivals.notified() => worker.linger().await,
+            }
+        }
+    }
+
+    /// The first event of a batch waits for others.
+    async fn linger(&self) {
+        let linger_ms = u64::from(self.destination.batch.linger_ms);
+        if linger_ms > 0 {
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(Duration::from_millis(linger_ms)) => {}
+            }
+        }
+    }
+
+    async fn lease(&self, now_ms: u64) -> Taken {
+        // A parked destination is tried with one delivery: the rest would only be refused too.
+        let count_max = match (&self.destination.batch.join, self.state.parked()) {
+            (_, Some(_)) => 1,
+            (Join::None, None) => SINGLES_MAX,
+            (_, None) => self.destination.batch.events_max as usize,
+        };
+        let lease_ms = self.destination.timeout_ms.saturating_mul(2).saturating_add(LEASE_MARGIN_MS);
+        let request = LeaseRequest {
+            destination: self.destination.name.clone(),
+            count_max,
+            bytes_max: LEASE_BYTES_MAX,
+            now_ms,
+            until_ms: now_ms.saturating_add(lease_ms),
+        };
+        match self.queue.lease(request).await {
+            Ok(leased) if leased.deliveries.is_empty() => {
+                let due_ms = leased.next_due_ms.map_or(POLL_MS, |due_ms| due_ms.saturating_sub(now_ms));
+                Taken::Nothing(due_ms.clamp(1, POLL_MS))
+            }
+            Ok(leased) => Taken::Some(Leases { leases: leased.deliveries, until_ms: now_ms + lease_ms }),
+            Err(error) => {
+                let name = &self.destination.name;
+                tracing::warn!(destination.name = %name, "could not lease deliveries of `{name}`: {error}");
+                Taken::Nothing(STORE_PAUSE_MS)
+            }
+        }
+    }
+
+    /// Sends what was leased in a task of its own, which keeps the slot.
+    fn start(self: &Arc<Worker>, leases: Leases, permit: OwnedSemaphorePermit) {
+        let worker = Arc::clone(self);
+        self.tracker.spawn(async move {
+            worker.work(leases).await;
+            drop(permit);
+        });
+    }
+
+    async fn work(&self, leases: Leases) {
+        let (loads, unreadable) = self.load(leases.leases);
+        self.settle(unreadable).await;
+        let parcels = merge::merge(&self.destination.batch, loads);
+        if parcels.len() > 1 && self.destination.batch.join == Join::None {
+            self.many(parcels, leases.until_ms).await;
+        } else {
+            self.sequence(parcels, leases.until_ms).await;
+        }
+    }
+
+    /// Singles go out side by side.
+    async fn many(&self, parcels: Vec<Parcel>, until_ms: u64) {
+        let lanes = self.destination.concurrency.clamp(1, parcels.len().max(1));
+        let mut queues: Vec<Vec<Parcel>> = (0..lanes).map(|_| Vec::new()).collect();
+        for (index, parcel) in parcels.into_iter().enumerate() {
+            queues[index % lanes].push(parcel);
+        }
+        futures_util::future::join_all(queues.into_iter().map(|lane| self.sequence(lane, until_ms))).await;
+    }
+
+    async fn sequence(&self, parcels: Vec<Parcel>, until_ms: u64) {
+        let mut waiting: std::collections::VecDeque<Parcel> = parcels.into();
+        while let Some(parcel) = waiting.pop_front() {
+            let Ok(_permit) = self.requests.acquire().await else { return };
+            let now_ms = self.clock.now_ms();
+            // Near its end a lease may be somebody else's before the answer is here.
+            let too_late = now_ms.saturating_add(self.destination.timeout_ms) > until_ms;
+            let held = self.state.held_until(now_ms).is_some();
+            if too_late || held || self.stop.is_cancelled() {
+                self.release(std::iter::once(parcel).chain(waiting)).await;
+                return;
+            }
+            match self.attempting().attempt(parcel).await {
+                Attempted::Settled(attempts) => self.settle(attempts).await,
+                Attempted::Split(parcel) => waiting.extend(parcel.split()),
+            }
+        }
+    }
+
+    /// Reads leased deliveries. One that cannot be read, or is too old by now, gets its outcome at once.
+    fn load(&self, leases: Vec<Lease>) -> (Vec<Load>, Vec<Attempt>) {
+        let now_ms = self.clock.now_ms();
+        let mut loads = Vec::with_capacity(leases.len());
+        let mut dead = Vec::new();
+        for mut lease in leases {
+            let payload = std::mem::take(&mut lease.payload);
+            let reason = match record::read::<DeliveryRecord>(&payload) {
+                Err(error) => format!("the stored delivery {error}"),
+                Ok(DeliveryRecord { request: None, .. }) => "the stored delivery has no request".to_owned(),
+                Ok(DeliveryRecord { at_ms, index, request: Some(request), .. }) => {
+                    match retry::too_old(&self.policy, at_ms, now_ms) {
+                        Some(reason) => reason,
+                        None => {
+                            loads.push(Load { lease, at_ms, index, request });
+                            continue;
+                        }
+                    }
+                }
+            };
+            let record = AttemptRecord {
+                v: record::VERSION,
+                at_ms: now_ms,
+                duration_ms: 0,
+                status: None,
+                verdict: format!("not sent: {reason}"),
+                answer: None,
+                events: 1,
+            };
+            let outcome = Outcome::Dead(reason);
+            self.state.count(&outcome, now_ms);
+            let (key, token) = (lease.key, lease.token);
+            dead.push(Attempt { key, token, record: record::write(&record), at_ms: now_ms, outcome });
+        }
+        (loads, dead)
+    }
+
+    async fn settle(&self, attempts: Vec<Attempt>) {
+        if attempts.is_empty() {
+            return;
+        }
+        let name = &self.destination.name;
+        let count = attempts.len();
+        match self.queue.settle(attempts).await {
+            Ok(settled) => {
+                let lost = settled.iter().filter(|settled| **settled == Settled::LeaseLost).count();
+                if lost > 0 {
+                    tracing::warn!(destination.name = %name, "{lost} of {count} leases of `{name}` were lost");
+                }
+            }
+            // The leases end by themselves, and the deliveries are made again: at least once, never less.
+            Err(error) => {
+                tracing::error!(destination.name = %name, "could not settle {count} attempts of `{name}`: {error}")
+            }
+        }
+    }
+
+    async fn release(&self, parcels: impl Iterator<Item = Parcel>) {
+        let leases = parcels.flat_map(|parcel| parcel.parts).map(|part| (part.lease.key, part.lease.token)).collect();
+        if let Err(error) = self.queue.release(leases).await {
+            let name = &self.destination.name;
+            tracing::warn!(destination.name = %name, "could not give leases of `{name}` back: {error}");
+        }
+    }
+
+    fn attempting(&self) -> Attempting<'_> {
+        Attempting {
+            destination: &self.destination,
+            policy: &self.policy,
+            state: &self.state,
+            sender: self.sender.as_ref(),
+            clock: self.clock.as_ref(),
+            response_bytes_max: self.response_bytes_max,
+        }
+    }
+}
+
+/// What asking for leases gave.
+enum Taken {
+    Some(Leases),
+    /// Look again after this many milliseconds.
+    Nothing(u64),
+}
+
+struct Leases {
+    leases: Vec<Lease>,
+    until_ms: u64,
+}

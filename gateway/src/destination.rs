@@ -1,0 +1,83 @@
+//! A destination as it runs: its plugin, its own configuration, where its requests may go.
+//!
+//! Owns the making of one from the configuration and the plugin's manifest, with every mistake reported. Sends nothing.
+
+mod endpoint;
+mod prepare;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+pub use endpoint::{Endpoint, ResolveError};
+pub use prepare::{PluginError, component, load, prepare};
+use tidegate_event::Purpose;
+use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
+use tidegate_sandbox::Plugin;
+
+use crate::config::Secret;
+
+/// A destination that is ready to transform and to send.
+pub struct Destination {
+    pub name: String,
+    pub site: String,
+    pub plugin: Plugin,
+    /// The plugin's name and version, for records.
+    pub plugin_label: String,
+    /// What an event's visitor must have granted.
+    pub purposes: Vec<Purpose>,
+    /// The plugin's own configuration, as JSON text.
+    pub config_json: String,
+    pub endpoints: BTreeMap<String, Endpoint>,
+    pub auth: Option<Auth>,
+    pub secrets: BTreeMap<String, Secret>,
+    pub batch: Batch,
+    pub age_max_ms: u64,
+    pub network: Network,
+    pub mode: Mode,
+    pub switch: Switch,
+    pub concurrency: usize,
+    pub timeout_ms: u64,
+}
+
+/// Which addresses a destination's requests may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Public addresses, by HTTPS.
+    Public,
+    /// Any, by HTTP too: `allow_insecure = true`.
+    Any,
+}
+
+/// Whether events are real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Live,
+    Test,
+}
+
+/// Whether the destination gets events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("name", &self.name)
+            .field("plugin", &self.plugin_label)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Destination {
+    /// The plugin's manifest.
+    pub fn manifest(&self) -> &Manifest {
+        self.plugin.manifest()
+    }
+}
+
+/// The destinations of one site, in the configuration's order.
+pub type Destinations = Arc<[Arc<Destination>]>;

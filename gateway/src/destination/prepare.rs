@@ -1,0 +1,169 @@
+//! Makes destinations from the configuration: loads each plugin and checks the configuration against its manifest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tidegate_event::Purpose;
+use tidegate_plugin_sdk::manifest::{self, Manifest};
+use tidegate_sandbox::{LoadError, Plugin, Sandbox};
+
+use super::{Destination, Endpoint, Mode, Network, Switch};
+use crate::config::{self, Config, Mistake, Mistakes, PluginSource};
+
+/// Why a plugin is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// No plugin of this name is built in.
+    #[error("no plugin `{0}` is built in")]
+    Unknown(String),
+    /// The file cannot be read.
+    #[error("plugin file `{path}` cannot be read")]
+    File {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The sandbox refuses it.
+    #[error("plugin refused")]
+    Refused(#[source] Box<LoadError>),
+}
+
+/// The bytes of a plugin's component.
+///
+/// # Errors
+/// When there is no such plugin, or its file cannot be read.
+pub fn component(source: &PluginSource) -> Result<Vec<u8>, PluginError> {
+    match source {
+        PluginSource::BuiltIn(name) => tidegate_plugins::BUILT_IN
+            .iter()
+            .find(|plugin| plugin.name == name)
+            .map(|plugin| plugin.wasm.to_vec())
+            .ok_or_else(|| PluginError::Unknown(name.clone())),
+        PluginSource::File(path) => {
+            std::fs::read(path).map_err(|source| PluginError::File { path: path.display().to_string(), source })
+        }
+    }
+}
+
+/// Loads a plugin into the sandbox.
+///
+/// # Errors
+/// When it is not there, or the sandbox refuses it.
+pub fn load(sandbox: &Sandbox, source: &PluginSource) -> Result<Plugin, PluginError> {
+    sandbox.load(&component(source)?).map_err(|e| PluginError::Refused(Box::new(e)))
+}
+
+/// Makes every destination of the configuration.
+///
+/// # Errors
+/// Every mistake of every destination, with its line.
+pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination>>, Mistakes> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let mut loaded: HashMap<&PluginSource, Plugin> = HashMap::new();
+    let mut ready = Vec::new();
+    for destination in &config.destinations {
+        let plugin = match loaded.get(&destination.plugin) {
+            Some(plugin) => plugin.clone(),
+            None => match load(sandbox, &destination.plugin) {
+                Ok(plugin) => {
+                    loaded.insert(&destination.plugin, plugin.clone());
+                    plugin
+                }
+                Err(error) => {
+                    mistakes.push(refusal(destination, &error));
+                    continue;
+                }
+            },
+        };
+        match one(config, destination, plugin) {
+            Ok(destination) => ready.push(Arc::new(destination)),
+            Err(mut found) => mistakes.append(&mut found),
+        }
+    }
+    if mistakes.is_empty() { Ok(ready) } else { Err(Mistakes::new(mistakes)) }
+}
+
+fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
+    let mut what = format!("destination `{}`: {error}", destination.name);
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        what.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    Mistake::error(destination.line, what)
+}
+
+fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Result<Destination, Vec<Mistake>> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let mut mistake = |what: String, hint: &str| {
+        let what = format!("destination `{}`: {what}", destination.name);
+        mistakes.push(Mistake::error(destination.line, what).hint(hint));
+    };
+    let manifest = plugin.manifest();
+    let own = manifest.config_with_defaults(destination.config.clone());
+    for problem in schema_problems(manifest, &own) {
+        mistake(problem, "`tidegate plugin inspect` shows what the plugin takes");
+    }
+    let mut endpoints = BTreeMap::new();
+    for (name, endpoint) in &manifest.endpoints {
+        match Endpoint::new(endpoint, &own, destination.base_url.as_ref()) {
+            Ok(made) if made.base().scheme() != "https" && !destination.allow_insecure => {
+                mistake(format!("endpoint `{name}` is not https"), "set `allow_insecure = true` if that is meant");
+            }
+            Ok(made) => drop(endpoints.insert(name.clone(), made)),
+            Err(e) => mistake(format!("endpoint `{name}`: {e}"), "give it in `config`"),
+        }
+    }
+    let needed = manifest.auth.as_ref().map(|auth| auth.secrets()).unwrap_or_default();
+    for secret in &needed {
+        if !destination.secrets.contains_key(*secret) {
+            mistake(format!("secret `{secret}` is missing"), &format!("add `secrets = {{ {secret} = \"env:…\" }}`"));
+        }
+    }
+    for secret in destination.secrets.keys().filter(|secret| !needed.contains(&secret.as_str())) {
+        mistake(format!("secret `{secret}` is none of the plugin's"), &format!("it needs: {}", needed.join(", ")));
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    Ok(Destination {
+        name: destination.name.clone(),
+        site: destination.site.clone(),
+        plugin_label: format!("{} {}", manifest.name, manifest.version),
+        purposes: manifest.purposes.iter().copied().map(purpose).collect(),
+        config_json: own.to_string(),
+        endpoints,
+        auth: manifest.auth.clone(),
+        secrets: destination.secrets.clone(),
+        batch: manifest.batch.clone(),
+        age_max_ms: manifest.limits.age_max.as_ms(),
+        network: if destination.allow_insecure { Network::Any } else { Network::Public },
+        mode: if destination.test_mode { Mode::Test } else { Mode::Live },
+        switch: if destination.enabled { Switch::On } else { Switch::Off },
+        concurrency: destination.concurrency.unwrap_or(config.delivery.concurrency),
+        timeout_ms: destination.timeout_ms.unwrap_or(config.delivery.timeout_ms),
+        plugin,
+    })
+}
+
+fn schema_problems(manifest: &Manifest, own: &serde_json::Value) -> Vec<String> {
+    match jsonschema::validator_for(&manifest.config) {
+        Err(e) => vec![format!("the plugin's `[config]` is no JSON Schema: {e}")],
+        Ok(schema) => schema
+            .iter_errors(own)
+            .map(|error| match error.instance_path.to_string() {
+                path if path.is_empty() => format!("`config`: {error}"),
+                path => format!("`config{}`: {error}", path.replace('/', ".")),
+            })
+            .collect(),
+    }
+}
+
+fn purpose(purpose: manifest::Purpose) -> Purpose {
+    match purpose {
+        manifest::Purpose::Analytics => Purpose::Analytics,
+        manifest::Purpose::AdStorage => Purpose::AdStorage,
+        manifest::Purpose::AdUserData => Purpose::AdUserData,
+        manifest::Purpose::AdPersonalization => Purpose::AdPersonalization,
+    }
+}

@@ -1,0 +1,18 @@
+//! The public listener: the product's hot path, with every limit explicit.
+//!
+//! Owns HTTP: connections, bodies, keys, cookies, CORS, answers. What an event means is the journey's; nothing of the
+//! operator's is served here.
+
+mod address;
+mod body;
+mod collect;
+mod cookies;
+mod cors;
+mod keys;
+mod reply;
+mod server;
+mod throttle;
+
+pub use collect::Collector;
+pub use cookies::Ring;
+pub use server::serve;

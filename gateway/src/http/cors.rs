@@ -1,0 +1,42 @@
+//! CORS: a configured origin is mirrored, with credentials; any other gets nothing.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue};
+
+/// What a request's `Origin` means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// There is none: not a page's script.
+    Absent,
+    Allowed(HeaderValue),
+    /// A page that the site does not know.
+    Foreign,
+}
+
+/// Compares a request's origin with the configured ones.
+pub(super) fn origin<'a>(headers: &HeaderMap, mut allowed: impl Iterator<Item = &'a String>) -> Origin {
+    let Some(value) = headers.get(ORIGIN) else { return Origin::Absent };
+    let known = value.to_str().is_ok_and(|text| allowed.any(|origin| origin.eq_ignore_ascii_case(text)));
+    if known { Origin::Allowed(value.clone()) } else { Origin::Foreign }
+}
+
+/// Headers for the answer to an allowed origin. `Vary` always: a cache must not give one origin another's answer.
+pub(super) fn allow(origin: &Origin, answer: &mut HeaderMap) {
+    answer.append(VARY, HeaderValue::from_static("origin"));
+    if let Origin::Allowed(value) = origin {
+        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value.clone());
+        answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+}
+
+/// Headers for the answer to an allowed origin's preflight: what it asked for is mirrored.
+pub(super) fn preflight(asked: &HeaderMap, answer: &mut HeaderMap) {
+    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    if let Some(headers) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
+    }
+}

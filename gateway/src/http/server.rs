@@ -1,0 +1,91 @@
+//! The listener: accepts connections within their number, gives each its limits, and lets them end when it is time.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::collect::Collector;
+
+/// Out of file descriptors, most likely: the next connection would fail at once as well.
+const ACCEPT_PAUSE_MS: u64 = 50;
+const STREAMS_MAX: u32 = 128;
+
+/// Serves until `stop`; then finishes the requests under way, for at most `grace_ms`.
+pub async fn serve(
+    listener: TcpListener,
+    collector: Arc<Collector>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    grace_ms: u64,
+) {
+    let connections = Arc::new(Semaphore::new(collector.limits().connections_max));
+    let builder = builder(&collector);
+    let graceful = GracefulShutdown::new();
+    loop {
+        // Waiting for a place before accepting leaves the next clients in the kernel's queue, which has a bound too.
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = Arc::clone(&connections).acquire_owned() => place,
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("TCP_NODELAY could not be set: {error}");
+        }
+        let collector = Arc::clone(&collector);
+        let service = service_fn(move |request| {
+            let collector = Arc::clone(&collector);
+            async move { Ok::<_, Infallible>(collector.answer(request, peer.ip()).await) }
+        });
+        let watched = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        tracker.spawn(async move {
+            // A client that goes away, or sends what is not HTTP, is no event of ours.
+            if let Err(error) = watched.await {
+                tracing::debug!("a connection ended early: {error}");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(Duration::from_millis(grace_ms), graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end within {grace_ms} ms");
+    }
+}
+
+fn builder(collector: &Collector) -> auto::Builder<TokioExecutor> {
+    let limits = collector.limits();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits.head_timeout_ms))
+        // Smaller than this hyper does not allow; a larger head is answered with 431.
+        .max_buf_size(limits.header_bytes_max.max(8192))
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(Duration::from_secs(30));
+    builder
+}

@@ -1,0 +1,56 @@
+//! Throttling: a token bucket for each key, so that one client's flood is refused and no other's requests are.
+
+use std::sync::Mutex;
+
+/// Buckets of one rate, one for each site and kind of key. Bounded: there are as many as configured keys' sites.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    per_second: u32,
+    buckets: Vec<Mutex<Bucket>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    /// Thousandths of a request.
+    tokens: u64,
+    filled_ms: u64,
+}
+
+impl Throttle {
+    /// `per_second` of 0 refuses nothing.
+    pub(super) fn new(per_second: u32, buckets: usize) -> Throttle {
+        Throttle { per_second, buckets: (0..buckets).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Takes a token; else says after how many milliseconds there is one.
+    pub(super) fn take(&self, bucket: usize, now_ms: u64) -> Result<(), u64> {
+        let rate = u64::from(self.per_second);
+        let Some(bucket) = self.buckets.get(bucket).filter(|_| rate > 0) else { return Ok(()) };
+        let mut bucket = bucket.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let elapsed_ms = now_ms.saturating_sub(bucket.filled_ms);
+        let full = rate * 1000;
+        bucket.tokens = bucket.tokens.saturating_add(elapsed_ms.saturating_mul(rate)).min(full);
+        bucket.filled_ms = now_ms.max(bucket.filled_ms);
+        match bucket.tokens.checked_sub(1000) {
+            Some(rest) => {
+                bucket.tokens = rest;
+                Ok(())
+            }
+            None => Err((1000 - bucket.tokens).div_ceil(rate)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holds_as_many_as_allowed_and_the_next_says_when() {
+        let throttle = Throttle::new(2, 1);
+        assert_eq!([throttle.take(0, 10_000), throttle.take(0, 10_000)], [Ok(()), Ok(())]);
+        assert_eq!(throttle.take(0, 10_000), Err(500));
+        assert_eq!(throttle.take(0, 10_500), Ok(()));
+        assert_eq!(Throttle::new(0, 1).take(0, 0), Ok(()));
+    }
+}

@@ -1,0 +1,192 @@
+//! An event's journey, from a request's body to the durable commit: one stage a file, in this order.
+//!
+//! decode → identify → validate → consent → profile → fan_out → transform → enqueue
+//!
+//! A stage's type is its proof: nothing is stored for a destination that has not passed through [`consent`], because
+//! only a [`consent::Consented`] can be fanned out. Knows nothing of HTTP; the listener makes a [`visit::Visit`] of it.
+
+pub mod clicks;
+pub mod consent;
+pub mod decode;
+pub mod enqueue;
+pub mod fan_out;
+pub mod identify;
+mod names;
+pub mod profile;
+pub mod transform;
+pub mod validate;
+pub mod visit;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tidegate_event::{EventId, Kind, Level, VisitorId};
+use tidegate_queue::{Appended, Entry, Queue};
+use uuid::Uuid;
+
+use self::decode::{Envelope, FieldError};
+use self::transform::Moment;
+use self::visit::{Sender, Visit};
+use crate::clock::Clock;
+use crate::config::Site;
+use crate::destination::Destinations;
+
+/// How a request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `POST /v1/events`.
+    Own,
+    /// `POST /v1/track` and its siblings.
+    Segment(Kind),
+    /// `POST /v1/batch`.
+    SegmentBatch,
+}
+
+/// A site with what its events pass through.
+#[derive(Debug)]
+pub struct Route {
+    pub site: Site,
+    pub destinations: Destinations,
+}
+
+/// What the stages need from outside.
+pub struct Journey {
+    pub queue: Arc<dyn Queue>,
+    pub clock: Arc<dyn Clock>,
+    pub profile_ms: u64,
+}
+
+/// What became of one event of a request.
+#[derive(Debug)]
+pub struct Arrival {
+    pub id: EventId,
+    pub result: Result<Appended, FieldError>,
+}
+
+/// What became of a whole request.
+#[derive(Debug)]
+pub struct Arrivals {
+    pub events: Vec<Arrival>,
+    /// What the browser may be given: absent where nothing was accepted, or a backend sent it.
+    pub identity: Option<Identity>,
+}
+
+/// What a browser's consent allows it to be given.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub visitor: VisitorId,
+    /// The most restrictive level among the request's events.
+    pub level: Level,
+    /// The click IDs of the request's events, where the level allows them.
+    pub clicks: Vec<tidegate_event::ClickId>,
+}
+
+impl Journey {
+    /// Takes a request's events through the stages; resolves after all that can be stored is durable. One event's
+    /// failing does not keep the others.
+    ///
+    /// # Errors
+    /// When the store does not take them: then the request is to be sent again, which is safe for events with an id.
+    pub async fn take(
+        &self,
+        envelope: &Envelope,
+        protocol: Protocol,
+        route: &Route,
+        visit: &Visit,
+    ) -> Result<Arrivals, tidegate_queue::Error> {
+        let mut identity = None;
+        let mut arrivals = Vec::with_capacity(envelope.events.len());
+        let mut entries = Vec::with_capacity(envelope.events.len());
+        for (index, raw) in envelope.events.iter().enumerate() {
+            let taken = self.one(envelope, raw, index, protocol, route, visit, &mut identity).await?;
+            arrivals.push(taken.0);
+            entries.push(taken.1);
+        }
+        // All entries of a request are appended together, so that they share commits.
+        let appended = join_all(entries.into_iter().map(|entry| self.queue.append(entry))).await;
+        for (arrival, appended) in arrivals.iter_mut().zip(appended) {
+            let appended = appended?;
+            if let Ok(result) = &mut arrival.result {
+                *result = appended;
+            }
+        }
+        Ok(Arrivals { events: arrivals, identity })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the loop above, cut out: each argument is one of its variables")]
+    async fn one(
+        &self,
+        envelope: &Envelope,
+        raw: &serde_json::Value,
+        index: usize,
+        protocol: Protocol,
+        route: &Route,
+        visit: &Visit,
+        identity: &mut Option<Identity>,
+    ) -> Result<(Arrival, Entry), tidegate_queue::Error> {
+        let site = route.site.name.as_str();
+        let draft = envelope.draft(raw, protocol);
+        let id = event_id(draft.as_ref().ok().and_then(|draft| draft.id.clone()), raw, index, envelope.shape, visit);
+        let validated = draft.map(|draft| identify::identify(draft, visit)).and_then(|identified| {
+            let visitor = identified.visitor;
+            Ok((validate::validate(identified, visit)?, visitor))
+        });
+        let (validated, visitor) = match validated {
+            Ok(validated) => validated,
+            Err(error) => {
+                let name = raw.get("event").and_then(serde_json::Value::as_str).unwrap_or_default();
+                let entry = enqueue::refused(id.as_str(), name, &error.to_string(), site, visit.received_ms);
+                return Ok((Arrival { id, result: Err(error) }, entry));
+            }
+        };
+        let mut consented = consent::consent(validated, id.clone(), visit, &route.site.consent);
+        if let Some(visitor) = visitor.filter(|_| visit.sender == Sender::Browser) {
+            note_identity(identity, visitor, &consented);
+        }
+        let queue = self.queue.as_ref();
+        let patches = profile::join(&mut consented, site, visit.sender, self.profile_ms, queue).await?;
+        let routes = fan_out::fan_out(&consented, &route.destinations);
+        let moment = Moment {
+            at_ms: consented.event.at_ms,
+            received_ms: visit.received_ms,
+            seed: transform::seed(&id),
+            consent: consented.event.consent,
+        };
+        let made = transform::transform(routes, moment, self.clock.as_ref()).await;
+        let entry = enqueue::entry(consented, made, patches, site);
+        Ok((Arrival { id, result: Ok(Appended::Stored) }, entry))
+    }
+}
+
+fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
+    let level = consented.event.consent.level;
+    let identity = identity.get_or_insert(Identity { visitor, level, clicks: Vec::new() });
+    identity.level = identity.level.min(level);
+    tidegate_event::clicks_merge(&mut identity.clicks, consented.event.clicks.iter().cloned());
+}
+
+/// The client's id; else one made of the request's `Idempotency-Key`, so that sending the request again is safe; else
+/// a new one.
+fn event_id(
+    own: Option<EventId>,
+    raw: &serde_json::Value,
+    index: usize,
+    shape: decode::Shape,
+    visit: &Visit,
+) -> EventId {
+    // An event that could not be decoded is still told by its id, if that much can be read.
+    let readable = || ["message_id", "messageId"].iter().find_map(|name| EventId::parse(raw.get(name)?.as_str()?).ok());
+    let keyed = || {
+        let key = visit.idempotency_key.as_deref()?;
+        match shape {
+            decode::Shape::One => EventId::parse(key).ok(),
+            decode::Shape::Many => EventId::parse(&format!("{key}.{index}")).ok(),
+        }
+    };
+    own.or_else(readable).or_else(keyed).unwrap_or_else(|| EventId::from(nth(visit.id_seed, index)))
+}
+
+/// One id for each event of a request, from the request's own.
+fn nth(seed: Uuid, index: usize) -> Uuid {
+    Uuid::from_u128(seed.as_u128().wrapping_add(index as u128))
+}

@@ -1,0 +1,59 @@
+//! Fan out: which of a site's destinations an event goes to, and for each what its plugin may see of it.
+
+use std::sync::Arc;
+
+use tidegate_event::Purpose;
+use tidegate_sandbox::contract;
+
+use super::consent::Consented;
+use crate::destination::{Destination, Switch};
+use crate::record::Dropped;
+
+/// Where an event goes.
+#[derive(Debug)]
+pub struct Routes {
+    pub(super) routes: Vec<Route>,
+    pub(super) dropped: Vec<Dropped>,
+}
+
+/// One destination that the event's consent allows, with what its plugin is to see.
+#[derive(Debug)]
+pub struct Route {
+    pub(super) destination: Arc<Destination>,
+    pub(super) saw: contract::Event,
+}
+
+/// Routes an event to the destinations of its site.
+pub fn fan_out(consented: &Consented, destinations: &[Arc<Destination>]) -> Routes {
+    let mut routes = Vec::with_capacity(destinations.len());
+    let mut dropped = Vec::new();
+    for destination in destinations {
+        match obstacle(consented, destination) {
+            Some(reason) => dropped.push(Dropped { destination: destination.name.clone(), reason }),
+            None => routes.push(Route {
+                saw: destination.plugin.projection().apply(&consented.event),
+                destination: Arc::clone(destination),
+            }),
+        }
+    }
+    Routes { routes, dropped }
+}
+
+fn obstacle(consented: &Consented, destination: &Destination) -> Option<String> {
+    if destination.switch == Switch::Off {
+        return Some("the destination is switched off".into());
+    }
+    let consent = &consented.event.consent;
+    let missing: Vec<&str> =
+        destination.purposes.iter().filter(|p| !consent.granted.contains(**p)).map(|p| name(*p)).collect();
+    (!missing.is_empty()).then(|| format!("consent `{}` does not grant {}", consent.level.as_str(), missing.join(", ")))
+}
+
+const fn name(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Analytics => "analytics",
+        Purpose::AdStorage => "ad-storage",
+        Purpose::AdUserData => "ad-user-data",
+        Purpose::AdPersonalization => "ad-personalization",
+    }
+}

@@ -1,0 +1,160 @@
+//! The profile join: what a visitor's earlier events told is added to this one, and what this one tells is remembered.
+//!
+//! Only at the marketing level: at any other a profile is neither read nor written.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use tidegate_event::{ClickId, Client, Event, Identifiers, Level, clicks_merge};
+use tidegate_queue::{ProfileField, ProfilePatch, Queue};
+
+use super::consent::Consented;
+use super::visit::Sender;
+
+const IDENTIFIERS: &str = "identifiers";
+const CLICKS: &str = "clicks";
+const COOKIES: &str = "cookies";
+const CLIENT: &str = "client";
+/// On a user's profile: the anonymous id that the user was last seen with.
+const LINK: &str = "anonymous";
+/// No platform attributes a conversion to an older click.
+const CLICK_AGE_MAX_MS: u64 = 90 * 86_400_000;
+
+/// Joins an event with its visitor's profile; gives what is new for the profile.
+pub async fn join(
+    consented: &mut Consented,
+    site: &str,
+    sender: Sender,
+    lifetime_ms: u64,
+    queue: &dyn Queue,
+) -> Result<Vec<ProfilePatch>, tidegate_queue::Error> {
+    let event = &mut consented.event;
+    if event.consent.level < Level::Marketing {
+        return Ok(Vec::new());
+    }
+    let now_ms = event.received_ms;
+    let anonymous_key = event.anonymous_id.as_ref().map(|id| format!("{site}/anonymous/{id}"));
+    let user_key = event.user_id.as_ref().map(|id| format!("{site}/user/{id}"));
+    let anonymous = read(queue, anonymous_key.as_deref(), now_ms).await?;
+    let user = read(queue, user_key.as_deref(), now_ms).await?;
+    let linked_id = user.text(LINK).filter(|linked| Some(*linked) != event.anonymous_id.as_deref());
+    let linked_key = linked_id.map(|id| format!("{site}/anonymous/{id}"));
+    let linked = read(queue, linked_key.as_deref(), now_ms).await?;
+
+    let own = Told::of(event, sender);
+    let mut patches = Vec::new();
+    let expires_ms = now_ms.saturating_add(lifetime_ms);
+    let mut patch = |key: Option<String>, fields: Vec<ProfileField>| {
+        if let Some(key) = key.filter(|_| !fields.is_empty()) {
+            patches.push(ProfilePatch { key, fields, expires_ms });
+        }
+    };
+    // What a browser told belongs to the browser, and the user is linked to it; a backend's user has a profile alone.
+    match (&anonymous_key, &event.anonymous_id) {
+        (Some(_), Some(id)) => {
+            let link = field(LINK, id.clone(), now_ms);
+            patch(anonymous_key.clone(), own.news(&anonymous, now_ms));
+            patch(user_key, if user.text(LINK) == Some(id) { vec![] } else { vec![link] });
+        }
+        _ => patch(user_key, own.news(&user, now_ms)),
+    }
+    for profile in [&anonymous, &user, &linked] {
+        profile.add_to(event, sender);
+    }
+    Ok(patches)
+}
+
+async fn read(queue: &dyn Queue, key: Option<&str>, now_ms: u64) -> Result<Profile, tidegate_queue::Error> {
+    let Some(key) = key else { return Ok(Profile::default()) };
+    Ok(Profile { fields: queue.profile(key, now_ms).await? })
+}
+
+/// A stored profile.
+#[derive(Debug, Default)]
+struct Profile {
+    fields: Vec<ProfileField>,
+}
+
+impl Profile {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|field| field.name == name).map(|field| field.value.as_str())
+    }
+
+    /// A field's value; one that cannot be read counts as absent and is written anew.
+    fn parsed<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        self.text(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// Adds what the event does not say itself.
+    fn add_to(&self, event: &mut Event, sender: Sender) {
+        if self.fields.is_empty() {
+            return;
+        }
+        for (name, value) in self.parsed::<Identifiers>(IDENTIFIERS) {
+            event.identifiers.entry(name).or_insert(value);
+        }
+        for (name, value) in self.parsed::<BTreeMap<String, String>>(COOKIES) {
+            event.cookies.entry(name).or_insert(value);
+        }
+        let oldest_ms = event.received_ms.saturating_sub(CLICK_AGE_MAX_MS);
+        let clicks = self.parsed::<Vec<ClickId>>(CLICKS).into_iter().filter(|click| click.seen_ms >= oldest_ms);
+        clicks_merge(&mut event.clicks, clicks);
+        if sender == Sender::Backend && event.client.ip.is_none() && event.client.user_agent.is_none() {
+            let Client { ip, user_agent, .. } = self.parsed(CLIENT);
+            (event.client.ip, event.client.user_agent) = (ip, user_agent);
+        }
+    }
+}
+
+/// What an event itself tells of its visitor.
+struct Told {
+    identifiers: Identifiers,
+    clicks: Vec<ClickId>,
+    cookies: BTreeMap<String, String>,
+    client: Option<Client>,
+}
+
+impl Told {
+    fn of(event: &Event, sender: Sender) -> Told {
+        let client = (sender == Sender::Browser).then(|| event.client.clone());
+        let (identifiers, clicks) = (event.identifiers.clone(), event.clicks.clone());
+        Told { identifiers, clicks, cookies: event.cookies.clone(), client }
+    }
+
+    /// The fields that change the stored profile: most events change nothing, and then nothing is written.
+    fn news(self, stored: &Profile, now_ms: u64) -> Vec<ProfileField> {
+        let mut fields = Vec::new();
+        let mut identifiers = stored.parsed::<Identifiers>(IDENTIFIERS);
+        identifiers.extend(self.identifiers);
+        changed(stored, IDENTIFIERS, &identifiers, identifiers.is_empty(), now_ms, &mut fields);
+        let mut clicks = self.clicks;
+        clicks_merge(&mut clicks, stored.parsed::<Vec<ClickId>>(CLICKS));
+        clicks.truncate(32);
+        changed(stored, CLICKS, &clicks, clicks.is_empty(), now_ms, &mut fields);
+        let mut cookies = stored.parsed::<BTreeMap<String, String>>(COOKIES);
+        cookies.extend(self.cookies);
+        changed(stored, COOKIES, &cookies, cookies.is_empty(), now_ms, &mut fields);
+        if let Some(client) = self.client {
+            changed(stored, CLIENT, &client, client == Client::default(), now_ms, &mut fields);
+        }
+        fields
+    }
+}
+
+fn changed<T: serde::Serialize>(
+    stored: &Profile,
+    name: &str,
+    value: &T,
+    is_empty: bool,
+    now_ms: u64,
+    into: &mut Vec<ProfileField>,
+) {
+    let Ok(text) = serde_json::to_string(value) else { return };
+    if !is_empty && stored.text(name) != Some(&text) {
+        into.push(field(name, text, now_ms));
+    }
+}
+
+fn field(name: &str, value: String, seen_ms: u64) -> ProfileField {
+    ProfileField { name: name.into(), value, seen_ms }
+}

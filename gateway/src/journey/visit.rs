@@ -1,0 +1,47 @@
+//! The visit: what the HTTP request itself says of who is there, whatever events it carries.
+
+use std::net::IpAddr;
+
+use tidegate_event::VisitorId;
+use uuid::Uuid;
+
+/// Who sent a request, and what its headers tell.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    pub sender: Sender,
+    /// The visitor that the signed cookie names.
+    pub visitor: Option<VisitorId>,
+    /// The id that a browser gets if it has none and its consent allows one.
+    pub visitor_new: VisitorId,
+    /// The platforms' cookies that came along.
+    pub cookies: Vec<(String, String)>,
+    /// `Sec-GPC: 1`.
+    pub gpc: Gpc,
+    /// The sender's own address and agent: the visitor's, if the sender is a browser.
+    pub ip: Option<IpAddr>,
+    pub user_agent: Option<String>,
+    pub locale: Option<String>,
+    pub referrer: Option<String>,
+    pub idempotency_key: Option<String>,
+    /// Labels of the domain that cookies are set for.
+    pub domain_labels: usize,
+    pub received_ms: u64,
+    /// What makes ids for events that have none.
+    pub id_seed: Uuid,
+}
+
+/// What kind of program sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// The visitor's own browser: cookies, address and agent are the visitor's.
+    Browser,
+    /// A backend: what it does not say of the visitor is not known.
+    Backend,
+}
+
+/// Global Privacy Control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gpc {
+    On,
+    Off,
+}

@@ -1,0 +1,115 @@
+//! Numbers for Prometheus. Labels have few values: outcomes, status codes, configured destinations.
+
+use http::StatusCode;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// What became of an event on arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum EventOutcome {
+    Accepted,
+    Duplicate,
+    Refused,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByStatus {
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: EventOutcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByDestination {
+    destination: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByDestinationOutcome {
+    destination: String,
+    outcome: &'static str,
+}
+
+/// A destination's numbers at the moment of a scrape.
+#[derive(Debug, Clone)]
+pub struct DestinationNumbers {
+    pub name: String,
+    pub waiting: u64,
+    pub dead: u64,
+    pub parked: bool,
+    pub delivered: u64,
+    pub retried: u64,
+    pub died: u64,
+}
+
+/// All numbers of the process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    requests: Family<ByStatus, Counter>,
+    events: Family<ByOutcome, Counter>,
+    forged_cookies: Counter,
+}
+
+impl Metrics {
+    /// Counts an answered request.
+    pub fn request(&self, status: StatusCode) {
+        self.requests.get_or_create(&ByStatus { status: status.as_u16() }).inc();
+    }
+
+    /// Counts an event.
+    pub fn event(&self, outcome: EventOutcome) {
+        self.events.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// Counts a visitor cookie that no key of ours signed.
+    pub fn forged_cookie(&self) {
+        self.forged_cookies.inc();
+    }
+
+    /// Everything in Prometheus's text format.
+    ///
+    /// # Errors
+    /// When the text cannot be written.
+    pub fn encode(&self, destinations: &[DestinationNumbers]) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("tidegate");
+        registry.register("requests", "Requests answered on the public listener", self.requests.clone());
+        registry.register("events", "Events by what became of them on arrival", self.events.clone());
+        registry.register("forged_cookies", "Visitor cookies without a valid signature", self.forged_cookies.clone());
+        let (waiting, dead, parked) = (gauges(), gauges(), gauges());
+        let attempts = Family::<ByDestinationOutcome, Counter>::default();
+        for numbers in destinations {
+            let label = || ByDestination { destination: numbers.name.clone() };
+            set(&waiting, label(), numbers.waiting);
+            set(&dead, label(), numbers.dead);
+            set(&parked, label(), u64::from(numbers.parked));
+            for (outcome, count) in
+                [("delivered", numbers.delivered), ("retried", numbers.retried), ("dead", numbers.died)]
+            {
+                let labels = ByDestinationOutcome { destination: numbers.name.clone(), outcome };
+                attempts.get_or_create(&labels).inc_by(count);
+            }
+        }
+        registry.register("deliveries_waiting", "Deliveries that wait or are under way", waiting);
+        registry.register("dead_letters", "Dead letters", dead);
+        registry.register("destination_parked", "1 while a destination's credentials are refused", parked);
+        registry.register("attempts", "Delivery attempts since the start by outcome", attempts);
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+fn gauges() -> Family<ByDestination, Gauge> {
+    Family::default()
+}
+
+fn set(family: &Family<ByDestination, Gauge>, label: ByDestination, value: u64) {
+    family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+}
