@@ -79,23 +79,46 @@ mod fixture;
 mod grants;
 mod outcome;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use fixture::{Case, Fixture};
 use serde_json::Value;
 
-use crate::Plugin;
 use crate::manifest::Manifest;
+use crate::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
 
 /// Runs every fixture of the plugin in `dir`, its crate's folder: `env!("CARGO_MANIFEST_DIR")`.
 ///
 /// # Panics
 /// When a fixture fails, or cannot be read, or when there is none; the message tells of all of them.
 pub fn run<P: Plugin>(dir: &str) {
+    run_with(dir, &Calls { transform: &P::transform, classify: &P::classify });
+}
+
+/// The plugin's two functions, wherever they run: natively, or in a sandbox.
+pub struct Calls<'a> {
+    /// [`Plugin::transform`].
+    pub transform: &'a dyn Fn(Event, Context) -> Result<Vec<Request>, Rejection>,
+    /// [`Plugin::classify`].
+    pub classify: &'a dyn Fn(Response, u32, Context) -> Verdict,
+}
+
+impl fmt::Debug for Calls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Calls")
+    }
+}
+
+/// As [`run`], with functions that run somewhere else: a component in a sandbox must give what the same code natively
+/// gives.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_with(dir: &str, calls: &Calls<'_>) {
     let bless = std::env::var_os("TIDEGATE_BLESS").is_some_and(|value| value == "1");
-    let failures = run_all::<P>(Path::new(dir), if bless { Mode::Bless } else { Mode::Compare });
-    assert!(failures.is_empty(), "{}", report(&failures));
+    let failures = run_all(Path::new(dir), calls, if bless { Mode::Bless } else { Mode::Compare });
+    assert!(failures.is_empty(), "{dir}: {}", report(&failures));
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +143,7 @@ fn report(failures: &[Failure]) -> String {
     text + "\nhint: TIDEGATE_BLESS=1 writes what the plugin gives into the fixtures, for you to review\n"
 }
 
-fn run_all<P: Plugin>(dir: &Path, mode: Mode) -> Vec<Failure> {
+fn run_all(dir: &Path, calls: &Calls<'_>, mode: Mode) -> Vec<Failure> {
     let fail = |file: &str, problems| vec![Failure { file: file.to_owned(), problems }];
     let manifest = match fs::read_to_string(dir.join("plugin.toml")) {
         Ok(text) => match Manifest::parse(&text) {
@@ -132,7 +155,7 @@ fn run_all<P: Plugin>(dir: &Path, mode: Mode) -> Vec<Failure> {
     let folder = dir.join("fixtures");
     match files(&folder) {
         Ok(files) if files.is_empty() => fail("fixtures", vec!["has no fixture: a `*.json` for each kind".into()]),
-        Ok(files) => files.iter().filter_map(|file| run_one::<P>(&manifest, file, mode)).collect(),
+        Ok(files) => files.iter().filter_map(|file| run_one(&manifest, file, calls, mode)).collect(),
         Err(e) => fail("fixtures", vec![format!("cannot be read: {e}")]),
     }
 }
@@ -144,16 +167,16 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn run_one<P: Plugin>(manifest: &Manifest, file: &Path, mode: Mode) -> Option<Failure> {
+fn run_one(manifest: &Manifest, file: &Path, calls: &Calls<'_>, mode: Mode) -> Option<Failure> {
     let problems = match Fixture::load(file) {
-        Ok(fixture) => check::<P>(manifest, file, fixture, mode),
+        Ok(fixture) => check(manifest, file, fixture, calls, mode),
         Err(problem) => vec![problem],
     };
     let file = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
     (!problems.is_empty()).then(|| Failure { file: format!("fixtures/{file}"), problems })
 }
 
-fn check<P: Plugin>(manifest: &Manifest, file: &Path, mut fixture: Fixture, mode: Mode) -> Vec<String> {
+fn check(manifest: &Manifest, file: &Path, mut fixture: Fixture, calls: &Calls<'_>, mode: Mode) -> Vec<String> {
     let case = match fixture.case(manifest) {
         Ok(case) => case,
         Err(problem) => return vec![problem],
@@ -162,8 +185,8 @@ fn check<P: Plugin>(manifest: &Manifest, file: &Path, mut fixture: Fixture, mode
     let actual = match case {
         Case::Transform(event, ctx) => {
             problems.extend(grants::not_granted(manifest, &event));
-            let result = P::transform((*event).clone(), ctx.clone());
-            if result != P::transform(*event, ctx.clone()) {
+            let result = (calls.transform)((*event).clone(), ctx.clone());
+            if result != (calls.transform)(*event, ctx.clone()) {
                 problems.push("the same event gives something else the second time: is a HashMap iterated?".into());
             }
             if let Ok(requests) = &result {
@@ -171,7 +194,7 @@ fn check<P: Plugin>(manifest: &Manifest, file: &Path, mut fixture: Fixture, mode
             }
             outcome::of_transform(&result)
         }
-        Case::Classify(response, count, ctx) => outcome::of_verdict(&P::classify(response, count, ctx)),
+        Case::Classify(response, count, ctx) => outcome::of_verdict(&(calls.classify)(response, count, ctx)),
     };
     let expected = fixture.expected();
     if expected != Value::Object(actual.clone()) {

@@ -1,0 +1,95 @@
+//! Every built-in plugin as the component that is shipped, in the sandbox that runs it: it gives what its fixtures say,
+//! and its small stack and memory hold even an event that somebody made to break them.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tidegate_plugin_sdk::testing::{Calls, run_with};
+use tidegate_plugin_sdk::{Context, Event, Identifier, Item, Rejection, Request, Response};
+use tidegate_plugins::BUILT_IN;
+use tidegate_sandbox::{Options, Plugin, Sandbox, Transformed};
+
+/// The sandbox's types and the SDK's are of one contract, and have one form as JSON.
+fn convert<T: DeserializeOwned>(value: &impl Serialize) -> T {
+    serde_json::from_value(serde_json::to_value(value).unwrap()).unwrap()
+}
+
+fn transform(plugin: &Plugin, event: &Event, ctx: &Context) -> Result<Vec<Request>, Rejection> {
+    match plugin.transform(&convert(event), &convert(ctx)) {
+        Ok(Transformed::Requests(requests)) => Ok(convert(&requests)),
+        Ok(Transformed::Skip(reason)) => Err(Rejection::Skip(reason)),
+        Ok(Transformed::Invalid(reason)) => Err(Rejection::Invalid(reason)),
+        Err(e) => panic!("{}: {e}", plugin.manifest().name),
+    }
+}
+
+fn for_every_built_in(check: impl Fn(&str, &Plugin)) {
+    let sandbox = Sandbox::new(Options::default()).unwrap();
+    for built_in in BUILT_IN {
+        let plugin = sandbox.load(built_in.wasm).unwrap();
+        check(&format!("{}/{}", env!("CARGO_MANIFEST_DIR"), built_in.name), &plugin);
+    }
+}
+
+#[test]
+fn every_component_gives_what_its_fixtures_say() {
+    for_every_built_in(|dir, plugin| {
+        let calls = Calls {
+            transform: &|event, ctx| transform(plugin, &event, &ctx),
+            classify: &|response, count, ctx| {
+                convert(&plugin.classify(&convert(&response), count, &convert(&ctx)).unwrap())
+            },
+        };
+        run_with(dir, &calls);
+    });
+}
+
+#[test]
+fn an_event_made_to_break_a_plugin_fits_in_its_stack_and_its_memory() {
+    for_every_built_in(|dir, plugin| {
+        let calls = Calls {
+            transform: &|event, ctx| {
+                let _ = transform(plugin, &enlarged(event.clone()), &ctx);
+                transform(plugin, &event, &ctx)
+            },
+            classify: &|response, count, ctx| {
+                for body in [deep(10_000).into_bytes(), "é".repeat(30_000).into_bytes(), vec![0xff; 64 << 10]] {
+                    let odd = Response { body, ..response.clone() };
+                    plugin.classify(&convert(&odd), count, &convert(&ctx)).unwrap();
+                }
+                convert(&plugin.classify(&convert(&response), count, &convert(&ctx)).unwrap())
+            },
+        };
+        run_with(dir, &calls);
+    });
+}
+
+/// A JSON array in an array, so many deep.
+fn deep(levels: usize) -> String {
+    "[".repeat(levels) + &"]".repeat(levels)
+}
+
+/// The event with everything that takes stack, because it is nested as deep as JSON parsers allow, or memory.
+fn enlarged(mut event: Event) -> Event {
+    let nested = |text: &str| {
+        let mut properties: Value = serde_json::from_str(text).unwrap();
+        properties["deep"] = serde_json::from_str(&deep(120)).unwrap();
+        properties["long"] = json!("\u{1}\"é".repeat(2_000));
+        properties.to_string()
+    };
+    event.properties = nested(&event.properties);
+    let item = event.items.first().cloned().unwrap_or(Item {
+        id: Some("sku".into()),
+        name: Some("n".repeat(500)),
+        quantity: Some(1e308),
+        price: Some(-1e-308),
+        brand: None,
+        category: Some("a/b/c/d/e/f".into()),
+        variant: None,
+        properties: "{}".into(),
+    });
+    event.items = vec![Item { properties: nested("{}"), ..item }; 20];
+    event.identifiers.extend((0..200).map(|n| Identifier { key: format!("trait_{n}"), value: "v".repeat(200) }));
+    event.at_ms = u64::MAX;
+    event
+}
