@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_queue::{Queue, Retention, SqliteQueue};
+use tidegate_queue::{Queue, Retention, SqliteQueue, sqlite};
 use tidegate_sandbox::Sandbox;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -31,7 +31,7 @@ pub enum Error {
     #[error("the sandbox could not be set up")]
     Sandbox(#[source] tidegate_sandbox::Error),
     #[error("the store could not be opened")]
-    Store(#[source] tidegate_queue::sqlite::OpenError),
+    Store(#[source] sqlite::OpenError),
     #[error("could not listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -275,10 +275,7 @@ impl Gateway {
 }
 
 fn open(config: &Config) -> Result<Arc<dyn Queue>, Error> {
-    let options = tidegate_queue::sqlite::Options {
-        waiting_max: config.store.waiting_max,
-        ..tidegate_queue::sqlite::Options::default()
-    };
+    let options = sqlite::Options { mode: sqlite::Mode::Serve, waiting_max: config.store.waiting_max };
     Ok(Arc::new(SqliteQueue::open(&config.store.path, options).map_err(Error::Store)?))
 }
 

@@ -48,7 +48,7 @@ const CANONICAL: &[&str] = &[
 ];
 
 /// The canonical name for a name as it was sent; a name that is none of ours stays as it is.
-pub fn canonical(sent: &str) -> String {
+pub(super) fn canonical(sent: &str) -> String {
     let folded: String =
         sent.trim().chars().map(|c| if c == ' ' || c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
     if let Some((_, canonical)) = ALIASES.iter().find(|(alias, _)| *alias == folded) {
