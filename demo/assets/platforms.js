@@ -11,16 +11,18 @@ function el(name, className, text) {
   return element;
 }
 
+const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 function section(platform) {
   let known = sections.get(platform.name);
   if (!known) {
     const box = el("section");
     const head = el("h2", "", TITLES[platform.name] ?? platform.name);
-    const count = head.appendChild(el("span"));
+    const facts = head.appendChild(el("span"));
     const list = el("div");
     box.append(head, list);
     root.append(box);
-    known = { count, list, shown: -1 };
+    known = { facts, list, shown: -1 };
     sections.set(platform.name, known);
   }
   return known;
@@ -48,7 +50,7 @@ async function refresh() {
   if (!response.ok) return;
   for (const platform of await response.json()) {
     const known = section(platform);
-    known.count.textContent = `${platform.url} · ${platform.events} events in ${platform.total} requests`;
+    known.facts.textContent = `${platform.url} · ${count(platform.events, "event")} in ${count(platform.total, "request")}`;
     if (known.shown === platform.total) continue;
     known.shown = platform.total;
     known.list.replaceChildren(...(platform.requests.length ? platform.requests.map(article) : [el("article", "nothing", "Nothing yet.")]));

@@ -170,7 +170,7 @@ function destination(one) {
     el("p", "plugin", `${one.plugin} `, digest),
     el("dl", "", number("delivered", one.delivered), number("waiting", one.waiting), number("dead", one.dead)),
     one.parked ? el("p", "why", one.parked) : null,
-    waits && one.oldest_queued_ms ? el("p", "plugin", `oldest since ${span(Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms))}`) : null);
+    waits && one.oldest_queued_ms ? el("p", "plugin", `oldest waits for ${span(Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms))}`) : null);
 }
 
 // ---- the lists -----------------------------------------------------------------------------------------------------
