@@ -47,23 +47,27 @@ const AHEAD_MAX_MS: u64 = 10 * 60_000;
 /// A whole purchase with eight identifiers takes about 1.6 kB; growing a buffer step by step would copy it.
 const BODY_CAPACITY: usize = 2_048;
 
+/// All that an entry is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) properties: &'a Properties<'a>,
+    pub(crate) config: &'a Config<'a>,
+    pub(crate) now_ms: u64,
+}
+
 /// Builds the entry for one event.
 ///
 /// # Errors
 /// Whatever would make Meta refuse the event, and with it the whole batch.
-pub(crate) fn server_event<'a>(
-    name: &'a str,
-    event: &'a Event,
-    properties: &'a Properties<'a>,
-    config: &'a Config<'a>,
-    now_ms: u64,
-) -> Result<ServerEvent<'a>, Rejection> {
+pub(crate) fn server_event<'a>(name: &'a str, source: Source<'a>) -> Result<ServerEvent<'a>, Rejection> {
+    let Source { event, properties, config, now_ms } = source;
     let event_time = event_time(event.at_ms, now_ms)?;
     let user_data = user_data::collect(event, properties)?;
     let custom_data = custom_data::collect(name, event, properties)?;
     let page_url = event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     let url = page_url.or(config.event_source_url.as_deref());
-    let source = action_source(properties, config, url, user_data.client_user_agent)?;
+    let action_source = action_source(source, url, user_data.client_user_agent)?;
     let consent = &event.consent;
     let limited = consent.limited_data_use || consent.gpc || config.limited_data_use == LimitedDataUse::Always;
     // "If set to true, we only use the event for attribution": what a visitor asks for who refuses personalised ads.
@@ -72,8 +76,8 @@ pub(crate) fn server_event<'a>(
         event_name: name,
         event_time,
         event_id: &event.id,
-        action_source: source.as_str(),
-        event_source_url: if source == ActionSource::Website { url } else { page_url },
+        action_source: action_source.as_str(),
+        event_source_url: if action_source == ActionSource::Website { url } else { page_url },
         user_data,
         custom_data,
         opt_out: opt_out.then_some(true),
@@ -105,16 +109,12 @@ fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
 
 /// Where the conversion happened. "Website events … require the client_user_agent, action_source, and event_source_url
 /// parameters, while non-web events require only action_source": one that lacks them is not called a website event.
-fn action_source(
-    properties: &Properties<'_>,
-    config: &Config<'_>,
-    url: Option<&str>,
-    user_agent: Option<&str>,
-) -> Result<ActionSource, Rejection> {
+fn action_source(source: Source<'_>, url: Option<&str>, user_agent: Option<&str>) -> Result<ActionSource, Rejection> {
+    let Source { properties, config, .. } = source;
     let said = properties.action_source.as_ref().and_then(Scalar::text).and_then(ActionSource::parse);
-    let source = said.unwrap_or(config.action_source);
-    if source != ActionSource::Website || (url.is_some() && user_agent.is_some()) {
-        return Ok(source);
+    let action_source = said.unwrap_or(config.action_source);
+    if action_source != ActionSource::Website || (url.is_some() && user_agent.is_some()) {
+        return Ok(action_source);
     }
     config.action_source_without_browser.source().ok_or_else(|| {
         Rejection::invalid(match url {

@@ -31,10 +31,8 @@ impl Plugin for MetaCapi {
                 "a test event would count as a real conversion: set `test_event_code` (Events Manager, Test events)",
             ));
         }
-        let body = event::Body {
-            data: [event::server_event(name, &event, &properties, &config, ctx.now_ms)?],
-            test_event_code,
-        };
+        let source = event::Source { event: &event, properties: &properties, config: &config, now_ms: ctx.now_ms };
+        let body = event::Body { data: [event::server_event(name, source)?], test_event_code };
         Ok(vec![event::request(&body)?])
     }
 

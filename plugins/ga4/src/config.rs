@@ -1,0 +1,91 @@
+//! The destination's configuration, as `[config]` of `plugin.toml` describes it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use tidegate_plugin_sdk::{Rejection, Text};
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config<'a> {
+    #[serde(borrow)]
+    pub(crate) measurement_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) firebase_app_id: Option<Text<'a>>,
+    pub(crate) region: Region,
+    pub(crate) client_id: ClientId,
+    pub(crate) custom_events: CustomEvents,
+    #[serde(borrow)]
+    pub(crate) events: BTreeMap<Text<'a>, Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) parameters: Option<Vec<Text<'a>>>,
+    pub(crate) event_id: bool,
+    pub(crate) engagement_default_ms: u64,
+    pub(crate) user_data: bool,
+    pub(crate) test_mode: TestMode,
+}
+
+/// The manifest's defaults, which the gateway has filled in already.
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Config {
+            measurement_id: None,
+            firebase_app_id: None,
+            region: Region::Global,
+            client_id: ClientId::CookieOrAnonymousId,
+            custom_events: CustomEvents::Send,
+            events: BTreeMap::new(),
+            parameters: None,
+            event_id: true,
+            engagement_default_ms: 1,
+            user_data: true,
+            test_mode: TestMode::DebugView,
+        }
+    }
+}
+
+/// Where Google collects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Region {
+    Global,
+    Eu,
+}
+
+/// Which id stands for the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClientId {
+    CookieOrAnonymousId,
+    Cookie,
+    AnonymousId,
+}
+
+/// What to do with events that GA4 does not recommend itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CustomEvents {
+    Send,
+    Drop,
+}
+
+/// What becomes of test events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TestMode {
+    DebugView,
+    Validate,
+}
+
+/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
+pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
+    let config: Config<'_> =
+        serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))?;
+    match (&config.measurement_id, &config.firebase_app_id) {
+        (None, None) => Err(Rejection::invalid("the configuration has neither `measurement_id` nor `firebase_app_id`")),
+        (Some(_), Some(_)) => {
+            Err(Rejection::invalid("the configuration has both `measurement_id` and `firebase_app_id`"))
+        }
+        _ => Ok(config),
+    }
+}
