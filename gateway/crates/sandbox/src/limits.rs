@@ -3,7 +3,7 @@
 //! Owns the limits' enforcement while a plugin runs, and says afterwards which one was hit. Does not run a plugin.
 
 use tidegate_plugin_sdk::manifest::Limits;
-use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline, bail};
+use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
 /// What wasmtime reserves for one element of a table.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
@@ -17,7 +17,7 @@ pub(crate) const CORE_INSTANCES_MAX: u32 = 16;
 pub(crate) struct State {
     memory_used: usize,
     memory_max: usize,
-    memory_exceeded: bool,
+    memory_refused: bool,
     ticks: u32,
     ticks_max: u32,
     time_exceeded: bool,
@@ -37,7 +37,7 @@ pub(crate) fn store(engine: &Engine, limits: &Limits) -> Store<State> {
         State {
             memory_used: 0,
             memory_max: usize::try_from(limits.memory_max.0).unwrap_or(usize::MAX),
-            memory_exceeded: false,
+            memory_refused: false,
             ticks: 0,
             ticks_max: limits.time_max_ms,
             time_exceeded: false,
@@ -55,9 +55,9 @@ pub(crate) fn store(engine: &Engine, limits: &Limits) -> Store<State> {
 }
 
 impl State {
-    /// The limit that was hit.
+    /// The limit that a failed call hit. One that was refused memory, and failed then, failed of that.
     pub(crate) fn hit(&self) -> Hit {
-        match (self.memory_exceeded, self.time_exceeded) {
+        match (self.memory_refused, self.time_exceeded) {
             (true, _) => Hit::Memory,
             (false, true) => Hit::Time,
             (false, false) => Hit::None,
@@ -74,32 +74,32 @@ impl State {
         UpdateDeadline::Continue(1)
     }
 
-    /// Accounts for a growth. One past the limit is a trap: a plugin that was told "no" would only fail later, elsewhere.
+    /// Accounts for a growth. One past the limit is refused as wasm does, with -1: an allocator may then ask for less.
     ///
     /// Nothing is ever taken back, not even when a permitted growth fails after all: wasmtime also reports failures of
     /// growths that it never asked about, and a plugin could earn memory by provoking them.
-    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, unit: usize) -> wasmtime::Result<bool> {
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, unit: usize) -> bool {
         if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
+            return false;
         }
         let by = desired.saturating_sub(current).saturating_mul(unit);
         let used = self.memory_used.saturating_add(by);
-        if used > self.memory_max {
-            self.memory_exceeded = true;
-            bail!("more memory than the manifest allows");
+        let within = used <= self.memory_max;
+        if within {
+            self.memory_used = used;
         }
-        self.memory_used = used;
-        Ok(true)
+        self.memory_refused |= !within;
+        within
     }
 }
 
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(current, desired, maximum, 1)
+        Ok(self.grow(current, desired, maximum, 1))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES)
+        Ok(self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES))
     }
 
     fn instances(&self) -> usize {

@@ -125,3 +125,6 @@ fn date(value: &str) -> String {
         && part(6..8).is_some_and(|day| (1..=31).contains(&day));
     if plausible { digits } else { String::new() }
 }
+
+#[cfg(test)]
+mod tests;

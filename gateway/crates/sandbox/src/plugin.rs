@@ -134,6 +134,28 @@ impl Plugin {
         judged(verdict, count)
     }
 
+    /// Transforms one event `times` over in one instance, which no event ever meets, and says how long that took once the
+    /// instance was there: what the benchmark compares a fresh instance with.
+    ///
+    /// # Errors
+    /// As [`Plugin::transform`]; also when the instance has used up its memory, for it frees none.
+    #[doc(hidden)]
+    pub fn transform_reused(
+        &self,
+        event: &contract::Event,
+        ctx: &contract::Context,
+        times: u32,
+    ) -> Result<Duration, CallError> {
+        self.run(|store, instance| {
+            let function: TransformFunc<'_> = typed(store, instance, &self.0.transform)?;
+            let began = now();
+            for _ in 0..times {
+                let _answer = function.call(&mut *store, (event, ctx))?;
+            }
+            Ok(began.elapsed())
+        })
+    }
+
     /// Starts one instance and compares the types of its functions with the contract's.
     pub(crate) fn start_once(&self) -> Result<(), LoadError> {
         let types = self.run(|store, instance| {

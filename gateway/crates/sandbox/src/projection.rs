@@ -91,9 +91,9 @@ impl Projection {
         let cookies = event.cookies.iter().filter(|(name, _)| self.cookies.has(name) && withheld.lets_cookie(name));
         projected.cookies = cookies.map(|(name, value)| (name.clone(), value.clone())).collect();
         projected.page = some(contract::Page {
-            url: granted(fields.page_url, &event.page.url).map(|url| withheld.from_url(url)),
+            url: granted(fields.page_url, &event.page.url).map(|url| withheld.strip_url(url)),
             title: granted(fields.page_title, &event.page.title),
-            referrer: granted(fields.page_referrer, &event.page.referrer).map(|url| withheld.from_url(url)),
+            referrer: granted(fields.page_referrer, &event.page.referrer).map(|url| withheld.strip_url(url)),
         });
         projected.client = some(contract::Client {
             ip: granted(fields.client_ip && withheld == Withheld::Nothing, &event.client.ip),

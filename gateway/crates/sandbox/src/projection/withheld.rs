@@ -46,7 +46,7 @@ impl Withheld {
     }
 
     /// An address without the click IDs in its query.
-    pub(super) fn from_url(self, url: String) -> String {
+    pub(super) fn strip_url(self, url: String) -> String {
         match self {
             Withheld::All | Withheld::Personal => without_clicks(&url).into_owned(),
             Withheld::Nothing => url,
