@@ -119,6 +119,8 @@ function showEvent(event) {
   const list = document.getElementById("events");
   list.prepend(card);
   while (list.children.length > CARDS_MAX) list.lastElementChild.remove();
+  // The gateway's own word for this one event: accepted, duplicate or refused.
+  const outcome = (answer) => answer?.events?.find?.((one) => one.id === event.message_id)?.outcome;
   const settle = (text, kind, answer) => {
     state.textContent = text;
     state.classList.add(kind);
@@ -126,8 +128,9 @@ function showEvent(event) {
   };
   return {
     answered(response, answer) {
-      settle(response.ok ? `accepted · ${response.status}` : `refused · ${response.status}`, response.ok ? "good" : "bad", answer);
-      if (response.ok) card.insertBefore(link, more);
+      const word = outcome(answer) ?? (response.ok ? "accepted" : "refused");
+      settle(`${word} · ${response.status}`, word === "refused" ? "bad" : "good", answer);
+      if (word !== "refused" || response.status === 400) card.insertBefore(link, more);
     },
     failed(error) { settle("the gateway cannot be reached", "bad", String(error)); },
   };

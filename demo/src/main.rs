@@ -7,7 +7,7 @@ mod platforms;
 mod shop;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
@@ -33,39 +33,52 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
     let platforms = platforms::Platforms::start().await?;
-    let gateway = gateway::Gateway::configure(&options, &platforms)?;
-    let shop = shop::listen(options.shop).await?;
+    let listener = shop::listen(options.shop).await?;
+    let file = gateway::configure(&options, &platforms)?;
+    let gateway = gateway::start(&file).await?;
+    say(&options, &file);
 
-    let shutdown = CancellationToken::new();
-    say(&options, &gateway);
-    let interrupted = async {
-        // Where the signal cannot be listened for, the demo runs until it is killed.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        shutdown.cancel();
-    };
     let addresses = shop::Addresses {
         gateway: gateway::public_url(&options),
         dashboard: gateway::dashboard_url(&options),
         write_key: gateway::WRITE_KEY,
     };
-    let (served, ran, ()) = tokio::join!(
-        shop::serve(shop, addresses, platforms, shutdown.clone()),
-        gateway.run(shutdown.clone()),
-        interrupted,
-    );
+    // Whichever ends first, by Ctrl-C or by a failure, ends the others.
+    let shutdown = CancellationToken::new();
+    let interrupted = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => shutdown.cancel(),
+            () = shutdown.cancelled() => {}
+        }
+    };
+    let site = async {
+        let served = shop::serve(listener, addresses, platforms, shutdown.clone()).await;
+        shutdown.cancel();
+        served
+    };
+    let gate = async {
+        let ran = gateway.run_until(shutdown.clone()).await;
+        shutdown.cancel();
+        ran
+    };
+    let (served, ran, ()) = tokio::join!(site, gate, interrupted);
     served?;
-    ran
+    Ok(ran?)
 }
 
 #[expect(clippy::print_stdout, reason = "what the demo prints is what it is for")]
-fn say(options: &Options, gateway: &gateway::Gateway) {
-    let shop = shop::url(options.shop);
+fn say(options: &Options, file: &Path) {
+    let (shop, dashboard) = (shop::url(options.shop), gateway::dashboard_url(options));
     println!("\n  Tidegate's demo is running. Open:\n");
     println!("    the shop           {shop}");
-    println!("    the dashboard      {}/#token={}", gateway::dashboard_url(options), gateway::ADMIN_TOKEN);
+    println!("    the dashboard      {dashboard}/#token={}", gateway::ADMIN_TOKEN);
     println!("    the platforms      {shop}platforms\n");
-    println!("  Configuration: {}   Stop with Ctrl-C.\n", gateway.file().display());
+    println!("  The dashboard's token is {}. The configuration is {}.", gateway::ADMIN_TOKEN, file.display());
+    println!("  Stop with Ctrl-C.\n");
 }

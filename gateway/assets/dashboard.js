@@ -144,7 +144,8 @@ async function poll() {
 
 function drawStatus() {
   const { version, uptime_ms, store, destinations = [], counters = {} } = state.status;
-  byId("facts").textContent = [version && `version ${version}`, uptime_ms !== undefined && `up ${span(uptime_ms)}`, store?.durability && `durability: ${store.durability}`].filter(Boolean).join("  ·  ");
+  byId("facts").textContent = [version && `version ${version}`, uptime_ms !== undefined && `up ${span(uptime_ms)}`].filter(Boolean).join("  ·  ");
+  byId("durability").textContent = store?.durability ? `Durability: ${store.durability}.` : "";
   byId("destinations").replaceChildren(...destinations.map(destination));
   if (!destinations.length) byId("destinations").append(el("li", "card soft", "No destination is configured."));
   const dead = destinations.reduce((sum, one) => sum + (one.dead ?? 0), 0);
@@ -157,6 +158,7 @@ function drawStatus() {
   }
   const rows = Object.entries(counters).map(([name, value]) => el("div", "", el("dt", "", name), el("dd", "", typeof value === "object" ? JSON.stringify(value) : String(value))));
   byId("counters").replaceChildren(...rows);
+  byId("counters").parentElement.hidden = rows.length === 0;
 }
 
 function destination(one) {
@@ -200,7 +202,7 @@ function eventRow(event) {
   if (!marks.length) marks.push(badge(event.outcome, kindOf(event.outcome)));
   if (event.duplicates > 0) marks.push(badge(`+${event.duplicates} duplicate${event.duplicates > 1 ? "s" : ""}`));
   const row = el("tr", "", el("td", "", name, el("span", "id", event.id)), el("td", "", when(event.received_ms)),
-    el("td", "", badge(event.consent, event.consent === "none" ? "" : "info")), el("td", "", el("div", "badges", ...marks)));
+    el("td", "", event.consent ? badge(event.consent, event.consent === "none" ? "" : "info") : ""), el("td", "", el("div", "badges", ...marks)));
   if (event.id === state.open) row.setAttribute("aria-current", "true");
   row.addEventListener("click", (click) => { if (!click.target.closest("a")) location.hash = name.hash; });
   return row;
@@ -331,17 +333,27 @@ function delivery(one, index) {
 
 function request(part, key, number) {
   const { request: made } = part;
-  const title = number ? el("div", "line", el("b", "", `Request ${number}`), badge(part.outcome, kindOf(part.outcome))) : null;
+  const title = number ? el("div", "line", el("b", "", `Request ${number}`), badge(part.outcome, kindOf(part.outcome)), part.outcome === "waiting" && part.due_ms ? el("span", "soft", "due ", when(part.due_ms)) : null) : null;
   const produced = made ? fold(`${key}-request`, "What it produced", el("div", "",
-    el("p", "target", `${made.method ?? ""} ${made.url ?? made.endpoint ?? ""}`.trim()),
-    made.headers && Object.keys(made.headers).length ? json(made.headers) : null,
-    made.body === null || made.body === undefined ? null : json(made.body)), made.endpoint ? `endpoint ${made.endpoint}` : "") : null;
+    facts([["endpoint", [made.method, made.url ?? made.endpoint].filter(Boolean).join(" ")], ...pairs("path", made.path), ...pairs("query", made.query), ...pairs("header", made.headers)]),
+    body(made.body))) : null;
   const again = el("span", "soft", "");
   const replayOne = part.outcome === "dead" && part.id ? el("button", "quiet", "Replay") : null;
   replayOne?.addEventListener("click", () => replay([part.id], again));
   return el("div", "delivery", title, number && part.reason ? el("p", "reason", part.reason) : null,
     part.saw ? fold(`${key}-saw`, "What the plugin saw", json(part.saw)) : null, produced, attempts(part.attempts, key),
     replayOne ? el("p", "line", replayOne, again) : null);
+}
+
+/** `[[name, value], …]` or `{name: value, …}`, as facts. */
+const pairs = (what, given) => (Array.isArray(given) ? given : Object.entries(given ?? {})).map(([name, value]) => [what, `${name}: ${value}`]);
+
+/** `{"text": …}` or `{"base64": …}`. */
+function body(given) {
+  if (given === null || given === undefined) return null;
+  if (typeof given === "object" && typeof given.text === "string") return json(given.text);
+  if (typeof given === "object" && typeof given.base64 === "string") return el("pre", "", `base64: ${given.base64}`);
+  return json(given);
 }
 
 function attempts(list, key) {
@@ -352,7 +364,7 @@ function attempts(list, key) {
     const row = el("tr", "", el("td", "", when(attempt.at)), el("td", "", badge(attempt.status ?? "no answer", ok ? "good" : "bad")),
       el("td", "", String(verdict)), el("td", "number", span(attempt.duration_ms)));
     if (attempt.answer === null || attempt.answer === undefined || attempt.answer === "") return [row];
-    const cell = el("td", "", fold(`${key}-answer-${at}`, "The answer", json(attempt.answer)));
+    const cell = el("td", "", fold(`${key}-answer-${at}`, "The answer", json(attempt.answer), attempt.events > 1 ? `to ${attempt.events} events in one request` : ""));
     cell.colSpan = 4;
     return [row, el("tr", "answer", cell)];
   });
