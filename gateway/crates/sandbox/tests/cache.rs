@@ -1,4 +1,5 @@
 //! The directory of compiled plugins: used when it is safe and whole, and never needed.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

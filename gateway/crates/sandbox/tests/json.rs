@@ -1,4 +1,5 @@
 //! The JSON of the host's types is the JSON of the plugin SDK's: what one stores, the other reads.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

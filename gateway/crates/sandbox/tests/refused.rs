@@ -1,4 +1,5 @@
 //! Components that must not run: each is refused at load, and the reason says why.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 
