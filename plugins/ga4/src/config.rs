@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use tidegate_plugin_sdk::{Rejection, Text};
 
-#[derive(Debug, Deserialize)]
+/// What the plugin needs of it.
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config<'a> {
     #[serde(borrow)]
@@ -87,5 +88,31 @@ pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
             Err(Rejection::invalid("the configuration has both `measurement_id` and `firebase_app_id`"))
         }
         _ => Ok(config),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        let properties = manifest.config["properties"].as_object().unwrap();
+        let defaults: serde_json::Map<String, serde_json::Value> = properties
+            .iter()
+            .filter_map(|(name, schema)| Some((name.clone(), schema.get("default")?.clone())))
+            .collect();
+        let text = serde_json::Value::Object(defaults).to_string();
+        assert_eq!(serde_json::from_str::<Config<'_>>(&text).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn one_stream_is_configured_and_not_two() {
+        assert!(parse(r#"{"measurement_id":"G-1"}"#).is_ok());
+        assert!(parse("{}").is_err());
+        assert!(parse(r#"{"measurement_id":"G-1","firebase_app_id":"1:2:android:3"}"#).is_err());
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tidegate_plugin_sdk::{Rejection, Text};
 
 /// What the plugin itself needs of it: `pixel_id` and `api_version` go into the endpoint's path by the gateway.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config<'a> {
     #[serde(borrow)]
@@ -116,4 +116,33 @@ pub(crate) enum LimitedDataUse {
 /// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
 pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
     serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        let properties = manifest.config["properties"].as_object().unwrap();
+        let defaults: serde_json::Map<String, serde_json::Value> = properties
+            .iter()
+            .filter_map(|(name, schema)| Some((name.clone(), schema.get("default")?.clone())))
+            .collect();
+        let text = serde_json::Value::Object(defaults).to_string();
+        assert_eq!(serde_json::from_str::<Config<'_>>(&text).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_source_that_the_manifest_allows_is_known() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        let allowed = manifest.config["properties"]["action_source"]["enum"].as_array().unwrap();
+        let known: Vec<&str> =
+            allowed.iter().filter_map(|name| ActionSource::parse(name.as_str()?)).map(ActionSource::as_str).collect();
+        assert_eq!(known.len(), allowed.len());
+        assert_eq!(known.len(), ActionSource::ALL.len());
+    }
 }
