@@ -28,14 +28,14 @@ pub enum BuildError {
     #[error(
         "the plugin imports {}: a plugin may import nothing at all\n\
          hint: find the dependency that uses a clock, randomness, files, JavaScript or WASI, and take its features away",
-        .0.join(", ")
+        listed(.0)
     )]
     Imports(Vec<String>),
     /// The plugin does not export the manifest's world.
     #[error(
-        "the plugin does not export `{expected}` but {}\n\
+        "the plugin does not export `{expected}` alone, but {}\n\
          hint: say `tidegate_plugin_sdk::export!(MyPlugin);` in the root of the crate",
-        if found.is_empty() { "nothing".to_owned() } else { found.join(", ") }
+        listed(found)
     )]
     World {
         /// The interface that the manifest's world exports.
@@ -183,7 +183,7 @@ pub fn surface(component: &[u8]) -> Result<Surface, BuildError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    surface.imports.push(format!("`{}`", import?.name.name));
+                    surface.imports.push(import?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -212,7 +212,7 @@ fn module_imports(module: &[u8]) -> Result<Vec<String>, BuildError> {
         if let Payload::ImportSection(section) = payload? {
             for import in section.into_imports() {
                 let import = import?;
-                imports.push(format!("`{}::{}`", import.module, import.name));
+                imports.push(format!("{}::{}", import.module, import.name));
             }
         }
     }
@@ -230,6 +230,11 @@ fn require_target() -> Result<(), BuildError> {
     if output.status.success() && Path::new(folder.trim()).is_dir() { Ok(()) } else { Err(BuildError::NoTarget) }
 }
 
+fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if quoted.is_empty() { "nothing".to_owned() } else { quoted.join(", ") }
+}
+
 fn tool(variable: &str, default: &str) -> OsString {
     std::env::var_os(variable).unwrap_or_else(|| default.into())
 }
@@ -237,4 +242,61 @@ fn tool(variable: &str, default: &str) -> OsString {
 fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
     let path = path.to_owned();
     move |source| BuildError::Io { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+name = "acme"
+version = "0.1.0"
+world = "tidegate:destination@0.1.0"
+summary = "Acme"
+purposes = ["analytics"]
+endpoints.events.url = "https://acme.example/events"
+"#;
+
+    fn built(wat: &str, manifest: &str) -> String {
+        component(&wat::parse_str(wat).unwrap(), manifest).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_import_is_refused_by_its_name() {
+        let clock = r#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func)) (import "env" "f" (func)))"#;
+        let message = built(clock, MANIFEST);
+        assert!(
+            message.starts_with("the plugin imports `wasi_snapshot_preview1::clock_time_get`, `env::f`:"),
+            "{message}"
+        );
+        assert!(message.contains("\nhint: "), "{message}");
+    }
+
+    #[test]
+    fn a_module_that_exports_no_plugin_is_told_what_to_say() {
+        let message = built("(module)", MANIFEST);
+        assert!(
+            message.starts_with("the plugin does not export `tidegate:destination/plugin@0.1.0` alone, but nothing"),
+            "{message}"
+        );
+        assert!(message.contains("export!(MyPlugin)"), "{message}");
+    }
+
+    #[test]
+    fn a_manifest_with_mistakes_is_refused_first() {
+        assert!(built("(module)", "name = 1").contains("line 1"));
+    }
+
+    #[test]
+    fn what_is_no_module_is_refused() {
+        assert!(matches!(component(b"\0asm garbage", MANIFEST), Err(BuildError::Parse(_))));
+    }
+
+    #[test]
+    fn a_components_surface_is_what_it_imports_and_exports() {
+        let component =
+            r#"(component (import "a:b/c" (func)) (component (import "inner" (func))) (export "d" (func 0)))"#;
+        let surface = surface(&wat::parse_str(component).unwrap()).unwrap();
+        assert_eq!(surface, Surface { imports: vec!["a:b/c".into()], exports: vec!["d".into()] });
+    }
 }

@@ -1,6 +1,8 @@
 //! Every built-in plugin as the component that is shipped, in the sandbox that runs it: it gives what its fixtures say,
 //! and its small stack and memory hold even an event that somebody made to break them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -41,3 +41,46 @@ pub fn extract(component: &[u8]) -> Result<&str, String> {
     };
     std::str::from_utf8(data).map_err(|_| format!("has a `{SECTION}` section that is not UTF-8"))
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{Component, NestedComponentSection};
+
+    use super::*;
+
+    #[test]
+    fn what_was_embedded_is_extracted() {
+        let component = embed(&Component::new().finish(), "name = \"ä\"");
+        assert_eq!(extract(&component), Ok("name = \"ä\""));
+    }
+
+    #[test]
+    fn a_nested_component_does_not_speak_for_the_outer_one() {
+        let mut inner = Component::new();
+        inner.section(&CustomSection { name: SECTION.into(), data: Cow::Borrowed(b"gentle") });
+        let mut outer = Component::new();
+        outer.section(&NestedComponentSection(&inner));
+        let outer = outer.finish();
+        assert_eq!(extract(&outer), Err(format!("has no `{SECTION}` section")));
+        assert_eq!(extract(&embed(&outer, "true")), Ok("true"));
+    }
+
+    #[test]
+    fn a_second_manifest_is_refused() {
+        let component = embed(&embed(&Component::new().finish(), "one"), "two");
+        assert_eq!(extract(&component), Err(format!("has more than one `{SECTION}` section")));
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_without_a_panic() {
+        let component = embed(&Component::new().finish(), "name");
+        assert_eq!(extract(b"\0asm\x01\0\0\0"), Err("is no WebAssembly component".into()));
+        for end in 0..component.len() {
+            assert!(extract(&component[..end]).is_err(), "{end}");
+        }
+        let mut odd = component;
+        let last = odd.len() - 1;
+        odd[last] = 0xff;
+        assert_eq!(extract(&odd), Err(format!("has a `{SECTION}` section that is not UTF-8")));
+    }
+}
