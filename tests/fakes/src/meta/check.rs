@@ -182,6 +182,10 @@ fn people(user_data: &Fields<'_>) -> Result<(), Fault> {
             return Err(user_data.malformed(key, "must not be empty"));
         }
         for value in values {
+            // Lead ids are integers of 15 to 17 digits, and taken as either.
+            if key == "lead_id" && value.is_u64() {
+                continue;
+            }
             let text = value.as_str().filter(|text| !text.is_empty());
             let text = text.ok_or_else(|| user_data.malformed(key, "must be a string that is not empty"))?;
             if hashed && !is_sha256(text) {

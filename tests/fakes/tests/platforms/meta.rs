@@ -60,6 +60,13 @@ async fn a_complete_purchase_is_received() {
 }
 
 #[tokio::test]
+async fn lead_ids_may_be_numbers() {
+    let meta = meta().await;
+    let event = purchase_with("/user_data/lead_id", json!(1_234_567_890_123_456_u64));
+    assert_eq!(raw::post(meta.address(), TARGET, &json!({ "data": [event] })).await.status(), 200);
+}
+
+#[tokio::test]
 async fn each_fault_is_named_by_its_place() {
     let hash_of_upper_case = EMAIL.to_uppercase();
     let cases = [
