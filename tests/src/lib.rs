@@ -1,1 +1,21 @@
+//! The harness of the end-to-end tests: a real gateway between real clients and fake platforms.
+//!
+//! [`Stack`] is a gateway in this process with its own directory, ports and platforms; [`Process`] is the same as a
+//! process of its own, which can be killed. Neither shares anything with another test but the compiled plugins.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has to say so and end")]
+
+mod client;
+mod config;
+mod process;
+mod stack;
+
+pub use client::{Answer, Client};
+pub use config::{
+    ADMIN_TOKEN, API_KEY, Destinations, GA4_SECRET, META_TOKEN, ORIGIN, Settings, WEBHOOK_SECRET, WRITE_KEY, variable,
+};
+pub use process::{Process, binary};
+pub use stack::{Platforms, Stack};
+
+/// How long a test waits for what must happen before it fails: long, for a machine may be busy.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

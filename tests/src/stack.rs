@@ -1,0 +1,106 @@
+//! A gateway in this process, with the platforms that it delivers to.
+
+use std::ops::Deref;
+
+use tempfile::TempDir;
+use tidegate::app;
+use tidegate::config::Config;
+use tidegate_fakes::{Fake, Ga4, Meta, WebhookSink};
+
+use crate::client::Client;
+use crate::config::{GA4_SECRET, META_TOKEN, Settings, WEBHOOK_SECRET, plugin_cache, variable};
+
+/// The fake platforms of one test.
+pub struct Platforms {
+    pub meta: Fake,
+    pub ga4: Fake,
+    pub webhook: Fake,
+}
+
+impl Platforms {
+    /// Starts them on ports from the system.
+    pub async fn start() -> Platforms {
+        let webhook = WebhookSink::new(WEBHOOK_SECRET).expect("the example's secret");
+        Platforms {
+            meta: Fake::start(Meta::new(META_TOKEN)).await.expect("a fake Meta"),
+            ga4: Fake::start(Ga4::new().api_secret(GA4_SECRET)).await.expect("a fake GA4"),
+            webhook: Fake::start(webhook).await.expect("a webhook's receiver"),
+        }
+    }
+}
+
+/// A gateway with its platforms; dereferences to its client.
+pub struct Stack {
+    pub platforms: Platforms,
+    pub dir: TempDir,
+    client: Client,
+    gateway: Option<app::Gateway>,
+    text: String,
+}
+
+impl Stack {
+    /// Starts one as most tests want it.
+    pub async fn start() -> Stack {
+        Stack::with(Settings::default()).await
+    }
+
+    /// Starts one with settings.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn with(settings: Settings) -> Stack {
+        let platforms = Platforms::start().await;
+        let dir = tempfile::tempdir().expect("a directory");
+        let text = settings.text(&platforms, &plugin_cache());
+        let gateway = start(&text, &dir).await.unwrap_or_else(|error| panic!("{error}\n\n{text}"));
+        let client = Client::new(gateway.http, gateway.admin);
+        Stack { platforms, dir, client, gateway: Some(gateway), text }
+    }
+
+    /// Whether a gateway with these settings starts, and if not, why.
+    ///
+    /// # Errors
+    /// What the gateway said.
+    pub async fn try_start(settings: Settings) -> Result<(), String> {
+        let platforms = Platforms::start().await;
+        let dir = tempfile::tempdir().expect("a directory");
+        let gateway = start(&settings.text(&platforms, &plugin_cache()), &dir).await?;
+        gateway.stop().await.map_err(|error| error.to_string())
+    }
+
+    /// Stops the gateway in order, and starts it again on the same store.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let gateway = start(&self.text, &self.dir).await.unwrap_or_else(|error| panic!("{error}"));
+        self.client = Client::new(gateway.http, gateway.admin);
+        self.gateway = Some(gateway);
+    }
+
+    /// Stops the gateway in order.
+    pub async fn stop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await.expect("the gateway stops");
+        }
+    }
+}
+
+async fn start(text: &str, dir: &TempDir) -> Result<app::Gateway, String> {
+    let config = Config::parse(text, dir.path(), &variable).map_err(|mistakes| mistakes.to_string())?;
+    app::start(config).await.map_err(|error| {
+        let mut said = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            said.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        said
+    })
+}
+
+impl Deref for Stack {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
