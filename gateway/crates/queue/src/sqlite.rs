@@ -30,10 +30,10 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-pub use self::open::OpenError;
 use self::board::Board;
 use self::fault::{Cause, Condition};
 use self::lease::Desk;
+pub use self::open::OpenError;
 use self::open::Purpose;
 use self::writer::{Answer, Envelope, Request, Writer, locked};
 use crate::{
@@ -153,11 +153,7 @@ impl SqliteQueue {
     }
 
     /// Asks the writer and waits for its answer.
-    async fn ask<T>(
-        &self,
-        operation: &'static str,
-        request: impl FnOnce(Answer<T>) -> Request,
-    ) -> Result<T, Error> {
+    async fn ask<T>(&self, operation: &'static str, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Error> {
         self.condition.check(operation)?;
         let (answer, answered) = oneshot::channel();
         let request = request(answer);
@@ -302,9 +298,9 @@ impl Queue for SqliteQueue {
 
     fn profile(&self, key: &str, now_ms: u64) -> Operation<'_, Vec<ProfileField>> {
         // Read at once, in the caller's thread: a few microseconds, less than a hop to another thread.
-        let fields = self.check_open().and_then(|()| {
-            self.quick.read("profile", &self.path, |conn| read::profile(conn, key, now_ms))
-        });
+        let fields = self
+            .check_open()
+            .and_then(|()| self.quick.read("profile", &self.path, |conn| read::profile(conn, key, now_ms)));
         Box::pin(std::future::ready(fields))
     }
 
@@ -369,9 +365,8 @@ impl Readers {
                 Err(TryLockError::WouldBlock) => None,
             }
         });
-        let conn = free.unwrap_or_else(|| {
-            self.conns[first % self.conns.len()].lock().unwrap_or_else(PoisonError::into_inner)
-        });
+        let conn =
+            free.unwrap_or_else(|| self.conns[first % self.conns.len()].lock().unwrap_or_else(PoisonError::into_inner));
         let conn = conn.as_ref().ok_or(Error::Closed)?;
         read(conn).map_err(|error| fault::reading(operation, path, &error))
     }

@@ -155,8 +155,7 @@ impl Board {
     }
 
     pub(super) fn counts(&self) -> Vec<Count> {
-        let mut counts: Vec<_> =
-            self.lanes.values().filter_map(|lane| lane.tally.count(&lane.name)).collect();
+        let mut counts: Vec<_> = self.lanes.values().filter_map(|lane| lane.tally.count(&lane.name)).collect();
         counts.sort_by(|a, b| a.destination.cmp(&b.destination));
         counts
     }
@@ -229,8 +228,7 @@ impl Board {
 
     /// Ends the leases whose time has come.
     pub(super) fn expire(&mut self, now_ms: u64) {
-        let ended: Vec<_> =
-            self.expiries.range(..=(now_ms, DeliveryKey([u8::MAX; 16]))).map(|(_, key)| *key).collect();
+        let ended: Vec<_> = self.expiries.range(..=(now_ms, DeliveryKey([u8::MAX; 16]))).map(|(_, key)| *key).collect();
         for key in ended {
             if self.held.get(&key).is_some_and(|held| !held.settling) {
                 self.let_go(&key);

@@ -40,10 +40,9 @@ pub(super) fn reach(error: &rusqlite::Error, stage: Stage) -> Reach {
     match (error.sqlite_error_code(), stage) {
         (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull), _) => Reach::Group,
         (Some(ErrorCode::OutOfMemory | ErrorCode::ReadOnly | ErrorCode::CannotOpen), Stage::Statement) => Reach::Group,
-        (
-            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase),
-            Stage::Statement,
-        ) => Reach::Store,
+        (Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), Stage::Statement) => {
+            Reach::Store
+        }
         (_, Stage::Statement) => Reach::Request,
         (_, Stage::Commit) => Reach::Store,
     }

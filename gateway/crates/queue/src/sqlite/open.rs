@@ -63,8 +63,10 @@ impl OpenError {
         match self {
             Self::InUse { .. } => "stop the other gateway, or give this one its own file in `[store] url`",
             Self::Missing { .. } => "check `[store] url`; `tidegate run` makes the file at its first start",
-            Self::Foreign { .. } => "if `[store] url` names a file of something else, choose another path; if it was a queue, its head is \
-                 damaged: keep it and restore a backup",
+            Self::Foreign { .. } => {
+                "if `[store] url` names a file of something else, choose another path; if it was a queue, its head is \
+                 damaged: keep it and restore a backup"
+            }
             Self::Damaged { .. } => {
                 "keep the file and restore it from a backup, or try `sqlite3 FILE .recover`; move it away to start empty"
             }
@@ -99,7 +101,8 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             let read = file.read_to_string(&mut holder).is_ok();
-            let holder = (read && holder.trim().parse::<u32>().is_ok()).then(|| format!(" (process {})", holder.trim()));
+            let holder =
+                (read && holder.trim().parse::<u32>().is_ok()).then(|| format!(" (process {})", holder.trim()));
             return Err(OpenError::InUse { path: path.into(), holder });
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
@@ -161,9 +164,8 @@ pub(super) fn check(path: &Path) -> Result<i64, OpenError> {
     // Before any pragma may change the file: what is not ours stays as it is.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(|error| refuse(path, error))?;
-    let looked = conn.busy_timeout(BUSY_TIMEOUT).and_then(|()| {
-        Ok((schema::application_id(&conn)?, schema::version(&conn)?))
-    });
+    let looked =
+        conn.busy_timeout(BUSY_TIMEOUT).and_then(|()| Ok((schema::application_id(&conn)?, schema::version(&conn)?)));
     let (application_id, found) = looked.map_err(|error| refuse(path, error))?;
     let known = schema::version_known();
     if application_id != schema::APPLICATION_ID {
@@ -219,10 +221,14 @@ fn set_up(conn: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "temp_store", "memory")?;
-    conn.pragma_update(None, "cache_size", match purpose {
-        Purpose::Write => -16 << 10,
-        Purpose::Read => -2 << 10,
-    })?;
+    conn.pragma_update(
+        None,
+        "cache_size",
+        match purpose {
+            Purpose::Write => -16 << 10,
+            Purpose::Read => -2 << 10,
+        },
+    )?;
     Ok(())
 }
 

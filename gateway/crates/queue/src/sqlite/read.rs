@@ -59,11 +59,17 @@ pub(super) fn dead_letters(conn: &Connection, filter: &DeadFilter) -> Result<Vec
     let columns = "d.key, e.scope, e.id, d.destination, d.reason, d.died_ms, d.payload";
     // The order of the joins is given, because the planner has no statistics to find it by.
     let from = match (&filter.entry_id, &filter.destination) {
-        (Some(_), _) => "entry e CROSS JOIN delivery d ON d.entry = e.seq WHERE e.id = ?2 AND ifnull(d.destination = ?3, 1)",
-        (None, Some(_)) => "delivery d INDEXED BY delivery_dead_of CROSS JOIN entry e ON e.seq = d.entry \
-             WHERE ?2 IS NULL AND d.destination = ?3",
-        (None, None) => "delivery d INDEXED BY delivery_dead CROSS JOIN entry e ON e.seq = d.entry \
-             WHERE ?2 IS NULL AND ?3 IS NULL",
+        (Some(_), _) => {
+            "entry e CROSS JOIN delivery d ON d.entry = e.seq WHERE e.id = ?2 AND ifnull(d.destination = ?3, 1)"
+        }
+        (None, Some(_)) => {
+            "delivery d INDEXED BY delivery_dead_of CROSS JOIN entry e ON e.seq = d.entry \
+             WHERE ?2 IS NULL AND d.destination = ?3"
+        }
+        (None, None) => {
+            "delivery d INDEXED BY delivery_dead CROSS JOIN entry e ON e.seq = d.entry \
+             WHERE ?2 IS NULL AND ?3 IS NULL"
+        }
     };
     let sql = format!("SELECT {columns} FROM {from} AND d.state = {DEAD} AND d.key < ?1 ORDER BY d.key DESC");
     let mut statement = snapshot.prepare_cached(&sql)?;
@@ -200,8 +206,7 @@ fn journal(row: &Row<'_>) -> Result<(i64, Journal)> {
 }
 
 fn with_deliveries(conn: &Connection, seq: i64, mut entry: Journal, payloads: Payloads) -> Result<Journal> {
-    let sql =
-        "SELECT key, destination, state, due_ms, reason, payload FROM delivery WHERE entry = ?1 ORDER BY key";
+    let sql = "SELECT key, destination, state, due_ms, reason, payload FROM delivery WHERE entry = ?1 ORDER BY key";
     let mut statement = conn.prepare_cached(sql)?;
     let mut found = statement.query([seq])?;
     while let Some(row) = found.next()? {

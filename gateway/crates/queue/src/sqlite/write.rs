@@ -192,13 +192,7 @@ fn insert_delivery(conn: &Connection, entry: i64, delivery: &NewDelivery, queued
 }
 
 /// What a new delivery means for the board.
-fn effect_of(
-    delivery: &NewDelivery,
-    entry: &Arc<EntryKey>,
-    seq: i64,
-    payload_seq: i64,
-    queued_ms: u64,
-) -> Effect {
+fn effect_of(delivery: &NewDelivery, entry: &Arc<EntryKey>, seq: i64, payload_seq: i64, queued_ms: u64) -> Effect {
     let destination = delivery.destination.clone();
     match delivery.state {
         NewState::Dead(_) => Effect::BornDead { destination },

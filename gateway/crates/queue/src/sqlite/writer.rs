@@ -31,9 +31,17 @@ const PAGE_BYTES: usize = 4096;
 pub(super) enum Request {
     Append(Entry, Answer<Appended>),
     Settle(Vec<Attempt>, Answer<Vec<Settled>>),
-    Replay { letters: Vec<Replay>, now_ms: u64, answer: Answer<usize> },
+    Replay {
+        letters: Vec<Replay>,
+        now_ms: u64,
+        answer: Answer<usize>,
+    },
     Purge(Vec<DeliveryKey>, Answer<usize>),
-    Sweep { now_ms: u64, retention: Retention, answer: Answer<usize> },
+    Sweep {
+        now_ms: u64,
+        retention: Retention,
+        answer: Answer<usize>,
+    },
     /// Ends the thread when everything before it is done.
     Close(Answer<()>),
 }
@@ -445,33 +453,40 @@ pub(super) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
 /// Tells the board what one request changed, and makes its answer.
 fn conclude(mut board: Option<&mut Board>, request: Request, done: Result<Done, Error>) -> Reply {
     match request {
-        Request::Append(entry, answer) => Reply::Append(answer, done.map(|done| match done {
-            Done::Stored(stored) => {
-                if let Some(board) = board {
-                    appended(board, entry, stored);
+        Request::Append(entry, answer) => Reply::Append(
+            answer,
+            done.map(|done| match done {
+                Done::Stored(stored) => {
+                    if let Some(board) = board {
+                        appended(board, entry, stored);
+                    }
+                    Appended::Stored
                 }
-                Appended::Stored
-            }
-            _ => Appended::Duplicate,
-        })),
-        Request::Settle(attempts, answer) => Reply::Settle(answer, done.map(|done| {
-            let Done::Settled(settled) = done else { return Vec::new() };
-            for (attempt, settled) in attempts.iter().zip(&settled) {
-                if let (Settled::Recorded, Some(board)) = (settled, board.as_deref_mut()) {
-                    board.settled(&attempt.key, &attempt.outcome);
+                _ => Appended::Duplicate,
+            }),
+        ),
+        Request::Settle(attempts, answer) => Reply::Settle(
+            answer,
+            done.map(|done| {
+                let Done::Settled(settled) = done else { return Vec::new() };
+                for (attempt, settled) in attempts.iter().zip(&settled) {
+                    if let (Settled::Recorded, Some(board)) = (settled, board.as_deref_mut()) {
+                        board.settled(&attempt.key, &attempt.outcome);
+                    }
                 }
-            }
-            settled
-        })),
-        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Sweep { answer, .. } => {
-            Reply::Change(answer, done.map(|done| {
+                settled
+            }),
+        ),
+        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Sweep { answer, .. } => Reply::Change(
+            answer,
+            done.map(|done| {
                 let Done::Changed(count, effects) = done else { return 0 };
                 if let Some(board) = board {
                     effects.into_iter().for_each(|effect| changed(board, effect));
                 }
                 count
-            }))
-        }
+            }),
+        ),
         Request::Close(answer) => Reply::Close(answer, done.map(drop)),
     }
 }

@@ -1,0 +1,146 @@
+//! What every backend promises, as sentences; and the reference model that a random walk compares it with.
+//!
+//! A backend passes by `contract!(make_backend)` in a test file of its own, `make_backend` giving an empty [`Backend`].
+
+// Each test file is compiled with its own copy of these modules, and none uses all of them.
+#![allow(dead_code, unused_macros, reason = "shared by several test binaries")]
+
+pub(crate) mod appending;
+pub(crate) mod dead;
+pub(crate) mod keeping;
+pub(crate) mod leasing;
+pub(crate) mod memory;
+pub(crate) mod reading;
+pub(crate) mod settling;
+pub(crate) mod walk;
+
+use std::sync::Arc;
+
+use tidegate_queue::*;
+
+/// A store that a test owns.
+pub(crate) trait Backend {
+    /// Opens the queue on what is stored.
+    fn open(&mut self, waiting_max: u64) -> Arc<dyn Queue>;
+
+    /// Kills what was opened without a word: the next opening finds what was durable at this moment.
+    fn crash(&mut self);
+}
+
+/// One test for each sentence of the contract.
+macro_rules! contract {
+    ($backend:expr) => {
+        contract!(@each $backend;
+            appending: an_entry_is_stored_with_all_its_deliveries, the_same_key_is_stored_once_and_counted,
+                concurrent_appends_of_one_key_store_it_once, the_same_id_in_another_scope_is_another_entry,
+                a_duplicate_changes_nothing_but_its_count, an_entry_without_deliveries_is_journalled,
+                a_full_queue_refuses_and_stores_nothing, a_full_queue_still_knows_duplicates,
+                a_delivery_may_be_born_dead, odd_texts_and_empty_bytes_come_back_as_they_were;
+            leasing: nothing_is_leased_before_its_time, the_oldest_due_comes_first, the_count_bounds_a_lease,
+                the_bytes_bound_a_lease_but_one_always_comes, a_lease_is_exclusive,
+                concurrent_leasers_share_without_overlap, an_expired_lease_is_given_to_the_next,
+                a_released_lease_is_due_again_at_once, a_stale_release_changes_nothing,
+                destinations_do_not_see_each_other, the_next_due_time_skips_what_is_leased,
+                a_backlog_longer_than_memory_comes_in_order, an_arrival_is_notified;
+            settling: delivered_is_never_leased_again, a_retry_comes_back_at_its_time_with_its_attempts,
+                dead_is_kept_with_reason_and_attempts, a_lost_lease_is_reported_at_its_position,
+                settling_twice_records_once, a_retry_notifies_its_destination;
+            dead: letters_come_newest_first_in_pages, letters_are_filtered, replay_as_recorded_starts_anew,
+                replay_instead_replaces_the_letter, replay_of_what_is_not_dead_does_nothing, a_full_queue_refuses_replay,
+                purge_deletes_for_good, replay_notifies_its_destination;
+            reading: find_gives_the_whole_trace_in_every_scope, recent_comes_newest_first_without_payloads,
+                counts_follow_every_change, the_newest_field_of_a_profile_wins, an_expired_field_is_forgotten;
+            keeping: sweep_removes_what_is_old_and_done, sweep_never_touches_what_waits,
+                sweep_keeps_dead_letters_for_their_own_time, sweep_is_bounded_and_comes_to_an_end,
+                everything_survives_a_crash, leases_do_not_survive_a_crash_for_long, everything_survives_a_close,
+                a_closed_queue_refuses, an_open_queue_is_healthy_and_tells_its_durability;
+        );
+
+        #[test]
+        fn a_random_walk_agrees_with_the_reference() {
+            contract::walk::compare(|| Box::new($backend()));
+        }
+    };
+    (@each $backend:expr; $($module:ident: $($sentence:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                contract::$module::$sentence(&mut $backend()).await;
+            }
+        )+)+
+    };
+}
+
+/// Room enough for tests that are not about room.
+pub(crate) const ROOMY: u64 = 1_000_000;
+
+/// A delivery's key; higher ones are newer.
+pub(crate) fn key(n: u64) -> DeliveryKey {
+    let mut bytes = [0x70; 16];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    DeliveryKey(bytes)
+}
+
+/// An entry of scope `shop`, received at 10, without deliveries.
+pub(crate) fn entry(id: &str) -> Entry {
+    Entry {
+        key: EntryKey { scope: "shop".into(), id: id.into() },
+        affinity: "visitor".into(),
+        received_ms: 10,
+        record: format!("record of {id}").into_bytes(),
+        deliveries: Vec::new(),
+        profile: Vec::new(),
+    }
+}
+
+/// A delivery whose payload tells its key.
+pub(crate) fn delivery(n: u64, destination: &str, state: NewState) -> NewDelivery {
+    NewDelivery { key: key(n), destination: destination.into(), payload: format!("payload {n}").into_bytes(), state }
+}
+
+/// An entry with one delivery to `meta`.
+pub(crate) fn due(id: &str, n: u64, due_ms: u64) -> Entry {
+    Entry { deliveries: vec![delivery(n, "meta", NewState::Due(due_ms))], ..entry(id) }
+}
+
+/// An entry with one dead letter of `meta`.
+pub(crate) fn dead(id: &str, n: u64, reason: &str) -> Entry {
+    Entry { deliveries: vec![delivery(n, "meta", NewState::Dead(reason.into()))], ..entry(id) }
+}
+
+/// A wish for all that is due at `now_ms`, for 100 ms.
+pub(crate) fn wish(destination: &str, now_ms: u64) -> LeaseRequest {
+    LeaseRequest {
+        destination: destination.into(),
+        count_max: 1000,
+        bytes_max: 1 << 20,
+        now_ms,
+        until_ms: now_ms + 100,
+    }
+}
+
+/// Leases all that is due at `meta`.
+pub(crate) async fn lease(queue: &Arc<dyn Queue>, now_ms: u64) -> Vec<Lease> {
+    queue.lease(wish("meta", now_ms)).await.unwrap().deliveries
+}
+
+pub(crate) fn keys(leases: &[Lease]) -> Vec<DeliveryKey> {
+    leases.iter().map(|lease| lease.key).collect()
+}
+
+/// An attempt whose record tells when it was.
+pub(crate) fn attempt(lease: &Lease, at_ms: u64, outcome: Outcome) -> Attempt {
+    let record = format!("attempt at {at_ms}").into_bytes();
+    Attempt { key: lease.key, token: lease.token, record, at_ms, outcome }
+}
+
+/// All dead letters.
+pub(crate) async fn letters(queue: &Arc<dyn Queue>) -> Vec<DeadLetter> {
+    queue.dead_letters(DeadFilter { limit: 1000, ..DeadFilter::default() }).await.unwrap()
+}
+
+/// Waits for an arrival that must come; the time is only there so that a failure ends.
+pub(crate) async fn arrives(arrivals: &tokio::sync::Notify) {
+    let patience = std::time::Duration::from_secs(20);
+    tokio::time::timeout(patience, arrivals.notified()).await.expect("an arrival is notified");
+}

@@ -1,0 +1,25 @@
+//! The reference model keeps the contract too: otherwise it would be no reference.
+
+#[macro_use]
+mod contract;
+
+use std::sync::{Arc, Mutex};
+
+use contract::Backend;
+use contract::memory::{MemoryQueue, Store};
+use tidegate_queue::Queue;
+
+#[derive(Default)]
+struct Memory {
+    store: Arc<Mutex<Store>>,
+}
+
+impl Backend for Memory {
+    fn open(&mut self, waiting_max: u64) -> Arc<dyn Queue> {
+        Arc::new(MemoryQueue::open(self.store.clone(), waiting_max))
+    }
+
+    fn crash(&mut self) {}
+}
+
+contract!(Memory::default);
