@@ -45,7 +45,10 @@ fn variables(name: &str) -> Option<String> {
 
 fn parse(text: &str) -> Result<Config, Mistakes> {
     let built_in = ["ga4", "meta-capi", "webhook"];
-    Config::parse_in(text, &Surroundings { base: Path::new("/etc/tidegate"), variables: &variables, built_in: &built_in })
+    Config::parse_in(
+        text,
+        &Surroundings { base: Path::new("/etc/tidegate"), variables: &variables, built_in: &built_in },
+    )
 }
 
 fn changed(from: &str, to: &str) -> Result<Config, Mistakes> {

@@ -1,0 +1,91 @@
+//! `tidegate run`: sets up the log, waits for the signal to stop, and leaves everything else to the application.
+
+use std::io;
+
+use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::{ConfigFile, Variables};
+use crate::app;
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// How the log is written, to stderr; `TIDEGATE_LOG` says how much of it (`info`, `tidegate=debug`)
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
+    let config = arguments.config.load(Variables::Needed)?;
+    if !config.warnings.is_empty() {
+        out.mistakes(&config.warnings.clone().named(arguments.config.config.display().to_string()));
+    }
+    log(arguments.log_format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::of(Exit::Internal, "start the runtime", &error))?;
+    let done = runtime.block_on(until_stopped(config, &arguments.config));
+    // What has not ended by now would not end by itself.
+    runtime.shutdown_background();
+    done
+}
+
+/// Runs the gateway. The first signal ends it in order, the second at once.
+async fn until_stopped(config: Config, file: &ConfigFile) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Internal, "listen for signals", &error));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut gateway = std::pin::pin!(app::run(config, stop.clone()));
+    loop {
+        let signal = tokio::select! {
+            done = &mut gateway => return done.map_err(|error| failure(error, file)),
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        if stop.is_cancelled() {
+            warn!("{signal} came again: stopping at once, requests under way are sent again after the next start");
+            return Err(Failure::said(Exit::Unavailable));
+        }
+        info!("{signal}: finishing what is under way, then stopping");
+        stop.cancel();
+    }
+}
+
+fn failure(error: app::Error, file: &ConfigFile) -> Failure {
+    match error {
+        app::Error::Config(mistakes) => mistakes.named(file.config.display().to_string()).into(),
+        app::Error::Store(error) => Failure::of(Exit::Unavailable, "", &error).hint(error.hint()),
+        app::Error::Listen { .. } => Failure::of(Exit::Unavailable, "", &error)
+            .hint("does another program, or another gateway, listen there? `[listen]` names the addresses"),
+        error @ (app::Error::Sandbox(_) | app::Error::Egress(_) | app::Error::StoreFailed(_)) => {
+            Failure::of(Exit::Internal, "", &error)
+        }
+    }
+}
+
+fn log(format: LogFormat) -> Result<(), Failure> {
+    let wanted = std::env::var("TIDEGATE_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::try_new(&wanted).map_err(|error| {
+        Failure::of(Exit::Usage, "read `TIDEGATE_LOG`", &error).hint("write a level, or `tidegate=debug,info`")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
