@@ -7,22 +7,36 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tidegate_plugin_sdk::testing::{Calls, run_with};
-use tidegate_plugin_sdk::{Context, Event, Identifier, Item, Rejection, Request, Response};
+use tidegate_plugin_sdk::{Context, Event, Identifier, Item, Rejection, Request, Response, Verdict};
 use tidegate_plugins::BUILT_IN;
-use tidegate_sandbox::{Options, Plugin, Sandbox, Transformed};
+use tidegate_sandbox::{CallError, Options, Plugin, Sandbox, Transformed};
 
 /// The sandbox's types and the SDK's are of one contract, and have one form as JSON.
 fn convert<T: DeserializeOwned>(value: &impl Serialize) -> T {
     serde_json::from_value(serde_json::to_value(value).unwrap()).unwrap()
 }
 
-fn transform(plugin: &Plugin, event: &Event, ctx: &Context) -> Result<Vec<Request>, Rejection> {
-    match plugin.transform(&convert(event), &convert(ctx)) {
-        Ok(Transformed::Requests(requests)) => Ok(convert(&requests)),
-        Ok(Transformed::Skip(reason)) => Err(Rejection::Skip(reason)),
-        Ok(Transformed::Invalid(reason)) => Err(Rejection::Invalid(reason)),
-        Err(e) => panic!("{}: {e}", plugin.manifest().name),
+/// A call's answer. A plugin's time is measured by the wall, and a busy machine may take it away for a while; that
+/// happens to no call many times in a row.
+fn answer<T>(plugin: &Plugin, call: impl Fn() -> Result<T, CallError>) -> T {
+    let mut answers = (0..10).map(|_| call());
+    match answers.find(|answer| !matches!(answer, Err(CallError::Timeout { .. }))) {
+        Some(Ok(answer)) => answer,
+        Some(Err(e)) => panic!("{}: {e}", plugin.manifest().name),
+        None => panic!("{} always runs out of time", plugin.manifest().name),
     }
+}
+
+fn transform(plugin: &Plugin, event: &Event, ctx: &Context) -> Result<Vec<Request>, Rejection> {
+    match answer(plugin, || plugin.transform(&convert(event), &convert(ctx))) {
+        Transformed::Requests(requests) => Ok(convert(&requests)),
+        Transformed::Skip(reason) => Err(Rejection::Skip(reason)),
+        Transformed::Invalid(reason) => Err(Rejection::Invalid(reason)),
+    }
+}
+
+fn classify(plugin: &Plugin, response: &Response, count: u32, ctx: &Context) -> Verdict {
+    convert(&answer(plugin, || plugin.classify(&convert(response), count, &convert(ctx))))
 }
 
 fn for_every_built_in(check: impl Fn(&str, &Plugin)) {
@@ -38,9 +52,7 @@ fn every_component_gives_what_its_fixtures_say() {
     for_every_built_in(|dir, plugin| {
         let calls = Calls {
             transform: &|event, ctx| transform(plugin, &event, &ctx),
-            classify: &|response, count, ctx| {
-                convert(&plugin.classify(&convert(&response), count, &convert(&ctx)).unwrap())
-            },
+            classify: &|response, count, ctx| classify(plugin, &response, count, &ctx),
         };
         run_with(dir, &calls);
     });
@@ -57,9 +69,9 @@ fn an_event_made_to_break_a_plugin_fits_in_its_stack_and_its_memory() {
             classify: &|response, count, ctx| {
                 for body in [deep(10_000).into_bytes(), "é".repeat(30_000).into_bytes(), vec![0xff; 64 << 10]] {
                     let odd = Response { body, ..response.clone() };
-                    plugin.classify(&convert(&odd), count, &convert(&ctx)).unwrap();
+                    classify(plugin, &odd, count, &ctx);
                 }
-                convert(&plugin.classify(&convert(&response), count, &convert(&ctx)).unwrap())
+                classify(plugin, &response, count, &ctx)
             },
         };
         run_with(dir, &calls);
