@@ -285,7 +285,7 @@ impl Store {
                 attempts: one.attempts.clone(),
             })
             .collect();
-        letters.sort_by(|a, b| b.key.cmp(&a.key));
+        letters.sort_by_key(|letter| std::cmp::Reverse(letter.key));
         letters.truncate(filter.limit);
         letters
     }
