@@ -62,7 +62,7 @@ pub enum Join {
     Ndjson,
 }
 
-/// A number of bytes, written as `4MiB`, `130kB` or a plain number.
+/// A number of bytes, written as `4MiB`, `130kB` or `512B`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
