@@ -153,7 +153,13 @@ pub fn variable(name: &str) -> Option<String> {
 
 /// The compiled plugins, which all tests share: compiling them is the slowest part of a start.
 pub(crate) fn plugin_cache() -> PathBuf {
-    let exe = std::env::current_exe().expect("a test knows its own path");
-    let profile = exe.ancestors().nth(2).expect("a test lies in target/<profile>/deps");
-    profile.join("plugin-cache")
+    build_dir().join("plugin-cache")
+}
+
+/// Where cargo puts programs of this build: `target/<profile>`, or the folder above a test's own.
+pub(crate) fn build_dir() -> PathBuf {
+    let exe = std::env::current_exe().expect("a program knows its own path");
+    let folders: Vec<&Path> = exe.ancestors().skip(1).take(2).collect();
+    let own = folders.iter().find(|folder| !folder.ends_with("deps")).expect("a test lies in target/<profile>/deps");
+    own.to_path_buf()
 }

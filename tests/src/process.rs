@@ -8,7 +8,7 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::PATIENCE;
 use crate::client::Client;
-use crate::config::{Settings, plugin_cache, variable};
+use crate::config::{Settings, build_dir, plugin_cache, variable};
 use crate::stack::Platforms;
 
 /// The environment that the configuration's `env:` secrets come from.
@@ -26,7 +26,7 @@ pub struct Process {
 /// # Panics
 /// When it has not been built.
 pub fn binary() -> PathBuf {
-    let path = plugin_cache().with_file_name("tidegate");
+    let path = build_dir().join("tidegate");
     assert!(path.exists(), "`{}` is not there: run `cargo build -p tidegate` first, as `make test` does", path.display());
     path
 }

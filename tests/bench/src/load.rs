@@ -1,0 +1,83 @@
+//! The load: purchases by known customers, one a request, over a number of connections that are kept open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tidegate_tests::API_KEY;
+use tokio::task::JoinSet;
+
+/// Connections that send at the same time.
+pub const CONNECTIONS: u64 = 64;
+
+/// Sends events `from..to`; each must be answered with 200.
+pub async fn send(address: SocketAddr, from: u64, to: u64) -> anyhow::Result<()> {
+    let next = Arc::new(AtomicU64::new(from));
+    let mut senders = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        senders.spawn(sender(address, Arc::clone(&next), to));
+    }
+    while let Some(done) = senders.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+async fn sender(address: SocketAddr, next: Arc<AtomicU64>, to: u64) -> anyhow::Result<()> {
+    let stream = tokio::net::TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut driving = JoinSet::new();
+    driving.spawn(connection);
+    loop {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        if n >= to {
+            return Ok(());
+        }
+        let request = Request::post("/v1/events")
+            .header("host", "track.shop.example")
+            .header("authorization", format!("Bearer {API_KEY}"))
+            .body(Full::new(Bytes::from(purchase(n))))?;
+        requests.ready().await?;
+        let response = requests.send_request(request).await.context("the gateway answers")?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(status == 200, "event {n}: {status} {}", String::from_utf8_lossy(&body));
+    }
+}
+
+/// A full purchase: eight identifiers, three items, a click, a page and a client. Every tenth event is of a customer
+/// who was there before.
+fn purchase(n: u64) -> String {
+    let customer = n - n % 10;
+    json!({
+        "event": "purchase_completed",
+        "message_id": format!("bench-{n:010}"),
+        "customer_id": format!("customer-{customer}"),
+        "anonymous_id": format!("browser-{customer}"),
+        "consent": "marketing",
+        "user": {
+            "email": format!("customer.{customer}@example.com"), "phone": "+43 660 1234567",
+            "first_name": "Mary", "last_name": "Smith",
+            "address": { "city": "Menlo Park", "state": "CA", "postal_code": "94025", "country": "US" }
+        },
+        "page": { "url": format!("https://www.shop.example/thanks?order={n}&fbclid=IwAR2F4-dbP0l7Mn1{customer}"), "title": "Thank you" },
+        "client": { "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0" },
+        "properties": {
+            "order_id": format!("order-{n}"), "value": 149.99, "currency": "EUR", "coupon": "WINTER",
+            "items": [
+                { "product_id": "SKU-1001", "name": "Trail Shoe", "quantity": 1, "price": 89.9, "brand": "Acme" },
+                { "product_id": "SKU-2002", "name": "Running Socks", "quantity": 2, "price": 12.5, "brand": "Acme" },
+                { "product_id": "SKU-3003", "name": "Cap", "quantity": 1, "price": 35.09, "brand": "Acme" }
+            ]
+        }
+    })
+    .to_string()
+}
