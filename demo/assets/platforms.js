@@ -1,6 +1,7 @@
 // Shows what each fake platform received. Everything here may be hostile, so all of it is text.
 
 const TITLES = { meta: "Meta Conversions API", ga4: "Google Analytics 4", webhook: "Webhook" };
+const MOODS = { normal: "answers normally", down: "is down (500)", throttled: "is throttling (429)", refusing: "refuses events (400)", unauthorized: "refuses the credentials (401)", silent: "never answers" };
 const root = document.getElementById("platforms");
 const sections = new Map();
 
@@ -20,12 +21,26 @@ function section(platform) {
     const head = el("h2", "", TITLES[platform.name] ?? platform.name);
     const facts = head.appendChild(el("span"));
     const list = el("div");
-    box.append(head, list);
+    box.append(head, moods(platform), list);
     root.append(box);
     known = { facts, list, shown: -1 };
     sections.set(platform.name, known);
   }
   return known;
+}
+
+/** A choice of how the platform answers from now on. */
+function moods({ name, mood: now }) {
+  const label = el("label", "mood", "From now on it ");
+  const select = label.appendChild(el("select"));
+  for (const [mood, text] of Object.entries(MOODS)) select.append(new Option(text, mood));
+  select.value = now;
+  select.classList.toggle("bad", now !== "normal");
+  select.addEventListener("change", () => {
+    select.classList.toggle("bad", select.value !== "normal");
+    fetch(`/platforms/${name}/mood`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(select.value) });
+  });
+  return label;
 }
 
 function article(request) {

@@ -1,8 +1,12 @@
 //! The fake platforms that the demo's gateway delivers to, and what they received, as JSON for a page.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tidegate_fakes::{Fake, Ga4, Keep, Meta, Received, WebhookSink};
+use tidegate_fakes::{Behaviour, Fake, Ga4, Keep, Meta, Received, WebhookSink};
 
 pub(crate) const META_TOKEN: &str = "demo-meta-token";
 pub(crate) const GA4_SECRET: &str = "demo-ga4-secret";
@@ -16,6 +20,8 @@ pub(crate) struct Platforms {
     pub(crate) meta: Fake,
     pub(crate) ga4: Fake,
     pub(crate) webhook: Fake,
+    /// What each was last told, by name; normal where nothing was.
+    moods: Mutex<BTreeMap<&'static str, Mood>>,
 }
 
 impl Platforms {
@@ -27,19 +33,54 @@ impl Platforms {
             meta: Fake::builder(Meta::new(META_TOKEN)).keep(keep).start().await?,
             ga4: Fake::builder(Ga4::new().api_secret(GA4_SECRET)).keep(keep).start().await?,
             webhook: Fake::builder(webhook).keep(keep).start().await?,
+            moods: Mutex::default(),
         })
     }
 
     /// What each of them received, newest first.
     pub(crate) fn received(&self) -> Value {
-        [&self.meta, &self.ga4, &self.webhook].into_iter().map(platform).collect()
+        let moods = self.moods.lock().unwrap_or_else(PoisonError::into_inner);
+        let mood = |fake: &Fake| moods.get(fake.name()).copied().unwrap_or(Mood::Normal);
+        self.all().into_iter().map(|fake| platform(fake, mood(fake))).collect()
+    }
+
+    /// Makes a platform answer so from now on; nothing where there is no such platform.
+    pub(crate) fn behave(&self, name: &str, mood: Mood) -> Option<()> {
+        let fake = self.all().into_iter().find(|fake| fake.name() == name)?;
+        fake.always(match mood {
+            Mood::Normal => Behaviour::Normal,
+            Mood::Down => Behaviour::status(500),
+            Mood::Throttled => Behaviour::too_many_requests("5"),
+            Mood::Refusing => Behaviour::status(400),
+            Mood::Unauthorized => Behaviour::status(401),
+            Mood::Silent => Behaviour::NeverAnswer,
+        });
+        self.moods.lock().unwrap_or_else(PoisonError::into_inner).insert(fake.name(), mood);
+        Some(())
+    }
+
+    fn all(&self) -> [&Fake; 3] {
+        [&self.meta, &self.ga4, &self.webhook]
     }
 }
 
-fn platform(fake: &Fake) -> Value {
+/// How a platform can be told to answer, from its page.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mood {
+    Normal,
+    Down,
+    Throttled,
+    Refusing,
+    Unauthorized,
+    Silent,
+}
+
+fn platform(fake: &Fake, mood: Mood) -> Value {
     json!({
         "name": fake.name(),
         "url": fake.url(),
+        "mood": mood,
         "total": fake.requests_count(),
         "events": fake.events_count(),
         "requests": fake.requests().iter().rev().take(REQUESTS_SHOWN).map(|one| request(one)).collect::<Vec<_>>(),

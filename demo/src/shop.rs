@@ -4,16 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::extract::State;
-use axum::http::header;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::platforms::Platforms;
+use crate::platforms::{Mood, Platforms};
 
 /// Where the shop's pages find the rest.
 pub(crate) struct Addresses {
@@ -63,6 +63,7 @@ pub(crate) async fn serve(
         .route("/platforms.js", get(|| file("text/javascript", include_str!("../assets/platforms.js"))))
         .route("/settings.json", get(settings))
         .route("/platforms.json", get(received))
+        .route("/platforms/{name}/mood", post(mood))
         .with_state(site);
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await.context("serve the shop")
 }
@@ -107,4 +108,12 @@ async fn settings(State(site): State<Arc<Site>>) -> Json<Value> {
 
 async fn received(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(site.platforms.received())
+}
+
+/// Takes JSON only, which a page of another origin cannot send without asking first.
+async fn mood(State(site): State<Arc<Site>>, Path(name): Path<String>, Json(mood): Json<Mood>) -> StatusCode {
+    match site.platforms.behave(&name, mood) {
+        Some(()) => StatusCode::NO_CONTENT,
+        None => StatusCode::NOT_FOUND,
+    }
 }

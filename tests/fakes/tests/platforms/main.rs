@@ -4,5 +4,6 @@
 mod ga4;
 mod meta;
 mod misbehaviour;
+mod plugins;
 mod raw;
 mod webhook;
