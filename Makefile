@@ -1,0 +1,77 @@
+# What a person runs here: `make run` to see it work, `make test` and `make lint` before a change is proposed.
+# Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint rust wasm linters clients
+
+# Where everything that is built goes; the tests look for their clients there too.
+target := $(or $(CARGO_TARGET_DIR),target)
+node_modules := tests/clients/node_modules/.package-lock.json
+venv := $(target)/test-clients/venv
+venv_ready := $(venv)/ready
+
+help:
+	@echo 'make run    build all and start the demo: a shop, the gateway, platforms to deliver to'
+	@echo 'make test   run every test, end-to-end tests with real clients included'
+	@echo 'make lint   check format, lints and documentation'
+
+# The development profile, so that it shares what is built with the tests.
+run: wasm
+	cargo run -p tidegate-demo
+
+# The build comes first: the end-to-end tests start the program that it makes.
+test: wasm clients
+	cargo build --workspace --all-targets --locked
+	cargo test --workspace --locked
+
+lint: wasm linters
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+# Installs a program's Debian package where that is allowed: $(call install,what is missing,packages)
+define install
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(2); \
+	else \
+		echo 'error: $(1) is missing' >&2; \
+		echo 'hint: on Debian: sudo apt-get install $(2)' >&2; \
+		exit 1; \
+	fi
+endef
+
+rust:
+	@command -v cargo >/dev/null || { \
+		echo 'error: Rust is missing' >&2; \
+		echo 'hint: install it from https://rustup.rs, and open a new shell' >&2; \
+		exit 1; }
+	@command -v cc >/dev/null || { $(call install,a C compiler,gcc libc6-dev); }
+
+# Plugins are compiled for WebAssembly.
+wasm: rust
+	@[ -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown)" ] || \
+	{ command -v rustup >/dev/null && rustup target add wasm32-unknown-unknown; } || { \
+		echo 'error: this Rust cannot compile for wasm32-unknown-unknown, and rustup is not there or could not add it' >&2; \
+		echo 'hint: rustup target add wasm32-unknown-unknown, with access to static.rust-lang.org' >&2; \
+		echo 'hint: without rustup, Debian has rustc-web, cargo-web and rust-web-src: they build that library with' >&2; \
+		echo '      RUSTC_BOOTSTRAP=1 cargo build -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown;' >&2; \
+		echo "      put its .rlib files into $$(rustc --print target-libdir --target wasm32-unknown-unknown)" >&2; \
+		exit 1; }
+
+linters: rust
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+# The clients that the tests send events with, at the versions that tests/clients pins.
+clients: $(node_modules) $(venv_ready)
+
+$(node_modules): tests/clients/package.json tests/clients/package-lock.json
+	@command -v npm >/dev/null || { $(call install,npm,nodejs npm); }
+	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(venv_ready): tests/clients/requirements.txt
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3-venv,python3-venv); }
+	python3 -m venv --clear $(venv)
+	$(venv)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	@touch $@
