@@ -15,10 +15,10 @@ use tidegate_tests::API_KEY;
 use tokio::task::JoinSet;
 
 /// Connections that send at the same time.
-pub const CONNECTIONS: u64 = 64;
+pub(crate) const CONNECTIONS: u64 = 64;
 
 /// Sends events `from..to`; each must be answered with 200.
-pub async fn send(address: SocketAddr, from: u64, to: u64) -> anyhow::Result<()> {
+pub(crate) async fn send(address: SocketAddr, from: u64, to: u64) -> anyhow::Result<()> {
     let next = Arc::new(AtomicU64::new(from));
     let mut senders = JoinSet::new();
     for _ in 0..CONNECTIONS {

@@ -18,7 +18,7 @@ const DELIVERY_WITHIN: Duration = Duration::from_secs(120);
 
 /// What the one destination is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// `meta-capi`: up to 1,000 events in a request.
     Batched,
     /// `webhook`: one event a request, signed.
@@ -27,16 +27,16 @@ pub enum Destination {
 
 /// What a run cost.
 #[derive(Debug, Clone, Copy)]
-pub struct Measured {
-    pub events_per_cpu_s: f64,
-    pub events_per_s: f64,
-    pub memory_idle_mb: f64,
-    pub memory_peak_mb: f64,
+pub(crate) struct Measured {
+    pub(crate) events_per_cpu_s: f64,
+    pub(crate) events_per_s: f64,
+    pub(crate) memory_idle_mb: f64,
+    pub(crate) memory_peak_mb: f64,
 }
 
 impl Measured {
     /// The figures beside the bare server's.
-    pub fn rows(&self, destination: Destination, bare: &Measured) -> Vec<Row> {
+    pub(crate) fn rows(&self, destination: Destination, bare: &Measured) -> Vec<Row> {
         let name = match destination {
             Destination::Batched => "meta-capi",
             Destination::Single => "webhook",
@@ -56,7 +56,7 @@ impl Measured {
 }
 
 /// The bare server under the same load.
-pub async fn bare() -> anyhow::Result<Measured> {
+pub(crate) async fn bare() -> anyhow::Result<Measured> {
     let mut server = Command::new(std::env::current_exe()?).arg("bare").stdout(Stdio::piped()).spawn()?;
     let measured = async {
         let mut address = String::new();
@@ -76,7 +76,7 @@ pub async fn bare() -> anyhow::Result<Measured> {
 }
 
 /// The gateway with one destination.
-pub async fn whole(destination: Destination) -> anyhow::Result<Measured> {
+pub(crate) async fn whole(destination: Destination) -> anyhow::Result<Measured> {
     let platforms = Platforms {
         meta: Fake::builder(Meta::new(META_TOKEN)).keep(Keep::EventIds).start().await?,
         ga4: Fake::builder(Ga4::new().api_secret(GA4_SECRET)).keep(Keep::EventIds).start().await?,

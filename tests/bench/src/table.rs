@@ -5,21 +5,21 @@ use serde_json::{Value, json};
 
 /// One figure.
 #[derive(Debug, Clone)]
-pub struct Row {
-    pub name: String,
-    pub value: f64,
-    pub unit: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) unit: String,
     /// What it is compared with, in the same unit.
-    pub baseline: f64,
+    pub(crate) baseline: f64,
 }
 
 impl Row {
-    pub fn new(name: impl Into<String>, value: f64, unit: &str, baseline: f64) -> Row {
+    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &str, baseline: f64) -> Row {
         Row { name: name.into(), value, unit: unit.into(), baseline }
     }
 
     /// A row that another benchmark printed.
-    pub fn from_json(row: &Value) -> anyhow::Result<Row> {
+    pub(crate) fn from_json(row: &Value) -> anyhow::Result<Row> {
         let number = |key: &str| row[key].as_f64().with_context(|| format!("`{key}` in {row}"));
         let text = |key: &str| row[key].as_str().with_context(|| format!("`{key}` in {row}"));
         Ok(Row::new(text("name")?, number("value")?, text("unit")?, number("baseline")?))
@@ -30,7 +30,7 @@ impl Row {
     }
 }
 
-pub fn json(rows: &[Row]) -> Value {
+pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         json!({
             "name": row.name, "value": row.value, "unit": row.unit, "baseline": row.baseline, "ratio": row.ratio(),
@@ -39,7 +39,7 @@ pub fn json(rows: &[Row]) -> Value {
     rows.iter().map(row).collect()
 }
 
-pub fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     println!("\n{:<44}{:>12} {:<18}{:>12}{:>9}", "", "value", "unit", "baseline", "ratio");
     for row in rows {
         println!("{:<44}{:>12.2} {:<18}{:>12.2}{:>9.2}", row.name, row.value, row.unit, row.baseline, row.ratio());
