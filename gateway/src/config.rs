@@ -133,7 +133,7 @@ pub struct Limits {
 pub struct Delivery {
     /// `timeout_ms`: of one request. Default 10,000.
     pub timeout_ms: u64,
-    /// `attempts_max`: before a delivery is dead. Default 25.
+    /// `attempts_max`: before a delivery is dead. Default 100: with the longest waits about two days.
     pub attempts_max: u32,
     /// `backoff_base_ms`: the first retry comes within this. Default 1,000.
     pub backoff_base_ms: u64,

@@ -194,7 +194,7 @@ fn delivery(section: Section<'_>) -> Delivery {
     let backoff_base = section.get("backoff_base_ms");
     let delivery = Delivery {
         timeout_ms: section.number("timeout_ms", 100..=600_000, 10_000),
-        attempts_max: section.number("attempts_max", 1..=1_000, 25),
+        attempts_max: section.number("attempts_max", 1..=1_000, 100),
         backoff_base_ms: backoff_base.as_ref().and_then(|node| node.number(1..=3_600_000)).unwrap_or(1_000),
         backoff_max_ms: section.number("backoff_max_ms", 1..=86_400_000, 3_600_000),
         concurrency: section.number("concurrency", 1..=1_024, 8),
