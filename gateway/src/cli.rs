@@ -2,6 +2,7 @@
 //!
 //! Owns arguments, layout and exit codes. What the commands do is done by the same functions as the admin listener's.
 
+mod addresses;
 mod check;
 mod dlq;
 mod events;

@@ -149,7 +149,7 @@ fn a_test_event_is_followed_until_it_is_delivered() {
     let arguments = ["send", "--event", "order_completed", "--user-email", "a@b.example", "--url", &gateway.url];
     let (code, stdout, stderr) = run(site.path(), &arguments);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
-    for part in ["hook  delivered", "consent    marketing", "user.email", "HTTP 200", "\"received\": 1"] {
+    for part in ["hook  delivered", "consent    marketing", "user.email", "HTTP 200", "\"received\": 1", "/hook"] {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
     let (_, list) = json(site.path(), &["events", "list", "--json"]);

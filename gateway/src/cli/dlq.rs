@@ -6,8 +6,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 use tidegate_queue::{DeadFilter, DeliveryKey, Queue};
 
+use super::addresses::Addresses;
 use super::failure::{Exit, Failure};
-use super::output::{Output, Paint, plural, table, time};
+use super::output::{Output, Paint, clean, plural, table, time};
 use super::{ConfigFile, Variables, store, trace};
 use crate::admin::ops::{self, How, Replayed};
 use crate::admin::view::{DeadLetter, DeliveryTrace, Trace};
@@ -133,10 +134,9 @@ impl Which {
 
 /// A destination that is not configured any more may still have dead letters; a misspelt one never has.
 fn note_if_unknown(config: &Config, destination: Option<&str>, out: &Output) {
-    let mut names = config.destinations.iter().map(|destination| destination.name.as_str());
+    let names = config.destinations.iter().map(|destination| destination.name.as_str());
     if let Some(name) = destination.filter(|name| !names.clone().any(|known| known == *name)) {
-        let hint = suggestion(name, names.by_ref().collect::<Vec<_>>());
-        out.failure(&Failure::new(Exit::Usage, format!("destination `{name}` is not configured")).hint(hint));
+        out.note(&format!("note: destination `{}` is not configured; {}", clean(name), suggestion(name, names)));
     }
 }
 
@@ -159,7 +159,8 @@ fn list(letters: &[DeadLetter], paint: Paint) -> String {
 }
 
 async fn show(id: DeliveryKey, config: &ConfigFile, out: &Output) -> Result<(), Failure> {
-    let queue = store::open(&config.load(Variables::Optional)?)?;
+    let config = config.load(Variables::Optional)?;
+    let queue = store::open(&config)?;
     let missing = || {
         let failure = Failure::new(Exit::NotFound, format!("no dead letter has the id `{id}`"));
         failure.hint("`tidegate dlq list` lists them; one that was put back is shown by `tidegate events show`")
@@ -175,11 +176,12 @@ async fn show(id: DeliveryKey, config: &ConfigFile, out: &Output) -> Result<(), 
     out.data(&shown, |_, paint| {
         let mut lines = vec![
             format!("{}  {}", paint.bold(&letter.destination), paint.outcome("dead")),
-            format!("  because    {}", super::output::clean(&letter.reason)),
+            format!("  because    {}", clean(&letter.reason)),
             format!("  died       {}", time(letter.died_ms)),
-            format!("  event      {} of site {}", super::output::clean(&letter.event_id), letter.site),
+            format!("  event      {} of site {}", clean(&letter.event_id), letter.site),
         ];
-        lines.extend(trace::of_delivery(&delivery, paint));
+        let addresses = Addresses::of(&config);
+        lines.extend(trace::of_delivery(&delivery, |request| addresses.url(&letter.destination, request), paint));
         lines.join("\n")
     });
     Ok(())

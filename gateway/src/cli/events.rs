@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::addresses::Addresses;
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint, table, time};
 use super::trace::{outcome, render};
@@ -32,7 +33,8 @@ pub(super) enum Command {
 pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> {
     match command {
         Command::Show { id, config } => {
-            let queue = store::open(&config.load(Variables::Optional)?)?;
+            let config = config.load(Variables::Optional)?;
+            let queue = store::open(&config)?;
             let mut traces = ops::trace(&*queue, id).await?;
             // As the admin listener does: the one that was taken tells more than one that was refused.
             traces.sort_by_key(|trace| trace.event.is_none());
@@ -41,7 +43,8 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
                 return Err(failure.hint("`tidegate events list` has the newest; traces last `store.journal_days`"));
             };
             out.data(first, |_, paint| {
-                traces.iter().map(|trace: &Trace| render(trace, paint)).collect::<Vec<_>>().join("\n\n")
+                let addresses = Addresses::of(&config);
+                traces.iter().map(|trace: &Trace| render(trace, &addresses, paint)).collect::<Vec<_>>().join("\n\n")
             });
         }
         Command::List { limit, config } => {

@@ -31,7 +31,8 @@ pub(super) struct Output {
     pub(super) format: Format,
     /// How stdout is painted.
     pub(super) paint: Paint,
-    paint_errors: Paint,
+    /// How stderr is.
+    pub(super) paint_errors: Paint,
 }
 
 impl Output {

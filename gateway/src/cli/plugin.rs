@@ -1,15 +1,15 @@
 //! `tidegate plugin`: what a plugin is, what it sees and where it sends, without running it.
 
-use std::path::Path;
-
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::Value;
 use tidegate_plugin_sdk::manifest::{Auth, Form, Join, Manifest, WORLD};
 use tidegate_sandbox::{Inspection, inspect};
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint, bytes, clean, table};
-use crate::config::suggestion;
+use crate::config::{PluginSource, suggestion};
+use crate::destination::component;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -35,7 +35,7 @@ struct Listed {
 pub(super) fn run(command: &Command, out: &Output) -> Result<(), Failure> {
     match command {
         Command::Inspect { plugin } => {
-            let inspection = read(plugin, &component(plugin)?)?;
+            let inspection = read(plugin, &bytes_of(plugin)?)?;
             out.data(&inspection, render);
             match inspection.imports.is_empty() {
                 true => Ok(()),
@@ -64,13 +64,18 @@ fn listed(plugin: &tidegate_plugins::BuiltIn) -> Result<Listed, Failure> {
     })
 }
 
-fn component(plugin: &str) -> Result<Vec<u8>, Failure> {
-    if let Some(built_in) = tidegate_plugins::BUILT_IN.iter().find(|built_in| built_in.name == plugin) {
-        return Ok(built_in.wasm.to_vec());
+/// The plugin that a person names: a built-in, or else a file.
+fn named(plugin: &str) -> PluginSource {
+    match tidegate_plugins::find(plugin) {
+        Some(_) => PluginSource::BuiltIn(plugin.to_owned()),
+        None => PluginSource::File(plugin.into()),
     }
-    std::fs::read(Path::new(plugin)).map_err(|error| {
+}
+
+fn bytes_of(plugin: &str) -> Result<Vec<u8>, Failure> {
+    component(&named(plugin)).map_err(|error| {
         let names = tidegate_plugins::BUILT_IN.iter().map(|built_in| built_in.name);
-        let failure = Failure::of(Exit::NotFound, &format!("no plugin `{plugin}` is built in, and as a file"), &error);
+        let failure = Failure::of(Exit::NotFound, &format!("no plugin `{plugin}` is built in"), &error);
         failure.hint(suggestion(plugin, names))
     })
 }
@@ -138,7 +143,7 @@ fn fact(name: &str, value: impl std::fmt::Display) -> String {
 }
 
 /// A value's name in the manifest.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().map(clean).unwrap_or_default()
 }
@@ -189,23 +194,21 @@ fn configuration(manifest: &Manifest, paint: Paint) -> Vec<String> {
     let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else {
         return vec!["  none".to_owned()];
     };
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
-    let rows = properties.iter().map(|(name, property)| {
-        let kind = match (&property["type"], &property["enum"]) {
-            (_, serde_json::Value::Array(choice)) => {
-                choice.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
-            }
-            (serde_json::Value::String(kind), _) => kind.clone(),
-            (kind, _) => kind.to_string(),
-        };
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let lines = properties.iter().flat_map(|(name, property)| {
         let need = match &property["default"] {
             _ if required.contains(&name.as_str()) => "required".to_owned(),
-            serde_json::Value::Null => "optional".to_owned(),
+            Value::Null => "optional".to_owned(),
             default => format!("default {default}"),
         };
-        [format!("  {name}"), kind, need, property["description"].as_str().unwrap_or_default().to_owned()]
+        let about = property["description"].as_str().map(|about| format!("      {}", clean(about)));
+        let choice = property["enum"].as_array().map(|choice| {
+            let choice: Vec<String> = choice.iter().map(ToString::to_string).collect();
+            format!("      {}", clean(&choice.join(" or ")))
+        });
+        let kind = property["type"].as_str().unwrap_or("one of");
+        let head = format!("  {}  {}", clean(name), paint.dim(format!("{kind}, {need}")));
+        [Some(head), choice, about].into_iter().flatten()
     });
-    let rows: Vec<[String; 4]> = rows.collect();
-    table(paint, ["  KEY", "TYPE", "NEED", "MEANING"], &rows).lines().map(str::to_owned).collect()
+    lines.collect()
 }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, Paint};
 use super::{ConfigFile, Variables};
 use crate::app;
 use crate::config::Config;
@@ -31,10 +31,11 @@ enum LogFormat {
 
 pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
     let config = arguments.config.load(Variables::Needed)?;
-    if !config.warnings.is_empty() {
-        out.mistakes(&config.warnings.clone().named(arguments.config.config.display().to_string()));
+    log(arguments.log_format, out.paint_errors)?;
+    let file = arguments.config.config.display().to_string();
+    for warning in config.warnings.iter() {
+        warn!("{}", warning.in_file(&file).to_string().replace('\n', "; "));
     }
-    log(arguments.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of(Exit::Internal, "start the runtime", &error))?;
     let done = runtime.block_on(until_stopped(config, &arguments.config));
@@ -77,12 +78,13 @@ fn failure(error: app::Error, file: &ConfigFile) -> Failure {
     }
 }
 
-fn log(format: LogFormat) -> Result<(), Failure> {
+fn log(format: LogFormat, paint: Paint) -> Result<(), Failure> {
     let wanted = std::env::var("TIDEGATE_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
         Failure::of(Exit::Usage, "read `TIDEGATE_LOG`", &error).hint("write a level, or `tidegate=debug,info`")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.with_ansi(paint == Paint::Colour);
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tidegate_event::Level;
 use tidegate_queue::Queue;
 
+use super::addresses::Addresses;
 use super::failure::{Exit, Failure};
 use super::output::{Format, Output, time};
 use super::{ConfigFile, UNSET, Variables, store, trace};
@@ -73,7 +74,7 @@ pub(super) async fn run(arguments: &Arguments, out: &Output) -> Result<(), Failu
     sent.trace = follow(arguments, &config, &sent.id).await?;
     let ended = ended(&sent);
     out.data(&sent, |sent, paint| match &sent.trace {
-        Some(trace) => trace::render(trace, paint),
+        Some(trace) => trace::render(trace, &Addresses::of(&config), paint),
         None => "nothing is known of it yet".to_owned(),
     });
     ended

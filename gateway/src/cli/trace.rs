@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::addresses::Addresses;
 use super::output::{Paint, clean, plural, time};
 use crate::admin::view::{AttemptTrace, DeliveryTrace, DestinationTrace, Outcome, Trace};
 use crate::record::{Body, RequestRecord};
@@ -24,7 +25,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// A whole trace.
-pub(super) fn render(trace: &Trace, paint: Paint) -> String {
+pub(super) fn render(trace: &Trace, addresses: &Addresses, paint: Paint) -> String {
     let name = if trace.name.is_empty() { "an event" } else { &trace.name };
     let mut lines = vec![format!("{}  {}", paint.bold(name), paint.outcome(outcome(trace.outcome)))];
     lines.push(fact("id", &trace.id));
@@ -45,13 +46,17 @@ pub(super) fn render(trace: &Trace, paint: Paint) -> String {
     }
     for destination in &trace.destinations {
         lines.push(String::new());
-        lines.extend(of_destination(destination, paint));
+        lines.extend(of_destination(destination, addresses, paint));
     }
     lines.join("\n")
 }
 
 /// One delivery: what was seen, sent and answered.
-pub(super) fn of_delivery(delivery: &DeliveryTrace, paint: Paint) -> Vec<String> {
+pub(super) fn of_delivery(
+    delivery: &DeliveryTrace,
+    url: impl Fn(&RequestRecord) -> Option<String>,
+    paint: Paint,
+) -> Vec<String> {
     let mut lines = vec![format!("  {} {}", paint.dim("delivery"), paint.dim(&delivery.id))];
     if let Some(due_ms) = delivery.due_ms {
         lines.push(fact("due", time(due_ms)));
@@ -60,7 +65,7 @@ pub(super) fn of_delivery(delivery: &DeliveryTrace, paint: Paint) -> Vec<String>
         lines.push(fact("saw", fields(&seen).join(", ")));
     }
     match &delivery.request {
-        Some(request) => lines.extend(of_request(request)),
+        Some(request) => lines.extend(of_request(request, url(request))),
         None => lines.push(fact("request", "none was made")),
     }
     for attempt in &delivery.attempts {
@@ -69,7 +74,7 @@ pub(super) fn of_delivery(delivery: &DeliveryTrace, paint: Paint) -> Vec<String>
     lines
 }
 
-fn of_destination(destination: &DestinationTrace, paint: Paint) -> Vec<String> {
+fn of_destination(destination: &DestinationTrace, addresses: &Addresses, paint: Paint) -> Vec<String> {
     let name = outcome(destination.outcome);
     let mut lines = vec![format!("{}  {}", paint.bold(&destination.name), paint.outcome(name))];
     if let Some(reason) = &destination.reason {
@@ -78,18 +83,20 @@ fn of_destination(destination: &DestinationTrace, paint: Paint) -> Vec<String> {
     if let (Some(plugin), Some(digest)) = (&destination.plugin, &destination.digest) {
         lines.push(fact("plugin", format!("{plugin} @ sha256:{digest}")));
     }
-    lines.extend(destination.deliveries.iter().flat_map(|delivery| of_delivery(delivery, paint)));
+    let url = |request: &RequestRecord| addresses.url(&destination.name, request);
+    lines.extend(destination.deliveries.iter().flat_map(|delivery| of_delivery(delivery, url, paint)));
     lines
 }
 
-fn of_request(request: &RequestRecord) -> Vec<String> {
-    let pairs = |pairs: &[(String, String)]| {
-        pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-    };
-    let mut lines =
-        vec![fact("request", format!("to endpoint {} {}", request.endpoint, pairs(&request.path)).trim_end())];
-    if !request.query.is_empty() {
-        lines.push(fact("query", pairs(&request.query)));
+fn of_request(request: &RequestRecord, url: Option<String>) -> Vec<String> {
+    let mut lines = vec![fact("request", format!("to endpoint {}", request.endpoint))];
+    match url {
+        Some(url) => lines.push(fact("url", url)),
+        // The destination is not configured any more, or otherwise: what the plugin gave is known all the same.
+        None => {
+            let given = request.path.iter().chain(&request.query);
+            lines.extend(given.map(|(name, value)| fact("parameter", format!("{name}={value}"))));
+        }
     }
     for (name, value) in &request.headers {
         lines.push(fact("header", format!("{name}: {value}")));
@@ -257,12 +264,8 @@ meta  delivered
   delivery 0190
   saw        event.value, user.email, cookie._fbp, page.url, properties.size
   request    to endpoint events
-  query      a=b
-               {
-                 \"data\": [
-                   \"\\u001b[2J\"
-                 ]
-               }
+  parameter  a=b
+               {\"data\":[\"\\u{1b}[2J\"]}
   attempt    2026-01-15T14:32:01.000Z  HTTP 200 after 35 ms, 12 events in one request: delivered
                {
                  \"events_received\": 1
@@ -270,6 +273,6 @@ meta  delivered
 
 ga4  dropped
   because    consent does not cover analytics";
-        assert_eq!(render(&delivered(), Paint::Plain).replace('\u{1b}', "ESC"), expected);
+        assert_eq!(render(&delivered(), &Addresses::default(), Paint::Plain).replace('\u{1b}', "ESC"), expected);
     }
 }
