@@ -20,6 +20,8 @@ use crate::error::Error;
 /// compiled component.
 const MAGIC: &[u8; 8] = b"tidecw\x00\x01";
 const SUM_BYTES: usize = 32;
+/// The most files that are kept. Each version of a plugin, and of wasmtime, adds one.
+const FILES_MAX: usize = 128;
 
 /// The directory of compiled plugins.
 pub(crate) struct Cache {
@@ -72,7 +74,8 @@ impl Cache {
     /// Keeps a compiled component. Failing to costs only time, at the next start.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
         let name = self.name(digest);
-        let stored = component.serialize().map_err(io::Error::other).and_then(|bytes| self.write(&name, &bytes));
+        let bytes = component.serialize().map_err(io::Error::other);
+        let stored = bytes.and_then(|bytes| self.write(&name, &bytes)).and_then(|()| self.prune());
         if let Err(e) = stored {
             tracing::warn!(file = name, "could not keep the compiled plugin `{name}`: {e}");
         }
@@ -90,6 +93,20 @@ impl Cache {
         file.write_all(compiled)?;
         drop(file);
         fs::rename(&temporary, self.dir.join(name))
+    }
+
+    /// Removes the oldest files past the bound.
+    fn prune(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if entry.path().extension().is_some_and(|extension| extension == "cwasm") {
+                files.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        files.sort();
+        let surplus = files.len().saturating_sub(FILES_MAX);
+        files.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
     }
 }
 

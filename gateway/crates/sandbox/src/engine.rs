@@ -5,7 +5,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tidegate_plugin_sdk::manifest::WORLD;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
@@ -104,9 +103,7 @@ fn refuse(inspection: &Inspection) -> Result<(), LoadError> {
     if !inspection.imports.is_empty() {
         return Err(LoadError::Imports(inspection.imports.clone()));
     }
-    if inspection.manifest.world != WORLD {
-        return Err(LoadError::World { found: inspection.manifest.world.clone() });
-    }
+    // The manifest's world was checked with the rest of it; what the component really exports counts as well.
     if !inspection.exports.iter().any(|name| name == INTERFACE) {
         let other = inspection.exports.iter().find(|name| name.starts_with("tidegate:destination/"));
         return Err(match other {

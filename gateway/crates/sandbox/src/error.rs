@@ -74,7 +74,7 @@ pub enum LoadError {
     /// It was built for another contract.
     #[error("is built for `{found}`; this gateway runs `{WORLD}`")]
     World {
-        /// The world, or the interface, that it names.
+        /// The interface that it exports.
         found: String,
     },
     /// It does not export the contract's interface, or not with its types.

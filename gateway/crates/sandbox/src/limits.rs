@@ -114,3 +114,49 @@ impl ResourceLimiter for State {
         MEMORIES_MAX as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(memory_max: usize, ticks_max: u32) -> State {
+        State { memory_used: 0, memory_max, memory_refused: false, ticks: 0, ticks_max, time_exceeded: false }
+    }
+
+    #[test]
+    fn memories_and_tables_are_summed() {
+        let mut state = state(200_000, 1);
+        assert!(state.memory_growing(0, 65_536, None).unwrap());
+        assert!(state.memory_growing(0, 65_536, None).unwrap(), "a second memory");
+        assert!(state.table_growing(0, 8_000, None).unwrap(), "64000 bytes");
+        assert!(matches!(state.hit(), Hit::None));
+        assert!(!state.memory_growing(65_536, 131_072, None).unwrap());
+        assert!(matches!(state.hit(), Hit::Memory));
+        assert!(state.table_growing(8_000, 8_500, None).unwrap(), "what is left can still be had");
+    }
+
+    #[test]
+    fn asking_for_more_than_a_memory_can_have_costs_nothing() {
+        let mut state = state(1 << 20, 1);
+        assert!(!state.memory_growing(0, 10 << 20, Some(65_536)).unwrap());
+        assert!(matches!(state.hit(), Hit::None));
+        assert!(state.memory_growing(0, 1 << 20, Some(10 << 20)).unwrap());
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_refused() {
+        let mut state = state(1 << 20, 1);
+        assert!(!state.table_growing(0, usize::MAX, None).unwrap());
+        assert!(!state.memory_growing(0, usize::MAX, None).unwrap());
+    }
+
+    #[test]
+    fn as_many_ticks_as_milliseconds_are_allowed() {
+        let mut state = state(0, 3);
+        for _ in 0..3 {
+            assert!(matches!(state.tick(), UpdateDeadline::Continue(1)));
+        }
+        assert!(matches!(state.tick(), UpdateDeadline::Interrupt));
+        assert!(matches!(state.hit(), Hit::Time));
+    }
+}

@@ -106,7 +106,7 @@ impl Projection {
         projected.currency = granted(fields.currency, &event.currency);
         projected.order_id = granted(fields.order_id, &event.order_id);
         projected.items = event.items.iter().filter(|_| fields.items).map(item).collect();
-        projected.properties = self.properties(&event.properties);
+        projected.properties = self.properties(&withheld.strip_properties(&event.properties));
         projected
     }
 

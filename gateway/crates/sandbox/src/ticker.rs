@@ -24,12 +24,16 @@ pub(crate) struct Ticker {
 
 struct Shared {
     engine: Engine,
+    ticks_idle_max: u32,
     /// Calls begun, and calls ended. They are counted apart so that the ticker sees calls that began and ended between
     /// two of its ticks: a busy gateway must not put it to sleep and wake it again all the time.
     begun: AtomicU64,
     ended: AtomicU64,
     asleep: AtomicBool,
     stop: AtomicBool,
+    /// How many ticks there were; for tests.
+    #[cfg(test)]
+    ticks: AtomicU64,
 }
 
 /// A call under way: the ticker stays awake while one exists.
@@ -38,12 +42,19 @@ pub(crate) struct Running<'a>(&'a Shared);
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start(engine: Engine) -> io::Result<Ticker> {
+        Ticker::start_with(engine, TICKS_IDLE_MAX)
+    }
+
+    fn start_with(engine: Engine, ticks_idle_max: u32) -> io::Result<Ticker> {
         let shared = Arc::new(Shared {
             engine,
+            ticks_idle_max,
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             asleep: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            #[cfg(test)]
+            ticks: AtomicU64::new(0),
         });
         let inner = Arc::clone(&shared);
         let thread = thread::Builder::new().name("sandbox-ticker".into()).spawn(move || inner.run())?;
@@ -92,11 +103,13 @@ impl Shared {
         while !self.stop.load(SeqCst) {
             thread::park_timeout(TICK);
             self.engine.increment_epoch();
+            #[cfg(test)]
+            self.ticks.fetch_add(1, SeqCst);
             let ended = self.ended.load(SeqCst);
             let begun = self.begun.load(SeqCst);
             idle = if begun == seen && ended == begun { idle + 1 } else { 0 };
             seen = begun;
-            if idle >= TICKS_IDLE_MAX {
+            if idle >= self.ticks_idle_max {
                 self.sleep(begun);
                 idle = 0;
             }
@@ -110,5 +123,48 @@ impl Shared {
             thread::park();
         }
         self.asleep.store(false, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait_until(ticker: &Ticker, asleep: bool) {
+        while ticker.shared.asleep.load(SeqCst) != asleep {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn it_sleeps_while_nothing_runs_and_wakes_for_a_call() {
+        let ticker = Ticker::start_with(Engine::default(), 2).unwrap();
+        for _ in 0..20 {
+            wait_until(&ticker, true);
+            let running = ticker.run();
+            wait_until(&ticker, false);
+            drop(running);
+        }
+    }
+
+    #[test]
+    fn it_stays_awake_while_a_call_runs() {
+        let ticker = Ticker::start_with(Engine::default(), 1).unwrap();
+        wait_until(&ticker, true);
+        let _running = ticker.run();
+        wait_until(&ticker, false);
+        let deadline = ticker.shared.ticks.load(SeqCst) + 20;
+        while ticker.shared.ticks.load(SeqCst) < deadline {
+            assert!(!ticker.shared.asleep.load(SeqCst));
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn it_stops_when_it_is_dropped_asleep_or_awake() {
+        let asleep = Ticker::start_with(Engine::default(), 1).unwrap();
+        wait_until(&asleep, true);
+        drop(asleep);
+        drop(Ticker::start_with(Engine::default(), u32::MAX).unwrap());
     }
 }

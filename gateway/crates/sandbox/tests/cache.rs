@@ -95,3 +95,16 @@ fn a_directory_that_cannot_be_made_is_an_error() {
     fs::write(&file, b"").unwrap();
     assert!(matches!(open(&file.join("cache")), Err(Error::CacheIo { .. })));
 }
+
+#[test]
+fn old_files_are_removed_in_the_end() {
+    let (_parent, dir) = filled();
+    for number in 0..300 {
+        fs::write(dir.join(format!("{number}.cwasm")), b"old").unwrap();
+    }
+    let other = Parts { transform: "unreachable", ..Parts::default() }.build();
+    open(&dir).unwrap().load(&other).unwrap();
+    assert_eq!(files(&dir).len(), 128);
+    let newest = files(&dir).into_iter().any(|file| fs::metadata(file).unwrap().len() > 100);
+    assert!(newest, "the one that was just made stays");
+}

@@ -295,6 +295,20 @@ fn analytics_consent_withholds_what_identifies_whatever_is_granted() {
 }
 
 #[test]
+fn analytics_consent_withholds_what_properties_are_named_after() {
+    let properties = object(json!({
+        "coupon": "X", "E-Mail": "a@example.com", "fbclid": "1", "name": "Plan B",
+        "customer": { "firstName": "Mary", "plan": "gold", "orders": [{ "ip_address": "192.0.2.1", "n": 1 }] }
+    }));
+    let all = Event { properties, ..event() };
+    let analytics = Event { consent: Consent::at(Level::Analytics, Signal::Event), ..all.clone() };
+    let seen = reading(&["properties.*"]).apply(&analytics);
+    assert_eq!(seen.properties, r#"{"coupon":"X","name":"Plan B","customer":{"plan":"gold","orders":[{"n":1}]}}"#);
+    assert_eq!(reading(&["properties.E-Mail"]).apply(&analytics).properties, "{}");
+    assert!(reading(&["properties.*"]).apply(&all).properties.contains("firstName"));
+}
+
+#[test]
 fn without_consent_only_the_envelope_is_seen() {
     let event = Event { consent: Consent::at(Level::None, Signal::Event), ..event() };
     assert_eq!(reading(EVERYTHING).apply(&event), reading(&[]).apply(&event));

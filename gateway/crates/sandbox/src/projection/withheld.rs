@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value};
 use tidegate_event::Level;
 
 /// What is kept back.
@@ -12,7 +13,8 @@ use tidegate_event::Level;
 pub(super) enum Withheld {
     /// All but the event's envelope.
     All,
-    /// Identifiers, the user's id, click IDs (also those in addresses), advertising cookies, the IP address.
+    /// Identifiers, the user's id, click IDs, also where they are properties or in addresses; advertising cookies, the IP
+    /// address.
     Personal,
     /// Nothing.
     Nothing,
@@ -25,6 +27,14 @@ const CLICK_PARAMETERS: &[&str] = &[
     "sccid", "sclid", "twclid", "li_fat_id", "epik", "rdt_cid", "yclid", "ymclid", "ysclid", "tblci", "dicbo",
     "oborigurl", "vmcid", "qclid", "ndclid", "irclickid", "irclid", "im_ref", "awc", "cjevent", "sscid", "ransiteid",
     "_gl", "oppref", "aleid", "alart", "mc_eid", "_kx", "_hsenc", "_hsmi", "mkt_tok",
+];
+
+/// Properties that hold what `user.…` and `click.…` hold, in lower-case without `_` and `-`. Clients put them anywhere.
+#[rustfmt::skip]
+const PERSONAL_PROPERTIES: &[&str] = &[
+    "email", "emailaddress", "phone", "phonenumber", "mobile", "firstname", "lastname", "fullname", "dateofbirth",
+    "birthday", "dob", "gender", "address", "street", "postalcode", "zip", "zipcode", "userid", "customerid",
+    "externalid", "ip", "ipaddress",
 ];
 
 impl Withheld {
@@ -45,12 +55,40 @@ impl Withheld {
         }
     }
 
+    /// Properties without those that identify by their name.
+    pub(super) fn strip_properties<'a>(self, properties: &'a Map<String, Value>) -> Cow<'a, Map<String, Value>> {
+        match self {
+            Withheld::All | Withheld::Personal => Cow::Owned(without_personal(properties)),
+            Withheld::Nothing => Cow::Borrowed(properties),
+        }
+    }
+
     /// An address without the click IDs in its query.
     pub(super) fn strip_url(self, url: String) -> String {
         match self {
             Withheld::All | Withheld::Personal => without_clicks(&url).into_owned(),
             Withheld::Nothing => url,
         }
+    }
+}
+
+fn is_personal(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect();
+    PERSONAL_PROPERTIES.contains(&plain.as_str())
+        || CLICK_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The object without what is personal, on every level of it.
+fn without_personal(object: &Map<String, Value>) -> Map<String, Value> {
+    let kept = object.iter().filter(|(name, _)| !is_personal(name));
+    kept.map(|(name, value)| (name.clone(), value_without_personal(value))).collect()
+}
+
+fn value_without_personal(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => Value::Object(without_personal(object)),
+        Value::Array(list) => list.iter().map(value_without_personal).collect(),
+        other => other.clone(),
     }
 }
 
