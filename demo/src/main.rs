@@ -8,6 +8,7 @@ mod shop;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +32,18 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything from start to stop.
+async fn run(options: Options) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")))
@@ -82,4 +93,16 @@ fn say(options: &Options, file: &Path) {
     println!("    the platforms      {shop}platforms\n");
     println!("  The dashboard's token is {}. The configuration is {}.", gateway::ADMIN_TOKEN, file.display());
     println!("  Stop with Ctrl-C.\n");
+}
+
+/// Says what went wrong and, last, how to mend it: a context may end in a line `hint: …`.
+#[expect(clippy::print_stderr, reason = "a person started this and reads why it ended")]
+fn complain(error: &anyhow::Error) {
+    let said: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let parts = said.iter().map(|text| text.split_once("\nhint: ").unwrap_or((text, "")));
+    let (what, hints): (Vec<&str>, Vec<&str>) = parts.unzip();
+    eprintln!("error: {}", what.join(": "));
+    for hint in hints.iter().filter(|hint| !hint.is_empty()) {
+        eprintln!("hint: {hint}");
+    }
 }
