@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{ADMIN_TOKEN, API_KEY, ORIGIN, WRITE_KEY};
 use crate::PATIENCE;
+use crate::config::{ADMIN_TOKEN, API_KEY, ORIGIN, WRITE_KEY};
 
 /// A gateway as its clients and its operators reach it.
 #[derive(Debug, Clone)]
@@ -37,6 +37,15 @@ impl Answer {
                 (name.to_owned(), value.to_owned(), line.clone())
             })
             .collect()
+    }
+
+    /// The id of the event at this place of what was sent.
+    ///
+    /// # Panics
+    /// When the answer names none.
+    pub fn event_id(&self, index: usize) -> String {
+        let id = self.json["events"][index]["id"].as_str();
+        id.unwrap_or_else(|| panic!("no id of event {index} in {}", self.text)).to_owned()
     }
 
     /// One header as text.
@@ -93,10 +102,54 @@ impl Client {
         self.send(request).await.expect("an answer")
     }
 
+    /// Posts one event as a backend, which must be taken; gives its id.
+    ///
+    /// # Panics
+    /// When it is not taken.
+    pub async fn take(&self, event: &Value) -> String {
+        let answer = self.post("/v1/events", event).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.event_id(0)
+    }
+
     /// Asks the admin listener.
     pub async fn admin(&self, path: &str) -> Answer {
         let request = self.plain.get(format!("http://{}{path}", self.admin)).bearer_auth(ADMIN_TOKEN);
         self.send(request).await.expect("an answer")
+    }
+
+    /// What `/api/status` says of one destination.
+    pub async fn status(&self, destination: &str) -> Value {
+        let status = self.admin("/api/status").await.json;
+        let destinations = status["destinations"].as_array().cloned().unwrap_or_default();
+        destinations.into_iter().find(|one| one["name"] == destination).unwrap_or_default()
+    }
+
+    /// Waits until `/api/status` says of one destination what is wanted.
+    ///
+    /// # Panics
+    /// When it does not come to that; shows what it came to.
+    pub async fn status_until(&self, destination: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let search = async {
+            loop {
+                last = self.status(destination).await;
+                if wanted(&last) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(15)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, search).await.is_err() {
+            panic!("the status of `{destination}` did not become as wanted; it is {last:#}");
+        }
+        last
+    }
+
+    /// The dead letters of one destination, newest first.
+    pub async fn dead_letters(&self, destination: &str) -> Vec<Value> {
+        let answer = self.admin(&format!("/api/dead-letters?destination={destination}")).await;
+        answer.json["dead_letters"].as_array().cloned().unwrap_or_default()
     }
 
     /// Tells the admin listener to do something.

@@ -25,8 +25,12 @@ pub struct Settings {
     /// The level of the site when nothing says anything.
     pub consent_default: &'static str,
     pub destinations: Destinations,
-    /// Lines at the top level or in tables of their own, put at the end.
+    /// Tables put at the end. `$META`, `$GA4` and `$WEBHOOK` in them stand for the addresses of the fakes.
     pub more: String,
+    /// Files beside the configuration, by their names.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+    /// Lines of `[store]`, beside its url.
+    pub store: String,
     /// Lines of `[limits]`.
     pub limits: String,
     /// Lines of `[delivery]`, instead of the short waits.
@@ -48,6 +52,8 @@ impl Default for Settings {
             consent_default: "none",
             destinations: Destinations::All,
             more: String::new(),
+            files: Vec::new(),
+            store: String::new(),
             limits: String::new(),
             delivery: "timeout_ms = 2000\nbackoff_base_ms = 40\nbackoff_max_ms = 4000\nattempts_max = 5\n\
                        shutdown_ms = 3000\n"
@@ -70,7 +76,7 @@ token = "env:TIDEGATE_ADMIN_TOKEN"
 
 [store]
 url = "sqlite:tidegate.db"
-
+{}
 [visitor]
 keys = ["k1:env:TIDEGATE_VISITOR_KEY"]
 
@@ -89,6 +95,7 @@ write_keys = ["{WRITE_KEY}"]
 api_keys = ["env:SHOP_API_KEY"]
 consent = {{ default = "{}" }}
 "#,
+            self.store,
             cache.display(),
             self.limits,
             self.delivery,
@@ -97,8 +104,45 @@ consent = {{ default = "{}" }}
         if self.destinations == Destinations::All {
             text.push_str(&all(platforms));
         }
-        text.push_str(&self.more);
+        let fakes = [("$META", &platforms.meta), ("$GA4", &platforms.ga4), ("$WEBHOOK", &platforms.webhook)];
+        let more = fakes.iter().fold(self.more.clone(), |more, (name, fake)| more.replace(name, &fake.url()));
+        text.push_str(&more);
         text
+    }
+}
+
+/// A webhook named `hook`, to its fake: for `more`, where a test wants no other destination.
+pub const HOOK: &str = r#"
+[[destination]]
+name = "hook"
+site = "shop"
+plugin = "webhook"
+config = { url = "$WEBHOOK/tidegate" }
+secrets = { signing_secret = "env:WEBHOOK_SECRET" }
+allow_insecure = true
+"#;
+
+impl Settings {
+    /// A gateway with the webhook alone, everything consented to.
+    pub fn hook() -> Settings {
+        Settings {
+            consent_default: "marketing",
+            destinations: Destinations::None,
+            more: HOOK.into(),
+            ..Settings::default()
+        }
+    }
+
+    /// Meta, GA4 and the webhook, everything consented to.
+    pub fn marketing() -> Settings {
+        Settings { consent_default: "marketing", ..Settings::default() }
+    }
+
+    /// Puts the files beside the configuration.
+    pub(crate) fn write_files(&self, dir: &Path) {
+        for (name, bytes) in &self.files {
+            std::fs::write(dir.join(name), bytes).expect("a writable directory");
+        }
     }
 }
 

@@ -7,14 +7,18 @@
 
 mod client;
 mod config;
+pub mod plugin;
 mod process;
+mod raw;
 mod stack;
 
 pub use client::{Answer, Client};
 pub use config::{
-    ADMIN_TOKEN, API_KEY, Destinations, GA4_SECRET, META_TOKEN, ORIGIN, Settings, WEBHOOK_SECRET, WRITE_KEY, variable,
+    ADMIN_TOKEN, API_KEY, Destinations, GA4_SECRET, HOOK, META_TOKEN, ORIGIN, Settings, WEBHOOK_SECRET, WRITE_KEY,
+    variable,
 };
 pub use process::{Process, binary};
+pub use raw::Raw;
 pub use stack::{Platforms, Stack};
 
 /// How long a test waits for what must happen before it fails: long, for a machine may be busy.

@@ -27,7 +27,11 @@ pub struct Process {
 /// When it has not been built.
 pub fn binary() -> PathBuf {
     let path = build_dir().join("tidegate");
-    assert!(path.exists(), "`{}` is not there: run `cargo build -p tidegate` first, as `make test` does", path.display());
+    assert!(
+        path.exists(),
+        "`{}` is not there: run `cargo build -p tidegate` first, as `make test` does",
+        path.display()
+    );
     path
 }
 
@@ -35,6 +39,7 @@ impl Process {
     /// Writes a configuration into a directory.
     pub fn configure(settings: &Settings, platforms: &Platforms, dir: &Path) -> PathBuf {
         let file = dir.join("tidegate.toml");
+        settings.write_files(dir);
         std::fs::write(&file, settings.text(platforms, &plugin_cache())).expect("a writable directory");
         file
     }

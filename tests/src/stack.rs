@@ -1,6 +1,7 @@
 //! A gateway in this process, with the platforms that it delivers to.
 
 use std::ops::Deref;
+use std::path::Path;
 
 use tempfile::TempDir;
 use tidegate::app;
@@ -49,8 +50,18 @@ impl Stack {
     /// # Panics
     /// When it does not start.
     pub async fn with(settings: Settings) -> Stack {
+        Stack::prepared(settings, |_| {}).await
+    }
+
+    /// The same, after the test has put something into its directory: a store, say.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn prepared(settings: Settings, prepare: impl FnOnce(&Path)) -> Stack {
         let platforms = Platforms::start().await;
         let dir = tempfile::tempdir().expect("a directory");
+        prepare(dir.path());
+        settings.write_files(dir.path());
         let text = settings.text(&platforms, &plugin_cache());
         let gateway = start(&text, &dir).await.unwrap_or_else(|error| panic!("{error}\n\n{text}"));
         let client = Client::new(gateway.http, gateway.admin);
@@ -64,6 +75,7 @@ impl Stack {
     pub async fn try_start(settings: Settings) -> Result<(), String> {
         let platforms = Platforms::start().await;
         let dir = tempfile::tempdir().expect("a directory");
+        settings.write_files(dir.path());
         let gateway = start(&settings.text(&platforms, &plugin_cache()), &dir).await?;
         gateway.stop().await.map_err(|error| error.to_string())
     }
@@ -71,6 +83,19 @@ impl Stack {
     /// Stops the gateway in order, and starts it again on the same store.
     pub async fn restart(&mut self) {
         self.stop().await;
+        self.start_again().await;
+    }
+
+    /// The same with other settings.
+    pub async fn restart_with(&mut self, settings: Settings) {
+        self.stop().await;
+        settings.write_files(self.dir.path());
+        self.text = settings.text(&self.platforms, &plugin_cache());
+        self.start_again().await;
+    }
+
+    /// Starts the gateway that was stopped again on the same store.
+    pub async fn start_again(&mut self) {
         let gateway = start(&self.text, &self.dir).await.unwrap_or_else(|error| panic!("{error}"));
         self.client = Client::new(gateway.http, gateway.admin);
         self.gateway = Some(gateway);
