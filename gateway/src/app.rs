@@ -57,6 +57,9 @@ pub struct Gateway {
     shutdown_ms: u64,
 }
 
+/// Every destination with the state of its worker.
+type Running = Vec<(Arc<Destination>, Arc<State>)>;
+
 /// How often the store is swept and its health looked at.
 const HOUSEKEEPING_MS: u64 = 5_000;
 const DAY_MS: u64 = 86_400_000;
@@ -165,7 +168,7 @@ impl Gateway {
         config: &Config,
         destinations: &[Arc<Destination>],
         clock: &Arc<dyn Clock>,
-    ) -> Result<Vec<(Arc<Destination>, Arc<State>)>, Error> {
+    ) -> Result<Running, Error> {
         let sender = Arc::new(Egress::new().map_err(Error::Egress)?);
         let delivery = &config.delivery;
         let with_state = |destination: &Arc<Destination>| {
@@ -199,7 +202,7 @@ impl Gateway {
         &self,
         config: &Config,
         listener: TcpListener,
-        destinations: Vec<(Arc<Destination>, Arc<State>)>,
+        destinations: Running,
         clock: &Arc<dyn Clock>,
         metrics: &Arc<Metrics>,
     ) {

@@ -56,6 +56,15 @@ pub struct Journey {
     pub profile_ms: u64,
 }
 
+/// A request's events on their way in.
+#[derive(Clone, Copy)]
+pub struct Post<'a> {
+    pub envelope: &'a Envelope,
+    pub protocol: Protocol,
+    pub route: &'a Route,
+    pub visit: &'a Visit,
+}
+
 /// What became of one event of a request.
 #[derive(Debug)]
 pub struct Arrival {
@@ -87,20 +96,14 @@ impl Journey {
     ///
     /// # Errors
     /// When the store does not take them: then the request is to be sent again, which is safe for events with an id.
-    pub async fn take(
-        &self,
-        envelope: &Envelope,
-        protocol: Protocol,
-        route: &Route,
-        visit: &Visit,
-    ) -> Result<Arrivals, tidegate_queue::Error> {
+    pub async fn take(&self, post: Post<'_>) -> Result<Arrivals, tidegate_queue::Error> {
         let mut identity = None;
-        let mut arrivals = Vec::with_capacity(envelope.events.len());
-        let mut entries = Vec::with_capacity(envelope.events.len());
-        for (index, raw) in envelope.events.iter().enumerate() {
-            let taken = self.one(envelope, raw, index, protocol, route, visit, &mut identity).await?;
-            arrivals.push(taken.0);
-            entries.push(taken.1);
+        let mut arrivals = Vec::with_capacity(post.envelope.events.len());
+        let mut entries = Vec::with_capacity(post.envelope.events.len());
+        for index in 0..post.envelope.events.len() {
+            let (arrival, entry) = self.one(&post, index, &mut identity).await?;
+            arrivals.push(arrival);
+            entries.push(entry);
         }
         // All entries of a request are appended together, so that they share commits.
         let appended = join_all(entries.into_iter().map(|entry| self.queue.append(entry))).await;
@@ -113,20 +116,17 @@ impl Journey {
         Ok(Arrivals { events: arrivals, identity })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the loop above, cut out: each argument is one of its variables")]
     async fn one(
         &self,
-        envelope: &Envelope,
-        raw: &serde_json::Value,
+        post: &Post<'_>,
         index: usize,
-        protocol: Protocol,
-        route: &Route,
-        visit: &Visit,
         identity: &mut Option<Identity>,
     ) -> Result<(Arrival, Entry), tidegate_queue::Error> {
+        let Post { envelope, protocol, route, visit } = *post;
         let site = route.site.name.as_str();
+        let raw = &envelope.events[index];
         let draft = envelope.draft(raw, protocol);
-        let id = event_id(draft.as_ref().ok().and_then(|draft| draft.id.clone()), raw, index, envelope.shape, visit);
+        let id = event_id(draft.as_ref().ok().and_then(|draft| draft.id.clone()), post, index);
         let validated = draft.map(|draft| identify::identify(draft, visit)).and_then(|identified| {
             let visitor = identified.visitor;
             Ok((validate::validate(identified, visit)?, visitor))
@@ -167,23 +167,18 @@ fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented:
 
 /// The client's id; else one made of the request's `Idempotency-Key`, so that sending the request again is safe; else
 /// a new one.
-fn event_id(
-    own: Option<EventId>,
-    raw: &serde_json::Value,
-    index: usize,
-    shape: decode::Shape,
-    visit: &Visit,
-) -> EventId {
+fn event_id(own: Option<EventId>, post: &Post<'_>, index: usize) -> EventId {
     // An event that could not be decoded is still told by its id, if that much can be read.
+    let raw = &post.envelope.events[index];
     let readable = || ["message_id", "messageId"].iter().find_map(|name| EventId::parse(raw.get(name)?.as_str()?).ok());
     let keyed = || {
-        let key = visit.idempotency_key.as_deref()?;
-        match shape {
+        let key = post.visit.idempotency_key.as_deref()?;
+        match post.envelope.shape {
             decode::Shape::One => EventId::parse(key).ok(),
             decode::Shape::Many => EventId::parse(&format!("{key}.{index}")).ok(),
         }
     };
-    own.or_else(readable).or_else(keyed).unwrap_or_else(|| EventId::from(nth(visit.id_seed, index)))
+    own.or_else(readable).or_else(keyed).unwrap_or_else(|| EventId::from(nth(post.visit.id_seed, index)))
 }
 
 /// One id for each event of a request, from the request's own.

@@ -37,6 +37,8 @@ pub(super) enum Attempted {
 const ANSWER_CHARS: usize = 2_000;
 /// Parking begins with so many times the first retry's wait.
 const PARK_FACTOR: u64 = 30;
+/// However long a destination has been parked, whoever mended its account does not wait longer than this.
+const PARK_MAX_MS: u64 = 300_000;
 
 impl Attempting<'_> {
     /// Makes one attempt.
@@ -193,7 +195,7 @@ impl Attempting<'_> {
             let name = &self.destination.name;
             tracing::error!(destination.name = %name, "parked `{name}`: {}", printable(reason));
         }
-        self.state.park(printable(reason), now_ms, base_ms, self.policy.backoff_max_ms)
+        self.state.park(printable(reason), now_ms, base_ms, self.policy.backoff_max_ms.min(PARK_MAX_MS))
     }
 }
 

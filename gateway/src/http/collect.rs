@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{ACCEPT_LANGUAGE, HOST, REFERER, USER_AGENT};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tidegate_event::{Kind, VisitorId};
@@ -20,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Limits, Listen};
 use crate::journey::decode::{self, Envelope};
 use crate::journey::visit::{Gpc, Sender, Visit};
-use crate::journey::{Arrivals, Journey, Protocol, Route};
+use crate::journey::{Arrivals, Journey, Post, Protocol, Route};
 use crate::metrics::{EventOutcome, Metrics};
 
 /// What answers the public listener's requests.
@@ -35,6 +36,16 @@ pub struct Collector {
     listen: Listen,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+}
+
+/// An answer that ends a request early.
+type Refusal = Box<Reply>;
+
+/// A request that was admitted, as it came.
+struct Arrived<'a> {
+    head: &'a Parts,
+    connection: IpAddr,
+    now_ms: u64,
 }
 
 /// How long a client is asked to wait when the store does not take events.
@@ -104,62 +115,54 @@ impl Collector {
             return reply::later(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way", 1);
         };
         let (head, body) = request.into_parts();
-        let bytes = match body::read(body, &self.limits).await {
-            Ok(bytes) => bytes,
-            Err(error) => return unread(&error),
+        let taken = async {
+            let bytes = body::read(body, &self.limits).await.map_err(|error| unread(&error))?;
+            // The body is parsed before the key is known: some clients have no other place for it.
+            let envelope = decode::open(&bytes, protocol).map_err(|error| Box::new(reply::bad_envelope(&error)))?;
+            let now_ms = self.clock.now_ms();
+            let grant = self.admit(&head, &envelope, now_ms)?;
+            self.oversized(&envelope, bytes.len())?;
+            let arrived = Arrived { head: &head, connection, now_ms };
+            Ok(self.take(&envelope, protocol, grant, arrived).await)
         };
-        // The body is parsed before the key is known: some clients have no other place for it.
-        let envelope = match decode::open(&bytes, protocol) {
-            Ok(envelope) => envelope,
-            Err(error) => return reply::bad_envelope(&error),
-        };
-        let presented = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri);
-        let Some(presented) = presented else {
+        taken.await.unwrap_or_else(|refusal: Refusal| *refusal)
+    }
+
+    /// Whose request it is, if it may send events now.
+    fn admit(&self, head: &Parts, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
+        let refuse = |status, error, hint| Err(Box::new(reply::failure(status, error, hint)));
+        let Some(presented) = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri) else {
             let hint = "give it as Basic user, Bearer token, X-Write-Key header, or `writeKey` in the body";
-            return reply::failure(StatusCode::UNAUTHORIZED, "no write key", hint);
+            return refuse(StatusCode::UNAUTHORIZED, "no write key", hint);
         };
         let Some(grant) = self.keys.grant(&presented) else {
             let hint = "compare it with `write_keys` and `api_keys` of the site";
-            return reply::failure(StatusCode::UNAUTHORIZED, "unknown write key", hint);
+            return refuse(StatusCode::UNAUTHORIZED, "unknown write key", hint);
         };
-        let Some(route) = self.routes.get(grant.site) else {
-            return reply::failure(StatusCode::UNAUTHORIZED, "unknown write key", "");
-        };
-        if cors::origin(&head.headers, route.site.origins.iter()) == Origin::Foreign {
+        if cors::origin(&head.headers, self.routes[grant.site].site.origins.iter()) == Origin::Foreign {
             let hint = "add it to `origins` of the site";
-            return reply::failure(StatusCode::FORBIDDEN, "pages of this origin may not send events here", hint);
+            return refuse(StatusCode::FORBIDDEN, "pages of this origin may not send events here", hint);
         }
-        let now_ms = self.clock.now_ms();
         let bucket = grant.site * 2 + usize::from(grant.trust == Trust::Secret);
-        if let Err(wait_ms) = self.throttle.take(bucket, now_ms) {
-            return reply::later(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many requests with this key",
-                wait_ms.div_ceil(1000),
-            );
+        match self.throttle.take(bucket, now_ms) {
+            Ok(()) => Ok(grant),
+            Err(wait_ms) => {
+                let error = "too many requests with this key";
+                Err(Box::new(reply::later(StatusCode::TOO_MANY_REQUESTS, error, wait_ms.div_ceil(1000))))
+            }
         }
-        if let Some(refusal) = self.oversized(&envelope, bytes.len()) {
-            return refusal;
-        }
-        self.take(&envelope, protocol, route, grant, &head.headers, connection, now_ms).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the end of the function above, cut out")]
-    async fn take(
-        &self,
-        envelope: &Envelope,
-        protocol: Protocol,
-        route: &Route,
-        grant: Grant,
-        headers: &HeaderMap,
-        connection: IpAddr,
-        now_ms: u64,
-    ) -> Reply {
+    /// Sends a request's events on their journey, and says what became of them.
+    async fn take(&self, envelope: &Envelope, protocol: Protocol, grant: Grant, arrived: Arrived<'_>) -> Reply {
+        let route = &self.routes[grant.site];
+        let headers = &arrived.head.headers;
         let host = text(headers, HOST).unwrap_or_default();
-        let peer = address::peer(connection, headers, &self.listen.trusted_proxies);
         let domain = cookies::domain(&host);
-        let visit = self.visit(headers, grant, peer, domain, now_ms);
-        match self.journey.take(envelope, protocol, route, &visit).await {
+        let peer = address::peer(arrived.connection, headers, &self.listen.trusted_proxies);
+        let visit = self.visit(headers, grant, peer, domain, arrived.now_ms);
+        let post = Post { envelope, protocol, route, visit: &visit };
+        match self.journey.take(post).await {
             Ok(arrivals) => {
                 self.count(&arrivals);
                 let mut reply = reply::arrivals(&arrivals);
@@ -198,20 +201,24 @@ impl Collector {
         }
     }
 
-    fn oversized(&self, envelope: &Envelope, bytes: usize) -> Option<Reply> {
+    fn oversized(&self, envelope: &Envelope, bytes: usize) -> Result<(), Refusal> {
+        let refuse = |error: String, hint| Err(Box::new(reply::failure(StatusCode::PAYLOAD_TOO_LARGE, &error, hint)));
         let max = self.limits.batch_events_max;
         if envelope.events.len() > max {
             let error = format!("the body has {} events; {max} are allowed", envelope.events.len());
-            return Some(reply::failure(StatusCode::PAYLOAD_TOO_LARGE, &error, "send them in several requests"));
+            return refuse(error, "send them in several requests");
         }
         let event_max = self.limits.event_bytes_max;
         if bytes <= event_max {
-            return None;
+            return Ok(());
         }
         let size = |event: &serde_json::Value| serde_json::to_string(event).map_or(usize::MAX, |text| text.len());
-        let index = envelope.events.iter().position(|event| size(event) > event_max)?;
-        let error = format!("event {index} has more than {event_max} bytes");
-        Some(reply::failure(StatusCode::PAYLOAD_TOO_LARGE, &error, "nothing of the request was taken"))
+        match envelope.events.iter().position(|event| size(event) > event_max) {
+            None => Ok(()),
+            Some(index) => {
+                refuse(format!("event {index} has more than {event_max} bytes"), "nothing of the request was taken")
+            }
+        }
     }
 
     fn count(&self, arrivals: &Arrivals) {
@@ -245,7 +252,7 @@ fn sender(headers: &HeaderMap, trust: Trust) -> Sender {
     if trust == Trust::Public && browser { Sender::Browser } else { Sender::Backend }
 }
 
-fn unread(error: &body::Error) -> Reply {
+fn unread(error: &body::Error) -> Refusal {
     let (status, hint) = match error {
         body::Error::TooLarge(_) | body::Error::TooLargeInflated(_) => {
             (StatusCode::PAYLOAD_TOO_LARGE, "send fewer events in one request")
@@ -253,12 +260,11 @@ fn unread(error: &body::Error) -> Reply {
         body::Error::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, ""),
         body::Error::Broken | body::Error::Gzip => (StatusCode::BAD_REQUEST, ""),
     };
-    reply::failure(status, &error.to_string(), hint)
+    Box::new(reply::failure(status, &error.to_string(), hint))
 }
 
 fn is_ours(host: &str, hosts: &[String]) -> bool {
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
-    hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name) || ours.eq_ignore_ascii_case(host))
+    hosts.iter().any(|ours| ours.eq_ignore_ascii_case(address::host_name(host)) || ours.eq_ignore_ascii_case(host))
 }
 
 fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {

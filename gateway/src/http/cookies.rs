@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 use tidegate_event::{Level, VisitorId};
 
-use super::address::Scheme;
+use super::address::{self, Scheme};
 use crate::config::{Secret, Visitor, VisitorKey};
 use crate::journey::visit::Visit;
 use crate::journey::{Identity, clicks};
@@ -91,7 +91,7 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 /// The domain that cookies are set for: the registrable one, so that the site and all its hosts share them. An
 /// address, `localhost`, and a public suffix itself have none.
 pub(super) fn domain(host: &str) -> Option<&str> {
-    let host = host.rsplit_once(':').map_or(host, |(host, port)| if port.parse::<u16>().is_ok() { host } else { host });
+    let host = address::host_name(host);
     let host = host.strip_suffix('.').unwrap_or(host);
     if host.parse::<std::net::IpAddr>().is_ok() || host.starts_with('[') || !host.contains('.') {
         return None;
