@@ -21,10 +21,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tidegate_event::{EventId, Kind, Level, VisitorId};
-use tidegate_queue::{Appended, Entry, Queue};
+use tidegate_queue::{Appended, Entry, ProfilePatch, Queue};
 use uuid::Uuid;
 
 use self::decode::{Envelope, FieldError};
+use self::profile::Profiles;
 use self::transform::Moment;
 use self::visit::{Sender, Visit};
 use crate::clock::Clock;
@@ -100,8 +101,10 @@ impl Journey {
         let mut identity = None;
         let mut arrivals = Vec::with_capacity(post.envelope.events.len());
         let mut entries = Vec::with_capacity(post.envelope.events.len());
+        let mut told = Vec::new();
         for index in 0..post.envelope.events.len() {
-            let (arrival, entry) = self.one(&post, index, &mut identity).await?;
+            let (arrival, entry) = self.one(&post, index, &mut identity, &told).await?;
+            told.extend(entry.profile.iter().cloned());
             arrivals.push(arrival);
             entries.push(entry);
         }
@@ -121,6 +124,7 @@ impl Journey {
         post: &Post<'_>,
         index: usize,
         identity: &mut Option<Identity>,
+        told: &[ProfilePatch],
     ) -> Result<(Arrival, Entry), tidegate_queue::Error> {
         let Post { envelope, protocol, route, visit } = *post;
         let site = route.site.name.as_str();
@@ -143,8 +147,8 @@ impl Journey {
         if let Some(visitor) = visitor.filter(|_| visit.sender == Sender::Browser) {
             note_identity(identity, visitor, &consented);
         }
-        let queue = self.queue.as_ref();
-        let patches = profile::join(&mut consented, site, visit.sender, self.profile_ms, queue).await?;
+        let profiles = Profiles { queue: self.queue.as_ref(), told };
+        let patches = profile::join(&mut consented, site, visit.sender, self.profile_ms, profiles).await?;
         let routes = fan_out::fan_out(&consented, &route.destinations);
         let moment = Moment {
             at_ms: consented.event.at_ms,

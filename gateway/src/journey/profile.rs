@@ -20,13 +20,20 @@ const LINK: &str = "anonymous";
 /// No platform attributes a conversion to an older click.
 const CLICK_AGE_MAX_MS: u64 = 90 * 86_400_000;
 
+/// The profiles as they will be when the events before this one are stored.
+pub struct Profiles<'a> {
+    pub queue: &'a dyn Queue,
+    /// What the earlier events of the same request tell: a client sends who somebody is and what they do together.
+    pub told: &'a [ProfilePatch],
+}
+
 /// Joins an event with its visitor's profile; gives what is new for the profile.
 pub async fn join(
     consented: &mut Consented,
     site: &str,
     sender: Sender,
     lifetime_ms: u64,
-    queue: &dyn Queue,
+    profiles: Profiles<'_>,
 ) -> Result<Vec<ProfilePatch>, tidegate_queue::Error> {
     let event = &mut consented.event;
     if event.consent.level < Level::Marketing {
@@ -35,11 +42,11 @@ pub async fn join(
     let now_ms = event.received_ms;
     let anonymous_key = event.anonymous_id.as_ref().map(|id| format!("{site}/anonymous/{id}"));
     let user_key = event.user_id.as_ref().map(|id| format!("{site}/user/{id}"));
-    let anonymous = read(queue, anonymous_key.as_deref(), now_ms).await?;
-    let user = read(queue, user_key.as_deref(), now_ms).await?;
+    let anonymous = profiles.read(anonymous_key.as_deref(), now_ms).await?;
+    let user = profiles.read(user_key.as_deref(), now_ms).await?;
     let linked_id = user.text(LINK).filter(|linked| Some(*linked) != event.anonymous_id.as_deref());
     let linked_key = linked_id.map(|id| format!("{site}/anonymous/{id}"));
-    let linked = read(queue, linked_key.as_deref(), now_ms).await?;
+    let linked = profiles.read(linked_key.as_deref(), now_ms).await?;
 
     let own = Told::of(event, sender);
     let mut patches = Vec::new();
@@ -64,9 +71,17 @@ pub async fn join(
     Ok(patches)
 }
 
-async fn read(queue: &dyn Queue, key: Option<&str>, now_ms: u64) -> Result<Profile, tidegate_queue::Error> {
-    let Some(key) = key else { return Ok(Profile::default()) };
-    Ok(Profile { fields: queue.profile(key, now_ms).await? })
+impl Profiles<'_> {
+    async fn read(&self, key: Option<&str>, now_ms: u64) -> Result<Profile, tidegate_queue::Error> {
+        let Some(key) = key else { return Ok(Profile::default()) };
+        let mut fields = self.queue.profile(key, now_ms).await?;
+        // They are stored in this order, and of equally new values the later wins.
+        for told in self.told.iter().filter(|patch| patch.key == key).flat_map(|patch| &patch.fields) {
+            fields.retain(|field| field.name != told.name);
+            fields.push(told.clone());
+        }
+        Ok(Profile { fields })
+    }
 }
 
 /// A stored profile.

@@ -36,7 +36,7 @@ pub(super) fn draft(
             draft.properties.insert(name.to_owned(), value.clone());
         }
     }
-    page(properties, &mut draft.page, kind)?;
+    page(properties, &mut draft, kind)?;
     context(root.inner("context")?, &mut draft)?;
     if let Some(Value::Object(shared)) = batch_context {
         context(Fields::root(shared), &mut draft)?;
@@ -80,12 +80,14 @@ pub(super) fn message_id(root: Fields<'_>, names: &[&'static str]) -> Result<Opt
     })
 }
 
-/// A page call carries its page among the properties.
-fn page(properties: Fields<'_>, page: &mut Page, kind: Kind) -> Result<(), FieldError> {
+/// A page call carries its page among the properties; it is moved out of them.
+fn page(properties: Fields<'_>, draft: &mut Draft, kind: Kind) -> Result<(), FieldError> {
     if kind == Kind::Page {
-        page.url = properties.text(&["url"])?;
-        page.title = properties.text(&["title"])?;
-        page.referrer = properties.text(&["referrer"])?;
+        let Page { url, title, referrer } = &mut draft.page;
+        for (slot, name) in [(url, "url"), (title, "title"), (referrer, "referrer")] {
+            *slot = properties.text(&[name])?;
+            draft.properties.shift_remove(name);
+        }
     }
     Ok(())
 }
