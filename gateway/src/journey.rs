@@ -139,7 +139,7 @@ impl Journey {
             Ok(validated) => validated,
             Err(error) => {
                 let name = raw.get("event").and_then(serde_json::Value::as_str).unwrap_or_default();
-                let entry = enqueue::refused(id.as_str(), name, &error.to_string(), site, visit.received_ms);
+                let entry = enqueue::refused(id.as_str(), name, &error.without_value(), site, visit.received_ms);
                 return Ok((Arrival { id, result: Err(error) }, entry));
             }
         };

@@ -9,14 +9,14 @@ use crate::{Context, Response, Verdict, time};
 /// | 2xx | delivered |
 /// | 408, 425, 429, 5xx | retry, not before `Retry-After` |
 /// | 401, 403, 407 | the credentials are refused |
-/// | 413 | split, when there was more than one event; otherwise rejected |
+/// | 400, 413, 422 | split, when there was more than one event: the answer does not tell which is bad; otherwise rejected |
 /// | any other, 3xx too, because redirects are not followed | rejected, with the beginning of the body |
 pub fn by_status(response: &Response, count: u32, ctx: &Context) -> Verdict {
     match response.status {
         200..=299 => Verdict::Delivered,
         408 | 425 | 429 | 500..=599 => Verdict::Retry(retry_after_ms(response, ctx.now_ms)),
         401 | 403 | 407 => Verdict::Credentials(reason(response)),
-        413 if count > 1 => Verdict::Split,
+        400 | 413 | 422 if count > 1 => Verdict::Split,
         300..=399 => Verdict::Reject(format!("{} (redirects are not followed)", reason(response))),
         _ => Verdict::Reject(reason(response)),
     }

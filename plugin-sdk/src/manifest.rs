@@ -204,7 +204,7 @@ pub enum Normalizer {
     E164,
     /// The part before the first `-`.
     BeforeHyphen,
-    /// The first two letters.
+    /// A code of two letters; anything longer becomes empty, for the start of a name is no code.
     TwoLetters,
     /// The first letter.
     FirstLetter,

@@ -17,7 +17,7 @@ use tidegate_queue::{DeadFilter, DeliveryKey, Queue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::ops::{self, How};
+use super::ops::{self, How, Wanted};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::delivery::state;
@@ -259,12 +259,15 @@ async fn replay(State(operator): State<Shared>, Json(which): Json<Which>) -> Res
         Ok(keys) => keys,
         Err(refusal) => return *refusal,
     };
-    let how = if which.fresh { How::Fresh } else { How::Recorded };
-    let filter = DeadFilter { destination: which.destination, ..DeadFilter::default() };
+    let wanted = Wanted {
+        filter: DeadFilter { destination: which.destination, ..DeadFilter::default() },
+        ids: keys,
+        how: if which.fresh { How::Fresh } else { How::Recorded },
+    };
     let destinations: Vec<Arc<Destination>> =
         operator.destinations.iter().map(|(destination, _)| Arc::clone(destination)).collect();
     let (queue, clock) = (operator.queue.as_ref(), operator.clock.as_ref());
-    match ops::replay(queue, filter, keys.as_deref(), how, &destinations, clock).await {
+    match ops::replay(queue, wanted, &destinations, clock).await {
         Ok(report) => {
             let queued = report.iter().filter(|replayed| replayed.queued).count();
             Json(json!({ "replayed": queued, "dead_letters": report })).into_response()

@@ -59,18 +59,27 @@ pub async fn dead_letters(queue: &dyn Queue, mut filter: DeadFilter) -> Result<V
     Ok(queue.dead_letters(filter).await?.iter().map(DeadLetter::of).collect())
 }
 
+/// Which dead letters are put back, and how.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub filter: DeadFilter,
+    /// Of those, only these; `None` is all.
+    pub ids: Option<Vec<DeliveryKey>>,
+    pub how: How,
+}
+
 /// Puts dead letters back.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub async fn replay(
     queue: &dyn Queue,
-    filter: DeadFilter,
-    ids: Option<&[DeliveryKey]>,
-    how: How,
+    wanted: Wanted,
     destinations: &[Arc<Destination>],
     clock: &dyn Clock,
 ) -> Result<Vec<Replayed>, Error> {
+    let Wanted { filter, ids, how } = wanted;
+    let ids = ids.as_deref();
     let mut report = Vec::new();
     let mut before = filter.before;
     loop {

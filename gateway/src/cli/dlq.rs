@@ -196,7 +196,9 @@ async fn replay(which: &Which, how: How, config: &Config, out: &Output) -> Resul
     let queue = store::open(config)?;
     note_if_unknown(config, which.destination.as_deref(), out);
     let destinations = destinations(config)?;
-    let report = ops::replay(&*queue, which.filter(), which.keys(), how, &destinations, &SystemClock).await?;
+    let ids = which.keys().map(<[DeliveryKey]>::to_vec);
+    let wanted = ops::Wanted { filter: which.filter(), ids, how };
+    let report = ops::replay(&*queue, wanted, &destinations, &SystemClock).await?;
     let queued = report.iter().filter(|replayed| replayed.queued).count();
     let refused: Vec<&Replayed> = report.iter().filter(|replayed| !replayed.queued).collect();
     out.data(&json!({ "replayed": queued, "dead_letters": report }), |_, paint| {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -52,15 +53,24 @@ pub async fn serve(
             tracing::debug!("TCP_NODELAY could not be set: {error}");
         }
         let collector = Arc::clone(&collector);
-        let service = service_fn(move |request| {
-            let collector = Arc::clone(&collector);
-            async move { Ok::<_, Infallible>(collector.answer(request, peer.ip()).await) }
+        let head_timeout_ms = collector.limits().head_timeout_ms;
+        let begun = Arc::new(AtomicBool::new(false));
+        let service = service_fn({
+            let begun = Arc::clone(&begun);
+            move |request| {
+                begun.store(true, Ordering::Relaxed);
+                let collector = Arc::clone(&collector);
+                async move { Ok::<_, Infallible>(collector.answer(request, peer.ip()).await) }
+            }
         });
         let watched = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
         tracker.spawn(async move {
-            // A client that goes away, or sends what is not HTTP, is no event of ours.
-            if let Err(error) = watched.await {
-                tracing::debug!("a connection ended early: {error}");
+            tokio::select! {
+                // A client that goes away, or sends what is not HTTP, is no event of ours.
+                ended = watched => if let Err(error) = ended {
+                    tracing::debug!("a connection ended early: {error}");
+                },
+                () = silence(head_timeout_ms, &begun) => tracing::debug!("a connection began no request in time"),
             }
             drop(place);
         });
@@ -68,6 +78,15 @@ pub async fn serve(
     drop(listener);
     if tokio::time::timeout(Duration::from_millis(grace_ms), graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end within {grace_ms} ms");
+    }
+}
+
+/// Ends when no request has begun in time; never, when one has. HTTP/1's own limit begins only with bytes that cannot
+/// be HTTP/2's, and HTTP/2 has none: whoever sends nothing would keep its place for ever.
+async fn silence(head_timeout_ms: u64, begun: &AtomicBool) {
+    tokio::time::sleep(Duration::from_millis(head_timeout_ms)).await;
+    if begun.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -122,29 +122,6 @@ pub fn is_platform_cookie(name: &str) -> bool {
     PLATFORM_COOKIES.contains(&name) || name.starts_with("_ga_")
 }
 
-/// Whether a platform's cookie measures only, and so may be kept at the analytics level.
-pub fn is_analytics_cookie(name: &str) -> bool {
-    name == "_ga" || name.starts_with("_ga_")
-}
-
-/// The address without any click ID.
-pub fn strip_url(url: &str) -> String {
-    let Some((base, query)) = url.split_once('?') else { return url.to_owned() };
-    let (query, fragment) = query.split_once('#').map_or((query, None), |(q, f)| (q, Some(f)));
-    let kept: Vec<&str> =
-        query.split('&').filter(|pair| registered(pair.split('=').next().unwrap_or(pair)).is_none()).collect();
-    let mut stripped = base.to_owned();
-    if !kept.is_empty() {
-        stripped.push('?');
-        stripped.push_str(&kept.join("&"));
-    }
-    if let Some(fragment) = fragment {
-        stripped.push('#');
-        stripped.push_str(fragment);
-    }
-    stripped
-}
-
 impl CookieForm {
     const fn cookie(self) -> &'static str {
         match self {
@@ -210,8 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_stripped_of_click_ids_only() {
-        assert_eq!(strip_url("https://a/p?gclid=1&utm_source=x&FbClid=2#f"), "https://a/p?utm_source=x#f");
-        assert_eq!(strip_url("https://a/p?gclid=1"), "https://a/p");
+    fn every_registered_parameter_is_withheld_where_clicks_are() {
+        assert!(PARAMETERS.iter().all(|parameter| tidegate_event::is_click_parameter(parameter.name)));
     }
 }

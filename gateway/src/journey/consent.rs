@@ -2,9 +2,8 @@
 //!
 //! From here on an event holds nothing that its consent forbids, so nothing later can store or send it.
 
-use tidegate_event::{Client, Consent, Event, EventId, Level, Page, Signal};
+use tidegate_event::{Consent, Event, EventId, Level, Signal, withhold};
 
-use super::clicks;
 use super::names;
 use super::validate::Validated;
 use super::visit::{Gpc, Visit};
@@ -45,7 +44,7 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, rules: &Consent
         items: draft.items,
         properties: draft.properties,
     };
-    strip(&mut event);
+    withhold(&mut event);
     Consented { event }
 }
 
@@ -69,39 +68,6 @@ fn categories_level(categories: &[(String, bool)], rules: &ConsentRules) -> Opti
         Some(if *on { *level } else { Level::None })
     });
     known.max()
-}
-
-/// Removes what the level does not cover.
-fn strip(event: &mut Event) {
-    match event.consent.level {
-        Level::Marketing => {}
-        Level::Analytics => {
-            event.identifiers.clear();
-            event.clicks.clear();
-            event.cookies.retain(|name, _| clicks::is_analytics_cookie(name));
-            event.user_id = None;
-            event.client.ip = None;
-            for url in [&mut event.page.url, &mut event.page.referrer].into_iter().flatten() {
-                *url = clicks::strip_url(url);
-            }
-        }
-        Level::None => {
-            // Counted, and no more: not even what was bought.
-            event.identifiers.clear();
-            event.clicks.clear();
-            event.cookies.clear();
-            event.anonymous_id = None;
-            event.user_id = None;
-            event.page = Page::default();
-            event.client = Client::default();
-            event.session = None;
-            event.value = None;
-            event.currency = None;
-            event.order_id = None;
-            event.items.clear();
-            event.properties.clear();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub struct Limits {
     pub age_max: Duration,
     /// All linear memories and tables together.
     pub memory_max: Size,
-    /// Wall-clock time of one call.
+    /// Running time of one call, in milliseconds.
     pub time_max_ms: u32,
     /// All that one call returns.
     pub output_max: Size,

@@ -42,7 +42,7 @@ fn apply_one(step: Normalizer, mut value: String) -> String {
             value.truncate(value.find('-').unwrap_or(value.len()));
             value
         }
-        Normalizer::TwoLetters => value.chars().filter(|c| c.is_alphabetic()).take(2).collect(),
+        Normalizer::TwoLetters => two_letters(&value),
         Normalizer::FirstLetter => value.chars().find(|c| c.is_alphabetic()).into_iter().collect(),
         Normalizer::DateYyyymmdd => date(&value),
         Normalizer::EmailNoTag => email(&value, |local, _| without_tag(local).to_owned()),
@@ -83,6 +83,12 @@ fn is_punctuation(c: char) -> bool {
                 | C::OtherSymbol
         ),
     }
+}
+
+/// A code of two letters. The start of a longer name is no code: `Germany` would be hashed to Georgia's `ge`.
+fn two_letters(value: &str) -> String {
+    let letters = keep(value.to_owned(), char::is_alphabetic);
+    if letters.chars().count() == 2 { letters } else { String::new() }
 }
 
 /// `+` and the digits of an international number. Empty for what cannot be one: a national number, whose first digit is a

@@ -1,20 +1,18 @@
 //! What a plugin sees of an event: the fields that its manifest was granted, in the form that it was granted, as far as
 //! the visitor's consent reaches.
 //!
-//! Owns the domain rule of what a consent level strips ([`withheld`]), and is the only way from an event to a plugin. Reads
+//! Owns the domain rule of what a consent level strips ([`tidegate_event::Withheld`]), and is the only way from an event to a plugin. Reads
 //! no configuration, and runs nothing.
 
 mod names;
 mod user;
-mod withheld;
 
 use serde_json::{Map, Value};
-use tidegate_event as event;
+use tidegate_event::{self as event, Withheld};
 use tidegate_plugin_sdk::manifest::Manifest;
 
 use self::names::Names;
 use self::user::User;
-use self::withheld::Withheld;
 use crate::contract;
 
 /// A manifest's `[reads]`, compiled once.

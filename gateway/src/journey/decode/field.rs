@@ -23,6 +23,18 @@ impl fmt::Display for FieldError {
     }
 }
 
+impl FieldError {
+    /// The message without the client's own words, which may be personal: a refused event has no consent to keep them.
+    pub fn without_value(&self) -> String {
+        let found = match self.found.as_str() {
+            text if text.starts_with("the text ") => "text",
+            number if number.starts_with("the number ") => "a number",
+            other => other,
+        };
+        FieldError { found: found.to_owned(), ..self.clone() }.to_string()
+    }
+}
+
 /// An error about a value that is of the wrong type.
 pub(super) fn wrong(field: impl Into<String>, expected: &'static str, found: &Value) -> FieldError {
     FieldError { field: field.into(), expected, found: describe(found) }

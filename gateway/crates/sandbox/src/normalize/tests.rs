@@ -161,7 +161,7 @@ fn what_says_nothing_becomes_empty() {
         (META_EMAIL, ""), (META_EMAIL, " \t\u{a0}"), (META_PHONE, "n/a"), (META_PHONE, "000"), (META_NAME, " -. "),
         (META_CITY, "東京"), (E164_ONLY, "unknown"), (E164_ONLY, "+"), (E164_ONLY, "06641234567"),
         (E164_ONLY, "+1234567890123456"), (&[DateYyyymmdd], "16.02.1997"), (&[DateYyyymmdd], "1997-13-01"),
-        (&[DateYyyymmdd], "1997-2-1"), (&[DateYyyymmdd], "１９９７０２１６"), (&[TwoLetters], "12"),
+        (&[DateYyyymmdd], "1997-2-1"), (&[DateYyyymmdd], "１９９７０２１６"), (&[TwoLetters], "12"), (&[TwoLetters], "Germany"),
         (REDDIT_EMAIL, "+tag@example.com"), (MICROSOFT_EMAIL, "...@example.com"), (REDDIT_EMAIL, "@example.com"),
     ];
     for (steps, given) in cases {

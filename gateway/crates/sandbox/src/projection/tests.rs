@@ -316,7 +316,7 @@ fn without_consent_only_the_envelope_is_seen() {
 
 #[test]
 fn addresses_lose_their_click_ids_and_nothing_else() {
-    use super::withheld::Withheld;
+    use tidegate_event::Withheld;
     for (given, left) in [
         ("https://a.example/", "https://a.example/"),
         ("https://a.example/?gclid=1", "https://a.example/"),

@@ -1,0 +1,195 @@
+//! What a consent level keeps back, from the store and from every plugin, whatever the plugin was granted.
+//!
+//! The domain's rule: `none` lets nothing leave, `analytics` only what is no identifier of a person or of an advertising
+//! click, `marketing` everything. Whether an event reaches a destination at all is decided elsewhere, from its purposes.
+
+use std::borrow::Cow;
+
+use crate::{Client, Event, Level, Page};
+use serde_json::{Map, Value};
+
+/// What is kept back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withheld {
+    /// All but the event's envelope.
+    All,
+    /// Identifiers, the user's id, click IDs, also where they are properties or in addresses; advertising cookies, the IP
+    /// address.
+    Personal,
+    /// Nothing.
+    Nothing,
+}
+
+/// Query parameters that carry a click ID, or the address of a newsletter's reader, in lower-case.
+#[rustfmt::skip]
+const CLICK_PARAMETERS: &[&str] = &[
+    "gclid", "gbraid", "wbraid", "dclid", "gclsrc", "gad_source", "gad_campaignid", "fbclid", "ttclid", "msclkid",
+    "sccid", "sclid", "twclid", "li_fat_id", "epik", "rdt_cid", "yclid", "ymclid", "ysclid", "tblci", "dicbo",
+    "oborigurl", "vmcid", "qclid", "ndclid", "irclickid", "irclid", "im_ref", "awc", "cjevent", "sscid", "ransiteid",
+    "_gl", "oppref", "aleid", "alart", "mc_eid", "_kx", "_hsenc", "_hsmi", "mkt_tok",
+];
+
+/// Properties that hold what `user.…` and `click.…` hold, in lower-case without `_` and `-`. Clients put them anywhere.
+#[rustfmt::skip]
+const PERSONAL_PROPERTIES: &[&str] = &[
+    "email", "emailaddress", "phone", "phonenumber", "mobile", "firstname", "lastname", "fullname", "dateofbirth",
+    "birthday", "dob", "gender", "address", "street", "postalcode", "zip", "zipcode", "userid", "customerid",
+    "externalid", "ip", "ipaddress",
+];
+
+/// Removes from an event what its own consent does not cover.
+pub fn withhold(event: &mut Event) {
+    let withheld = Withheld::at(event.consent.level);
+    if withheld == Withheld::Nothing {
+        return;
+    }
+    event.identifiers.clear();
+    event.clicks.clear();
+    event.cookies.retain(|name, _| withheld.lets_cookie(name));
+    event.user_id = None;
+    event.client.ip = None;
+    event.properties = withheld.strip_properties(&event.properties).into_owned();
+    for item in &mut event.items {
+        item.properties = withheld.strip_properties(&item.properties).into_owned();
+    }
+    for url in [&mut event.page.url, &mut event.page.referrer].into_iter().flatten() {
+        *url = withheld.strip_url(std::mem::take(url));
+    }
+    if withheld == Withheld::All {
+        // Counted, and no more: not even what was bought.
+        event.anonymous_id = None;
+        event.page = Page::default();
+        event.client = Client::default();
+        event.session = None;
+        (event.value, event.currency, event.order_id) = (None, None, None);
+        event.items.clear();
+        event.properties.clear();
+    }
+}
+
+/// Whether a query parameter carries a click ID, or the address of a newsletter's reader.
+pub fn is_click_parameter(name: &str) -> bool {
+    CLICK_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+impl Withheld {
+    /// What a level keeps back.
+    pub fn at(level: Level) -> Withheld {
+        match level {
+            Level::None => Withheld::All,
+            Level::Analytics => Withheld::Personal,
+            Level::Marketing => Withheld::Nothing,
+        }
+    }
+
+    /// Whether a cookie is handed over: of the platforms' cookies only Google Analytics' measure without advertising.
+    pub fn lets_cookie(self, name: &str) -> bool {
+        match self {
+            Withheld::All => false,
+            Withheld::Personal => name == "_ga" || name.starts_with("_ga_"),
+            Withheld::Nothing => true,
+        }
+    }
+
+    /// Properties without those that identify by their name.
+    pub fn strip_properties<'a>(self, properties: &'a Map<String, Value>) -> Cow<'a, Map<String, Value>> {
+        match self {
+            Withheld::All | Withheld::Personal => Cow::Owned(without_personal(properties)),
+            Withheld::Nothing => Cow::Borrowed(properties),
+        }
+    }
+
+    /// An address without the click IDs in its query.
+    pub fn strip_url(self, url: String) -> String {
+        match self {
+            Withheld::All | Withheld::Personal => without_clicks(&url).into_owned(),
+            Withheld::Nothing => url,
+        }
+    }
+}
+
+fn is_personal(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect();
+    PERSONAL_PROPERTIES.contains(&plain.as_str()) || is_click_parameter(name)
+}
+
+/// The object without what is personal, on every level of it.
+fn without_personal(object: &Map<String, Value>) -> Map<String, Value> {
+    let kept = object.iter().filter(|(name, _)| !is_personal(name));
+    kept.map(|(name, value)| (name.clone(), value_without_personal(value))).collect()
+}
+
+fn value_without_personal(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => Value::Object(without_personal(object)),
+        Value::Array(list) => list.iter().map(value_without_personal).collect(),
+        other => other.clone(),
+    }
+}
+
+fn without_clicks(url: &str) -> Cow<'_, str> {
+    let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+    let Some((address, query)) = before.split_once('?') else { return Cow::Borrowed(url) };
+    let is_click = |pair: &str| is_click_parameter(pair.split('=').next().unwrap_or(pair));
+    if !query.split('&').any(is_click) {
+        return Cow::Borrowed(url);
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_click(pair)).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    Cow::Owned(format!("{address}{mark}{}{fragment}", kept.join("&")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(level: &str) -> Event {
+        serde_json::from_value(json!({
+            "id": "e", "name": "purchase", "kind": "track", "at_ms": 1, "received_ms": 2,
+            "anonymous_id": "a", "user_id": "mary@example.com",
+            "identifiers": { "email": "mary@example.com" },
+            "clicks": [{ "kind": "fbclid", "value": "CLICK", "seen_ms": 1 }],
+            "cookies": { "_fbp": "fb.1.1.1", "_ga": "GA1.1.1.1" },
+            "page": { "url": "https://a/p?fbclid=CLICK&utm_source=x#f", "title": "T" },
+            "client": { "ip": "203.0.113.7", "user_agent": "UA" },
+            "consent": { "level": level, "granted": [], "denied": [], "gpc": false, "limited_data_use": false,
+                "signal": "event" },
+            "value": 1.5, "currency": "EUR", "order_id": "o", "items": [{ "id": "i", "properties": { "email": "mary@example.com" } }],
+            "properties": { "coupon": "W", "Email": "mary@example.com", "nested": { "first_name": "Mary", "size": 3 } },
+        }))
+        .unwrap()
+    }
+
+    fn withheld(level: &str) -> String {
+        let mut event = event(level);
+        withhold(&mut event);
+        serde_json::to_string(&event).unwrap()
+    }
+
+    #[test]
+    fn marketing_keeps_everything() {
+        assert_eq!(withheld("marketing"), serde_json::to_string(&event("marketing")).unwrap());
+    }
+
+    #[test]
+    fn analytics_keeps_what_was_done_and_not_by_whom() {
+        let kept = withheld("analytics");
+        for gone in ["mary@example.com", "Mary", "CLICK", "_fbp", "203.0.113.7"] {
+            assert!(!kept.contains(gone), "{gone} in {kept}");
+        }
+        for stays in ["GA1.1.1.1", "utm_source=x#f", "UA", "1.5", "coupon", "size", "\"anonymous_id\":\"a\""] {
+            assert!(kept.contains(stays), "{stays} in {kept}");
+        }
+    }
+
+    #[test]
+    fn none_keeps_that_it_happened() {
+        let kept = withheld("none");
+        for gone in ["mary", "CLICK", "GA1", "utm_source", "UA", "1.5", "coupon", "anonymous_id"] {
+            assert!(!kept.contains(gone), "{gone} in {kept}");
+        }
+        assert!(kept.contains("purchase"));
+    }
+}
