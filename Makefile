@@ -2,7 +2,7 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint rust wasm linters clients
+.PHONY: help run test lint bench rust wasm linters clients
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -14,6 +14,7 @@ help:
 	@echo 'make run    build all and start the demo: a shop, the gateway, platforms to deliver to'
 	@echo 'make test   run every test, end-to-end tests with real clients included'
 	@echo 'make lint   check format, lints and documentation'
+	@echo 'make bench  measure what an event costs, and write $(target)/bench.json'
 
 # The development profile, so that it shares what is built with the tests.
 run: wasm
@@ -28,6 +29,12 @@ lint: wasm linters
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+# Ratios, measured side by side in one run. docs/performance.md says how to read them.
+bench: wasm
+	cargo build --release --locked -p tidegate -p tidegate-bench
+	cargo build --release --locked -p tidegate-sandbox --example transform
+	$(target)/release/tidegate-bench
 
 # Installs a program's Debian package where that is allowed: $(call install,what is missing,packages)
 define install
