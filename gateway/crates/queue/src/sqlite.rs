@@ -15,6 +15,7 @@ mod fault;
 mod lease;
 mod open;
 mod read;
+mod request;
 mod schema;
 mod sweep;
 mod write;
@@ -35,7 +36,8 @@ use self::fault::{Cause, Condition};
 use self::lease::Desk;
 pub use self::open::OpenError;
 use self::open::Purpose;
-use self::writer::{Answer, Envelope, Request, Writer, locked};
+use self::request::{Answer, Envelope, Request};
+use self::writer::{Writer, locked};
 use crate::{
     Appended, Attempt, Count, DeadFilter, DeadLetter, DeliveryKey, Entry, Error, Journal, LeaseRequest, LeaseToken,
     Leased, Operation, ProfileField, Queue, Replay, Retention, Settled,

@@ -9,50 +9,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use super::board::{Board, Place, Slot};
 use super::fault::{self, Cause, Condition, Reach, Stage};
+use super::request::{Answer, Envelope, Reply, Request};
 use super::sweep::Sweeper;
 use super::write::{self, Effect, Stored};
 use super::{read, schema};
-use crate::{Appended, Attempt, DeliveryKey, Entry, Error, NewState, Replay, Retention, Settled};
+use crate::{Appended, Attempt, DeliveryKey, Entry, Error, NewState, Settled};
 
 /// A group ends at so many requests, or so many bytes.
 const GROUP_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 1 << 20;
 /// How often the writer looks around when nothing is asked of it: for another process's changes, above all.
 const IDLE: Duration = Duration::from_millis(500);
-/// After so many pages, roughly, the log is copied into the file.
-const CHECKPOINT_PAGES: usize = 4000;
+/// After so many pages the log is copied into the file. The pages are guessed from above, at three times what they
+/// are; a longer log saves copying those that change again and again, and costs space and a slower start after a crash.
+const CHECKPOINT_PAGES: usize = 16_000;
 const PAGE_BYTES: usize = 4096;
-
-/// What is asked of the writer.
-pub(super) enum Request {
-    Append(Entry, Answer<Appended>),
-    Settle(Vec<Attempt>, Answer<Vec<Settled>>),
-    Replay {
-        letters: Vec<Replay>,
-        now_ms: u64,
-        answer: Answer<usize>,
-    },
-    Purge(Vec<DeliveryKey>, Answer<usize>),
-    Sweep {
-        now_ms: u64,
-        retention: Retention,
-        answer: Answer<usize>,
-    },
-    /// Ends the thread when everything before it is done.
-    Close(Answer<()>),
-}
-
-pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
-
-/// A request with the room that it takes in the channel.
-pub(super) struct Envelope {
-    pub(super) request: Request,
-    pub(super) room: u32,
-}
 
 /// All that the thread owns.
 pub(super) struct Writer {
@@ -154,7 +129,7 @@ impl Writer {
             return;
         }
         if let Some(cause) = self.condition.fatal() {
-            group.into_iter().for_each(|request| request.fail(|operation| cause.fatal(operation)));
+            group.into_iter().for_each(|request| fail(request, |operation| cause.fatal(operation)));
             return;
         }
         let mut outcome = self.attempt(&group, Isolation::Shared);
@@ -169,11 +144,11 @@ impl Writer {
             }
             Err(Failed { reach: Reach::Store, cause }) => {
                 self.condition.fail(cause.clone());
-                group.into_iter().for_each(|request| request.fail(|operation| cause.fatal(operation)));
+                group.into_iter().for_each(|request| fail(request, |operation| cause.fatal(operation)));
             }
             Err(Failed { cause, .. }) => {
                 self.condition.set_trouble(Some(cause.clone()));
-                group.into_iter().for_each(|request| request.fail(|operation| cause.unavailable(operation)));
+                group.into_iter().for_each(|request| fail(request, |operation| cause.unavailable(operation)));
             }
         }
     }
@@ -375,64 +350,10 @@ impl Writer {
     }
 }
 
-impl Request {
-    pub(super) fn operation(&self) -> &'static str {
-        match self {
-            Self::Append(..) => "append",
-            Self::Settle(..) => "settle",
-            Self::Replay { .. } => "replay",
-            Self::Purge(..) => "purge",
-            Self::Sweep { .. } => "sweep",
-            Self::Close(_) => "close",
-        }
-    }
-
-    /// How many bytes it will write, roughly.
-    pub(super) fn bytes(&self) -> usize {
-        let deliveries = |all: &[crate::NewDelivery]| all.iter().map(|one| one.payload.len() + 100).sum::<usize>();
-        match self {
-            Self::Append(entry, _) => {
-                let fields = entry.profile.iter().flat_map(|patch| &patch.fields);
-                let profile = fields.map(|field| field.name.len() + field.value.len() + 100).sum::<usize>();
-                entry.record.len() + deliveries(&entry.deliveries) + profile + 100
-            }
-            Self::Settle(attempts, _) => attempts.iter().map(|attempt| attempt.record.len() + 100).sum(),
-            Self::Replay { letters, .. } => {
-                let instead = letters.iter().map(|letter| match &letter.with {
-                    crate::ReplayWith::AsRecorded => 100,
-                    crate::ReplayWith::Instead(all) => 100 + deliveries(all),
-                });
-                instead.sum()
-            }
-            Self::Purge(keys, _) => 100 * keys.len(),
-            Self::Sweep { .. } | Self::Close(_) => 0,
-        }
-    }
-
-    fn fail(self, error: impl Fn(&'static str) -> Error) {
-        let error = error(self.operation());
-        conclude(None, self, Err(error)).send();
-    }
-}
-
-/// An answer that is ready to be sent.
-enum Reply {
-    Append(Answer<Appended>, Result<Appended, Error>),
-    Settle(Answer<Vec<Settled>>, Result<Vec<Settled>, Error>),
-    Change(Answer<usize>, Result<usize, Error>),
-    Close(Answer<()>, Result<(), Error>),
-}
-
-impl Reply {
-    fn send(self) {
-        // Who asked may have gone; what was committed stays committed.
-        match self {
-            Self::Append(answer, result) => drop(answer.send(result)),
-            Self::Settle(answer, result) => drop(answer.send(result)),
-            Self::Change(answer, result) => drop(answer.send(result)),
-            Self::Close(answer, result) => drop(answer.send(result)),
-        }
-    }
+/// Answers a request of which nothing came about.
+fn fail(request: Request, error: impl Fn(&'static str) -> Error) {
+    let error = error(request.operation());
+    conclude(None, request, Err(error)).send();
 }
 
 impl Failed {

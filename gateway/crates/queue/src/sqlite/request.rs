@@ -1,0 +1,87 @@
+//! What is asked of the writer, and what it answers. Decides nothing.
+
+use tokio::sync::oneshot;
+
+use crate::{Appended, Attempt, DeliveryKey, Entry, Error, NewDelivery, Replay, ReplayWith, Retention, Settled};
+
+/// What is asked of the writer.
+pub(super) enum Request {
+    Append(Entry, Answer<Appended>),
+    Settle(Vec<Attempt>, Answer<Vec<Settled>>),
+    Replay {
+        letters: Vec<Replay>,
+        now_ms: u64,
+        answer: Answer<usize>,
+    },
+    Purge(Vec<DeliveryKey>, Answer<usize>),
+    Sweep {
+        now_ms: u64,
+        retention: Retention,
+        answer: Answer<usize>,
+    },
+    /// Ends the thread when everything before it is done.
+    Close(Answer<()>),
+}
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// A request with the room that it takes in the channel.
+pub(super) struct Envelope {
+    pub(super) request: Request,
+    pub(super) room: u32,
+}
+
+impl Request {
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Append(..) => "append",
+            Self::Settle(..) => "settle",
+            Self::Replay { .. } => "replay",
+            Self::Purge(..) => "purge",
+            Self::Sweep { .. } => "sweep",
+            Self::Close(_) => "close",
+        }
+    }
+
+    /// How many bytes it will write, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let deliveries = |all: &[NewDelivery]| all.iter().map(|one| one.payload.len() + 100).sum::<usize>();
+        match self {
+            Self::Append(entry, _) => {
+                let fields = entry.profile.iter().flat_map(|patch| &patch.fields);
+                let profile = fields.map(|field| field.name.len() + field.value.len() + 100).sum::<usize>();
+                entry.record.len() + deliveries(&entry.deliveries) + profile + 100
+            }
+            Self::Settle(attempts, _) => attempts.iter().map(|attempt| attempt.record.len() + 100).sum(),
+            Self::Replay { letters, .. } => {
+                let instead = letters.iter().map(|letter| match &letter.with {
+                    ReplayWith::AsRecorded => 100,
+                    ReplayWith::Instead(all) => 100 + deliveries(all),
+                });
+                instead.sum()
+            }
+            Self::Purge(keys, _) => 100 * keys.len(),
+            Self::Sweep { .. } | Self::Close(_) => 0,
+        }
+    }
+}
+
+/// An answer that is ready to be sent.
+pub(super) enum Reply {
+    Append(Answer<Appended>, Result<Appended, Error>),
+    Settle(Answer<Vec<Settled>>, Result<Vec<Settled>, Error>),
+    Change(Answer<usize>, Result<usize, Error>),
+    Close(Answer<()>, Result<(), Error>),
+}
+
+impl Reply {
+    pub(super) fn send(self) {
+        // Who asked may have gone; what was committed stays committed.
+        match self {
+            Self::Append(answer, result) => drop(answer.send(result)),
+            Self::Settle(answer, result) => drop(answer.send(result)),
+            Self::Change(answer, result) => drop(answer.send(result)),
+            Self::Close(answer, result) => drop(answer.send(result)),
+        }
+    }
+}
