@@ -78,8 +78,9 @@ impl Process {
 
     /// Asks it to end, as a service manager does, and waits.
     pub async fn terminate(mut self) -> ExitStatus {
-        let id = self.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+        // The shell's own kill: the program of that name is not on every machine.
+        let kill = format!("kill -TERM {}", self.id());
+        let killed = Command::new("sh").args(["-c", &kill]).status().await.expect("a shell runs");
         assert!(killed.success());
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").expect("it can be waited for")
     }
