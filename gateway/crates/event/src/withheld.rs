@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Client, Event, Level, Page};
+use crate::{Client, Event, Kind, Level, Page};
 use serde_json::{Map, Value};
 
 /// What is kept back.
@@ -48,6 +48,10 @@ pub fn withhold(event: &mut Event) {
     event.cookies.retain(|name, _| withheld.lets_cookie(name));
     event.user_id = None;
     event.client.ip = None;
+    if matches!(event.kind, Kind::Identify | Kind::Alias) {
+        // All that these say is who somebody is: traits of any name, and another of the user's ids.
+        event.properties.clear();
+    }
     event.properties = withheld.strip_properties(&event.properties).into_owned();
     for item in &mut event.items {
         item.properties = withheld.strip_properties(&item.properties).into_owned();
@@ -182,6 +186,14 @@ mod tests {
         for stays in ["GA1.1.1.1", "utm_source=x#f", "UA", "1.5", "coupon", "size", "\"anonymous_id\":\"a\""] {
             assert!(kept.contains(stays), "{stays} in {kept}");
         }
+    }
+
+    #[test]
+    fn analytics_keeps_no_trait_whatever_its_name() {
+        let mut event = event("analytics");
+        event.kind = Kind::Identify;
+        withhold(&mut event);
+        assert!(event.properties.is_empty());
     }
 
     #[test]
