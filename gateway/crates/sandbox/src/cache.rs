@@ -4,7 +4,7 @@
 //! A file that is not exactly what was written is not used. Nothing in it is needed; losing it costs time.
 
 use std::fs::{self, DirBuilder, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl Cache {
             return Err(unsafe_because("others can write to it; make it yours alone, `chmod 700`"));
         }
         // A file that this process has just made belongs to this process's user, without asking the system who that is.
-        let probe = dir.join(format!(".probe-{}", std::process::id()));
+        let probe = dir.join(temporary("probe"));
         let owner = create(&probe).and_then(|file| file.metadata()).map_err(io)?.uid();
         fs::remove_file(&probe).map_err(io)?;
         if owner != metadata.uid() {
@@ -86,7 +86,7 @@ impl Cache {
     }
 
     fn write(&self, name: &str, compiled: &[u8]) -> io::Result<()> {
-        let temporary = self.dir.join(format!(".{name}-{}", std::process::id()));
+        let temporary = self.dir.join(temporary(name));
         let mut file = create(&temporary)?;
         file.write_all(MAGIC)?;
         file.write_all(&sum(name, compiled))?;
@@ -110,10 +110,15 @@ impl Cache {
     }
 }
 
+/// A name that nobody else has: containers share directories, and each has a process 1. What a killed process leaves
+/// behind counts as a compiled plugin, and goes when it is the oldest.
+fn temporary(name: &str) -> String {
+    let chance = RandomState::new().build_hasher().finish();
+    format!(".{name}-{chance:016x}.cwasm")
+}
+
 /// A new file that only this user can read and write.
 fn create(path: &Path) -> io::Result<File> {
-    // One that a killed process left behind would be in the way.
-    let _ = fs::remove_file(path);
     File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
