@@ -84,13 +84,17 @@ pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination
 }
 
 fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
-    let mut what = format!("destination `{}`: {error}", destination.name);
+    let mut what = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         what.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    Mistake::error(destination.line, what)
+    let hint = match error {
+        PluginError::Refused(refused) => refused.hint(),
+        PluginError::Unknown(_) | PluginError::File { .. } => None,
+    };
+    Mistake::error(destination.line, format!("{what}: destination `{}`", destination.name)).hint(hint.unwrap_or_default())
 }
 
 fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Result<Destination, Vec<Mistake>> {
