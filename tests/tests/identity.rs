@@ -1,5 +1,4 @@
 //! Identity: the visitor's cookie, the platforms' cookies, click IDs, and what later events know of earlier ones.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use reqwest::Method;
 use serde_json::{Value, json};

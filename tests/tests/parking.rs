@@ -1,6 +1,5 @@
 //! Parking: a destination whose credentials are refused, or whose address is not to be reached, waits for a person, and
 //! loses nothing meanwhile.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use serde_json::{Value, json};
 use tidegate_fakes::{Behaviour, Meta};

@@ -1,5 +1,4 @@
 //! Refusing: what is not taken, with which status, and what the client is told to do about it.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::Write as _;
 

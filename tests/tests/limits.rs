@@ -1,0 +1,148 @@
+//! Limits of the public listener: what is slow, large, too much or nonsense is cut off, and others go on.
+
+use serde_json::{Value, json};
+use tidegate_tests::{API_KEY, Destinations, Raw, Settings, Stack};
+
+async fn limited(limits: &str) -> Stack {
+    let limits = limits.to_owned();
+    Stack::with(Settings { destinations: Destinations::None, limits, ..Settings::default() }).await
+}
+
+fn event() -> Value {
+    json!({ "event": "a", "customer_id": "c" })
+}
+
+/// A whole request as bytes.
+fn request(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nx-write-key: {API_KEY}\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_no_whole_head_in_time_is_closed() {
+    let stack = limited("head_timeout_ms = 100\n").await;
+    // `P` could become `POST`, or the preface of HTTP/2.
+    for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "POST /v1/events HTTP/1.1\r\nhost: localhost\r\n"] {
+        let mut slow = Raw::connect(stack.http).await;
+        slow.send(beginning).await;
+        let said = slow.read_to_end().await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{beginning:?}: {said:?}");
+    }
+    assert_eq!(stack.post("/v1/events", &event()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_after_its_first_request_is_closed() {
+    let stack = limited("head_timeout_ms = 100\n").await;
+    let mut idle = Raw::connect(stack.http).await;
+    idle.send(request(&event().to_string())).await;
+    let said = idle.read_to_end().await;
+    assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_in_time_is_408() {
+    let stack = limited("body_timeout_ms = 100\n").await;
+    let mut slow = Raw::connect(stack.http).await;
+    let whole = request(&event().to_string());
+    slow.send(&whole[..whole.len() - 1]).await;
+    let said = slow.read_answer().await;
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+    assert!(said.contains("the body did not arrive within 100 ms"), "{said}");
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_431() {
+    let stack = limited("").await;
+    let many = "x: y\r\n".repeat(150);
+    for filler in [format!("x-filler: {}\r\n", "x".repeat(40_000)), many] {
+        let mut large = Raw::connect(stack.http).await;
+        large.send(format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\n{filler}\r\n")).await;
+        let said = large.read_to_end().await;
+        assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn connections_above_their_number_wait_for_a_place() {
+    let stack = limited("connections_max = 1\n").await;
+    let whole = request(&event().to_string());
+    let mut first = Raw::connect(stack.http).await;
+    first.send(&whole).await;
+    assert!(first.read_answer().await.starts_with("HTTP/1.1 200 "));
+    let mut second = Raw::connect(stack.http).await;
+    second.send(&whole).await;
+    for _ in 0..5 {
+        first.send(&whole).await;
+        assert!(first.read_answer().await.starts_with("HTTP/1.1 200 "));
+        assert!(!second.has_said_something());
+    }
+    drop(first);
+    assert!(second.read_answer().await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn garbage_behind_a_good_request_is_400_and_ends_the_connection() {
+    let stack = limited("").await;
+    let good = request(&event().to_string());
+    for garbage in ["\0\u{1}\u{2}garbage\r\n\r\n", "GET\r\n\r\n", "\u{16}\u{3}\u{1}\r\n"] {
+        let mut raw = Raw::connect(stack.http).await;
+        raw.send(format!("{good}{good}{garbage}")).await;
+        let said = raw.read_to_end().await;
+        assert_eq!(said.matches("HTTP/1.1 200 ").count(), 2, "{said}");
+        assert_eq!(said.matches("HTTP/1.1 400 ").count(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_at_all_is_closed() {
+    let stack = limited("").await;
+    for garbage in
+        [&b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"[..], b"\n\n\n\n\0\0\0\0", b"SSH-2.0-OpenSSH_9.9\r\n"]
+    {
+        let mut raw = Raw::connect(stack.http).await;
+        raw.send(garbage).await;
+        let said = raw.read_to_end().await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
+    }
+    assert_eq!(stack.post("/v1/events", &event()).await.status, 200);
+}
+
+#[tokio::test]
+async fn two_lengths_of_one_body_are_not_believed() {
+    let stack = limited("").await;
+    let heads = [
+        "content-length: 2\r\ncontent-length: 40\r\n",
+        "content-length: 2, 40\r\n",
+        "content-length: -1\r\n",
+        "transfer-encoding: chunked, gzip\r\n",
+    ];
+    for lengths in heads {
+        let mut raw = Raw::connect(stack.http).await;
+        raw.send(format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\n{lengths}\r\n{{}}")).await;
+        let said = raw.read_to_end().await;
+        assert!(said.starts_with("HTTP/1.1 400 "), "{lengths}: {said}");
+        assert_eq!(said.matches("HTTP/1.1").count(), 1, "{lengths}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_taken_and_one_that_breaks_off_is_not() {
+    let stack = limited("").await;
+    let body = json!({ "event": "a", "customer_id": "c", "message_id": "whole" }).to_string();
+    let head = format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\nx-write-key: {API_KEY}\r\n");
+    let mut raw = Raw::connect(stack.http).await;
+    let (left, right) = body.split_at(10);
+    let chunks = format!("a\r\n{left}\r\n{:x}\r\n{right}\r\n0\r\n\r\n", right.len());
+    raw.send(format!("{head}transfer-encoding: chunked\r\n\r\n{chunks}")).await;
+    assert!(raw.read_answer().await.starts_with("HTTP/1.1 200 "));
+
+    let half = body.replace("whole", "half");
+    let mut raw = Raw::connect(stack.http).await;
+    raw.send(format!("{head}content-length: {}\r\n\r\n{half}", half.len() + 1)).await;
+    drop(raw);
+    assert_eq!(stack.post("/v1/events", &event()).await.status, 200);
+    assert_eq!(stack.admin("/api/events/half").await.status, 404);
+}
