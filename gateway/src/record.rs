@@ -70,6 +70,15 @@ pub struct DeliveryRecord {
     pub request: Option<RequestRecord>,
 }
 
+/// The part of a [`DeliveryRecord`] that sending needs; what the plugin saw is passed over unread.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ToSend {
+    pub at_ms: u64,
+    pub index: u32,
+    #[serde(default)]
+    pub request: Option<RequestRecord>,
+}
+
 /// A request as its plugin produced it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRecord {

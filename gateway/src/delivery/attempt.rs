@@ -42,9 +42,12 @@ const PARK_MAX_MS: u64 = 300_000;
 
 impl Attempting<'_> {
     /// Makes one attempt.
-    pub(super) async fn attempt(&self, parcel: Parcel) -> Attempted {
+    pub(super) async fn attempt(&self, mut parcel: Parcel) -> Attempted {
         let started_ms = self.clock.now_ms();
-        let outgoing = match self.outgoing(&parcel, started_ms) {
+        let may_split = parcel.parts.len() > 1;
+        // Only a parcel that may have to be split is still needed once it has been sent.
+        let body = if may_split { parcel.body.clone() } else { std::mem::take(&mut parcel.body) };
+        let outgoing = match self.outgoing(&parcel, body, started_ms) {
             Ok(outgoing) => outgoing,
             Err(unsent) => {
                 let reason = unsent.to_string();
@@ -68,7 +71,7 @@ impl Attempting<'_> {
         self.settle(parcel, verdict, exchange)
     }
 
-    fn outgoing(&self, parcel: &Parcel, now_ms: u64) -> Result<Outgoing, Unsent> {
+    fn outgoing(&self, parcel: &Parcel, mut body: Vec<u8>, now_ms: u64) -> Result<Outgoing, Unsent> {
         let destination = self.destination;
         let request = &parcel.request;
         let missing = || Unsent::Request(format!("`{}` is no endpoint of the plugin any more", request.endpoint));
@@ -82,7 +85,6 @@ impl Attempting<'_> {
                 headers.insert(name, value);
             }
         }
-        let mut body = parcel.body.clone();
         if let Some(scheme) = &destination.auth {
             let parts = auth::Parts {
                 url: &mut url,

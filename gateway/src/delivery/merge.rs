@@ -37,13 +37,13 @@ pub struct Part {
     pub lease: Lease,
     pub at_ms: u64,
     pub index: u32,
-    /// Its own body, so that it can be sent singly.
-    body: Vec<u8>,
 }
 
 /// Where a body's array stands.
 pub struct Opened<'a> {
     before: &'a [u8],
+    /// With its brackets.
+    array: &'a [u8],
     inside: &'a [u8],
     after: &'a [u8],
 }
@@ -51,8 +51,11 @@ pub struct Opened<'a> {
 impl Opened<'_> {
     /// How many elements the array has; `None` if it is none.
     pub fn elements(&self) -> Option<usize> {
-        let text = std::str::from_utf8(self.inside).ok()?;
-        serde_json::from_str::<Vec<&RawValue>>(&format!("[{text}]")).ok().map(|list| list.len())
+        self.list().map(|list| list.len())
+    }
+
+    fn list(&self) -> Option<Vec<&RawValue>> {
+        serde_json::from_slice(self.array).ok()
     }
 }
 
@@ -72,7 +75,8 @@ pub fn open_array<'a>(body: &'a [u8], pointer: &str) -> Option<Opened<'a>> {
     // A raw value borrows from the text it was parsed from, so its place there is the distance of their addresses.
     let start = (array.as_ptr() as usize).checked_sub(text.as_ptr() as usize)? + 1;
     let end = start + array.len() - 2;
-    Some(Opened { before: body.get(..start)?, inside: body.get(start..end)?, after: body.get(end..)? })
+    let (before, after) = (body.get(..start)?, body.get(end..)?);
+    Some(Opened { before, array: array.as_bytes(), inside: body.get(start..end)?, after })
 }
 
 /// Merges loads into parcels.
@@ -83,18 +87,18 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
         let Load { lease, at_ms, index, mut request } = load;
         let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new())).into_bytes();
         let key = group_key(batch, &request, &body);
-        let part = Part { lease, at_ms, index, body };
+        let part = Part { lease, at_ms, index };
         let target = key.as_ref().and_then(|key| open.get(key)).map(|index| &mut parcels[*index]);
         match target {
-            Some(parcel) if fits(batch, parcel, &part) => {
-                append(&batch.join, &mut parcel.body, &part.body);
+            Some(parcel) if fits(batch, parcel, &body) => {
+                append(&batch.join, &mut parcel.body, &body);
                 parcel.parts.push(part);
             }
             _ => {
                 if let Some(key) = key {
                     open.insert(key, parcels.len());
                 }
-                parcels.push(Parcel { request, body: part.body.clone(), parts: vec![part] });
+                parcels.push(Parcel { request, body, parts: vec![part] });
             }
         }
     }
@@ -102,11 +106,25 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
 }
 
 impl Parcel {
-    /// The same deliveries, each in a parcel of its own.
-    pub fn split(self) -> Vec<Parcel> {
-        let request = self.request;
-        let single = |part: Part| Parcel { request: request.clone(), body: part.body.clone(), parts: vec![part] };
-        self.parts.into_iter().map(single).collect()
+    /// The same deliveries, each in a parcel of its own, with the body that it had before the merge.
+    pub fn split(self, join: &Join) -> Vec<Parcel> {
+        let Parcel { request, body, parts } = self;
+        let bodies = singles(join, &body);
+        let single = |(part, body)| Parcel { request: request.clone(), body, parts: vec![part] };
+        parts.into_iter().zip(bodies).map(single).collect()
+    }
+}
+
+/// The bodies that were joined to this one.
+fn singles(join: &Join, body: &[u8]) -> Vec<Vec<u8>> {
+    match join {
+        Join::None => vec![body.to_vec()],
+        Join::Ndjson => body.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect(),
+        Join::JsonArray(pointer) => {
+            let Some(opened) = open_array(body, pointer) else { return Vec::new() };
+            let around = |element: &str| [opened.before, element.as_bytes(), opened.after].concat();
+            opened.list().unwrap_or_default().into_iter().map(|element| around(element.get())).collect()
+        }
     }
 }
 
@@ -133,9 +151,9 @@ fn group_key(batch: &Batch, request: &RequestRecord, body: &[u8]) -> Option<Grou
     Some(GroupKey { endpoint, path, query, headers, around })
 }
 
-fn fits(batch: &Batch, parcel: &Parcel, part: &Part) -> bool {
+fn fits(batch: &Batch, parcel: &Parcel, body: &[u8]) -> bool {
     let events = parcel.parts.len() < batch.events_max as usize;
-    events && (parcel.body.len() + part.body.len() + 1) as u64 <= batch.body_max.0
+    events && (parcel.body.len() + body.len() + 1) as u64 <= batch.body_max.0
 }
 
 fn append(join: &Join, body: &mut Vec<u8>, other: &[u8]) {
@@ -226,11 +244,12 @@ mod tests {
 
     #[test]
     fn a_parcel_splits_into_what_it_was_made_of() {
+        let join = Join::JsonArray("/d".into());
         let merged = merge(
             &batch(Join::JsonArray("/d".into()), 9, 99),
             vec![load(1, r#"{"d":[1]}"#, ""), load(2, r#"{"d":[2]}"#, "")],
         );
-        let singles: Vec<Parcel> = merged.into_iter().flat_map(Parcel::split).collect();
+        let singles: Vec<Parcel> = merged.into_iter().flat_map(|parcel| parcel.split(&join)).collect();
         assert_eq!(bodies(&singles), [r#"{"d":[1]}"#, r#"{"d":[2]}"#]);
     }
 }

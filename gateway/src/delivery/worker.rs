@@ -19,7 +19,7 @@ use super::retry;
 use super::state::State;
 use crate::clock::Clock;
 use crate::destination::Destination;
-use crate::record::{self, AttemptRecord, DeliveryRecord};
+use crate::record::{self, AttemptRecord, ToSend};
 
 /// What a worker is made of.
 pub struct Worker {
@@ -45,7 +45,7 @@ const STORE_PAUSE_MS: u64 = 1_000;
 const LEASE_MARGIN_MS: u64 = 60_000;
 /// For a destination that takes one event a request: how many are leased at once.
 const SINGLES_MAX: usize = 64;
-const LEASE_BYTES_MAX: usize = 8 << 20;
+const LEASE_BYTES_MAX: usize = 4 << 20;
 
 impl Worker {
     /// Works until the gateway stops.
@@ -165,7 +165,7 @@ impl Worker {
             }
             match self.attempting().attempt(parcel).await {
                 Attempted::Settled(attempts) => self.settle(attempts).await,
-                Attempted::Split(parcel) => waiting.extend(parcel.split()),
+                Attempted::Split(parcel) => waiting.extend(parcel.split(&self.destination.batch.join)),
             }
         }
     }
@@ -177,10 +177,10 @@ impl Worker {
         let mut dead = Vec::new();
         for mut lease in leases {
             let payload = std::mem::take(&mut lease.payload);
-            let reason = match record::read::<DeliveryRecord>(&payload) {
+            let reason = match record::read::<ToSend>(&payload) {
                 Err(error) => format!("the stored delivery {error}"),
-                Ok(DeliveryRecord { request: None, .. }) => "the stored delivery has no request".to_owned(),
-                Ok(DeliveryRecord { at_ms, index, request: Some(request), .. }) => {
+                Ok(ToSend { request: None, .. }) => "the stored delivery has no request".to_owned(),
+                Ok(ToSend { at_ms, index, request: Some(request) }) => {
                     match retry::too_old(&self.policy, at_ms, now_ms) {
                         Some(reason) => reason,
                         None => {

@@ -94,7 +94,8 @@ fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
         PluginError::Refused(refused) => refused.hint(),
         PluginError::Unknown(_) | PluginError::File { .. } => None,
     };
-    Mistake::error(destination.line, format!("{what}: destination `{}`", destination.name)).hint(hint.unwrap_or_default())
+    Mistake::error(destination.line, format!("{what}: destination `{}`", destination.name))
+        .hint(hint.unwrap_or_default())
 }
 
 fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Result<Destination, Vec<Mistake>> {

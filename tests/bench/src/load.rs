@@ -53,10 +53,10 @@ async fn sender(address: SocketAddr, next: Arc<AtomicU64>, to: u64) -> anyhow::R
     }
 }
 
-/// A full purchase: eight identifiers, three items, a click, a page and a client. Every tenth event is of a customer
-/// who was there before.
+/// A full purchase: eight identifiers, three items, a click, a page and a client. Every fourth event is of a customer
+/// who was never there before; the others come from a thousand who were.
 fn purchase(n: u64) -> String {
-    let customer = n - n % 10;
+    let customer = if n.is_multiple_of(4) { n } else { n % 1_000 };
     json!({
         "event": "purchase_completed",
         "message_id": format!("bench-{n:010}"),

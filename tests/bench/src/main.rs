@@ -43,8 +43,14 @@ fn main() -> anyhow::Result<()> {
 /// The transform's rows come from the sandbox's own benchmark, which runs the plugin natively as well.
 fn transform() -> anyhow::Result<Vec<Row>> {
     let program = target()?.join("release/examples/transform");
-    let output = Command::new(&program).arg("--json").output().with_context(|| format!("run `{}`", program.display()))?;
-    anyhow::ensure!(output.status.success(), "`{}` failed: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+    let output =
+        Command::new(&program).arg("--json").output().with_context(|| format!("run `{}`", program.display()))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "`{}` failed: {}",
+        program.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).context("read the transform's rows")?;
     rows.iter().map(Row::from_json).collect()
 }
