@@ -56,7 +56,7 @@ async fn a_graceful_stop_finishes_the_request_that_is_under_way() {
 #[tokio::test]
 async fn what_waits_at_a_stop_is_delivered_after_the_next_start() {
     let mut stack = hooked().await;
-    stack.platforms.webhook.always(Behaviour::unavailable("4"));
+    stack.platforms.webhook.always(Behaviour::unavailable("1"));
     let ids: Vec<_> = (0..10).map(|n| format!("e{n}")).collect();
     for id in &ids {
         stack.take(&event(id)).await;
