@@ -1,17 +1,19 @@
-//! Reads a request's body within its bounds: size, time, and size after decompression.
+//! Reads a request's body within its bounds: size, time, and size after decompression. Throws the rest away.
 
 use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use crate::config::Limits;
 
-/// How many times the bound a body may be before its connection is closed under its sender.
+/// What is discarded of a body at most, as a multiple of the bound on bodies.
 const DISCARD_FACTOR: usize = 8;
+/// How long discarding takes at most.
+const DISCARD_MS: u64 = 2_000;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
@@ -29,28 +31,45 @@ pub(super) enum Error {
 }
 
 /// The body, decompressed if it is gzip: its first bytes decide, for clients label it as they like.
-pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, Error> {
+pub(super) async fn read(body: &mut Incoming, limits: &Limits) -> Result<Bytes, Error> {
     let timeout = Duration::from_millis(limits.body_timeout_ms);
-    let collected = tokio::time::timeout(timeout, collect(body, limits.body_bytes_max)).await;
-    let raw = collected.unwrap_or(Err(Error::TooSlow(limits.body_timeout_ms)))?;
+    let limited = Limited::new(body, limits.body_bytes_max);
+    let collected = tokio::time::timeout(timeout, limited.collect()).await;
+    let raw = match collected {
+        Err(_) => return Err(Error::TooSlow(limits.body_timeout_ms)),
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(Error::TooLarge(limits.body_bytes_max));
+        }
+        Ok(Err(_)) => return Err(Error::Broken),
+    };
     if raw.starts_with(&[0x1f, 0x8b]) { inflate(&raw, limits.body_inflated_bytes_max) } else { Ok(raw) }
 }
 
-/// What is too large is read on for a while and thrown away: a client that is still sending when the connection closes
-/// does not get to read the answer.
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Error> {
-    let mut collected = Vec::new();
-    let mut length = 0usize;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Error::Broken)?.into_data() else { continue };
-        length = length.saturating_add(data.len());
-        if length <= bytes_max {
-            collected.extend_from_slice(&data);
-        } else if length > bytes_max.saturating_mul(DISCARD_FACTOR) {
-            break;
+/// What is left of a body after an answer was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Nothing,
+    /// The connection cannot go on after it.
+    Something,
+}
+
+/// Reads on and throws away what the answer did not need: a client that is still sending when the connection closes
+/// may never read the answer, and one whose connection goes on needs the body out of the way.
+pub(super) async fn discard(body: &mut Incoming, limits: &Limits) -> Rest {
+    let bytes_max = limits.body_bytes_max.saturating_mul(DISCARD_FACTOR);
+    let whole = async {
+        let mut length = 0usize;
+        while length <= bytes_max {
+            match body.frame().await {
+                None => return Rest::Nothing,
+                Some(Err(_)) => break,
+                Some(Ok(frame)) => length = length.saturating_add(frame.data_ref().map_or(0, Bytes::len)),
+            }
         }
-    }
-    if length > bytes_max { Err(Error::TooLarge(bytes_max)) } else { Ok(collected.into()) }
+        Rest::Something
+    };
+    tokio::time::timeout(Duration::from_millis(DISCARD_MS), whole).await.unwrap_or(Rest::Something)
 }
 
 fn inflate(raw: &[u8], bytes_max: usize) -> Result<Bytes, Error> {

@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{ACCEPT_LANGUAGE, HOST, REFERER, USER_AGENT};
+use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tidegate_event::{Kind, VisitorId};
 use tokio::sync::Semaphore;
 
 use super::address::{self, Peer};
-use super::body;
+use super::body::{self, Rest};
 use super::cookies::{self, Found, Ring};
 use super::cors::{self, Origin};
 use super::keys::{self, Grant, Keys, Trust};
@@ -80,29 +80,36 @@ impl Collector {
 
     /// Answers one request.
     pub(super) async fn answer(&self, request: Request<Incoming>, connection: IpAddr) -> Reply {
-        let reply = self.route(request, connection).await;
+        let (head, mut body) = request.into_parts();
+        let mut reply = self.route(&head, &mut body, connection).await;
+        // Who was too slow to send is not waited for again.
+        if reply.status() == StatusCode::REQUEST_TIMEOUT
+            || body::discard(&mut body, &self.limits).await == Rest::Something
+        {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         self.metrics.request(reply.status());
         reply
     }
 
-    async fn route(&self, request: Request<Incoming>, connection: IpAddr) -> Reply {
-        let Some(protocol) = protocol(request.uri().path()) else {
+    async fn route(&self, head: &Parts, body: &mut Incoming, connection: IpAddr) -> Reply {
+        let Some(protocol) = protocol(head.uri.path()) else {
             return reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events");
         };
         let any_origin = self.routes.iter().flat_map(|route| &route.site.origins);
-        let origin = cors::origin(request.headers(), any_origin);
-        let mut reply = match *request.method() {
-            Method::POST => self.collect(request, connection, protocol).await,
+        let origin = cors::origin(&head.headers, any_origin);
+        let mut reply = match head.method {
+            Method::POST => self.collect(head, body, connection, protocol).await,
             Method::OPTIONS => {
                 let mut reply = reply::empty(StatusCode::NO_CONTENT);
                 if matches!(origin, Origin::Allowed(_)) {
-                    cors::preflight(request.headers(), reply.headers_mut());
+                    cors::preflight(&head.headers, reply.headers_mut());
                 }
                 reply
             }
             _ => {
                 let mut reply = reply::failure(StatusCode::METHOD_NOT_ALLOWED, "events are sent with POST", "");
-                reply.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("POST, OPTIONS"));
+                reply.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
                 reply
             }
         };
@@ -110,19 +117,18 @@ impl Collector {
         reply
     }
 
-    async fn collect(&self, request: Request<Incoming>, connection: IpAddr, protocol: Protocol) -> Reply {
+    async fn collect(&self, head: &Parts, body: &mut Incoming, connection: IpAddr, protocol: Protocol) -> Reply {
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return reply::later(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way", 1);
         };
-        let (head, body) = request.into_parts();
         let taken = async {
             let bytes = body::read(body, &self.limits).await.map_err(|error| unread(&error))?;
             // The body is parsed before the key is known: some clients have no other place for it.
             let envelope = decode::open(&bytes, protocol).map_err(|error| Box::new(reply::bad_envelope(&error)))?;
             let now_ms = self.clock.now_ms();
-            let grant = self.admit(&head, &envelope, now_ms)?;
+            let grant = self.admit(head, &envelope, now_ms)?;
             self.oversized(&envelope, bytes.len())?;
-            let arrived = Arrived { head: &head, connection, now_ms };
+            let arrived = Arrived { head, connection, now_ms };
             Ok(self.take(&envelope, protocol, grant, arrived).await)
         };
         taken.await.unwrap_or_else(|refusal: Refusal| *refusal)
