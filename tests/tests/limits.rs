@@ -54,6 +54,23 @@ async fn a_body_that_does_not_arrive_in_time_is_408() {
 }
 
 #[tokio::test]
+async fn who_sends_far_too_much_reads_the_answer_and_may_go_on() {
+    let stack = limited("").await;
+    let mut connection = Raw::connect(stack.http).await;
+    for path in ["/v1/events", "/nothing-here"] {
+        let much = request(&" ".repeat(3 << 20)).replace("/v1/events", path);
+        connection.send(much).await;
+        let said = connection.read_answer().await;
+        assert!(said.starts_with("HTTP/1.1 4") && !said.contains("connection: close"), "{said}");
+    }
+    connection.send(request(&event().to_string())).await;
+    assert!(connection.read_answer().await.starts_with("HTTP/1.1 200 "));
+    connection.send(request(&" ".repeat(6 << 20))).await;
+    let said = connection.read_to_end().await;
+    assert!(said.starts_with("HTTP/1.1 413 ") && said.contains("connection: close"), "{said}");
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_431() {
     let stack = limited("").await;
     let many = "x: y\r\n".repeat(150);
