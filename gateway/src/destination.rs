@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use endpoint::{Endpoint, ResolveError};
 pub use prepare::{PluginError, component, load, prepare};
-use tidegate_event::Purpose;
+use tidegate_event::{Consent, Purpose};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
 
@@ -73,6 +73,15 @@ impl fmt::Debug for Destination {
 }
 
 impl Destination {
+    /// What of the purposes that events come here for a consent does not grant, as a reason for a person; `None` if it
+    /// grants them all.
+    pub fn consent_obstacle(&self, consent: &Consent) -> Option<String> {
+        let missing: Vec<&str> =
+            self.purposes.iter().filter(|p| !consent.granted.contains(**p)).map(|p| p.as_str()).collect();
+        (!missing.is_empty())
+            .then(|| format!("consent `{}` does not grant {}", consent.level.as_str(), missing.join(", ")))
+    }
+
     /// The plugin's manifest.
     pub fn manifest(&self) -> &Manifest {
         self.plugin.manifest()

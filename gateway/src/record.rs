@@ -73,6 +73,7 @@ pub struct DeliveryRecord {
 /// The part of a [`DeliveryRecord`] that sending needs; what the plugin saw is passed over unread.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ToSend {
+    pub consent: Consent,
     pub at_ms: u64,
     pub index: u32,
     #[serde(default)]

@@ -170,7 +170,8 @@ impl Worker {
         }
     }
 
-    /// Reads leased deliveries. One that cannot be read, or is too old by now, gets its outcome at once.
+    /// Reads leased deliveries. One that cannot be read, is too old by now, or relies on a consent that does not cover
+    /// what the destination is for by now, gets its outcome at once.
     fn load(&self, leases: Vec<Lease>) -> (Vec<Load>, Vec<Attempt>) {
         let now_ms = self.clock.now_ms();
         let mut loads = Vec::with_capacity(leases.len());
@@ -180,8 +181,9 @@ impl Worker {
             let reason = match record::read::<ToSend>(&payload) {
                 Err(error) => format!("the stored delivery {error}"),
                 Ok(ToSend { request: None, .. }) => "the stored delivery has no request".to_owned(),
-                Ok(ToSend { at_ms, index, request: Some(request) }) => {
-                    match retry::too_old(&self.policy, at_ms, now_ms) {
+                Ok(ToSend { consent, at_ms, index, request: Some(request) }) => {
+                    let too_old = || retry::too_old(&self.policy, at_ms, now_ms);
+                    match self.destination.consent_obstacle(&consent).or_else(too_old) {
                         Some(reason) => reason,
                         None => {
                             loads.push(Load { lease, at_ms, index, request });

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tidegate_event::Purpose;
 use tidegate_sandbox::contract;
 
 use super::consent::Consented;
@@ -43,17 +42,5 @@ fn obstacle(consented: &Consented, destination: &Destination) -> Option<String> 
     if destination.switch == Switch::Off {
         return Some("the destination is switched off".into());
     }
-    let consent = &consented.event.consent;
-    let missing: Vec<&str> =
-        destination.purposes.iter().filter(|p| !consent.granted.contains(**p)).map(|p| name(*p)).collect();
-    (!missing.is_empty()).then(|| format!("consent `{}` does not grant {}", consent.level.as_str(), missing.join(", ")))
-}
-
-const fn name(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Analytics => "analytics",
-        Purpose::AdStorage => "ad-storage",
-        Purpose::AdUserData => "ad-user-data",
-        Purpose::AdPersonalization => "ad-personalization",
-    }
+    destination.consent_obstacle(&consented.event.consent)
 }

@@ -49,6 +49,16 @@ impl Purpose {
     pub const ALL: [Purpose; 4] =
         [Purpose::Analytics, Purpose::AdStorage, Purpose::AdUserData, Purpose::AdPersonalization];
 
+    /// The purpose's name in manifests, records and reasons.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Analytics => "analytics",
+            Purpose::AdStorage => "ad-storage",
+            Purpose::AdUserData => "ad-user-data",
+            Purpose::AdPersonalization => "ad-personalization",
+        }
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }
