@@ -3,6 +3,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tidegate_fakes::Behaviour;
+use tidegate_tests::plugin::{self, MANIFEST, Parts};
 use tidegate_tests::{API_KEY, ORIGIN, Settings, Stack, WRITE_KEY};
 
 /// What says something of the person in [`purchase`], and is nobody else's.
@@ -244,4 +246,34 @@ async fn limited_data_use_reaches_meta_as_its_processing_option() {
     assert_eq!(sent["data_processing_options"], json!(["LDU"]));
     let place = (&sent["data_processing_options_country"], &sent["data_processing_options_state"]);
     assert_eq!(place, (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn consent_is_asked_again_before_anything_leaves() {
+    let settings = |purposes: &str| {
+        let manifest = MANIFEST.replace(r#"["analytics"]"#, purposes);
+        Settings {
+            more: plugin::destination("by-hand", "by-hand.wasm"),
+            files: vec![("by-hand.wasm", Parts { manifest: &manifest, ..Parts::default() }.build())],
+            ..Settings::hook()
+        }
+    };
+    // The plugin by hand takes any answer for a delivery, but none at all is none.
+    let mut stack = Stack::with(settings(r#"["analytics"]"#)).await;
+    stack.platforms.webhook.always(Behaviour::Close);
+    let event =
+        json!({ "event": "a", "customer_id": "c", "anonymous_id": "b", "message_id": "e", "consent": "analytics" });
+    stack.take(&event).await;
+    stack.platforms.webhook.wait_for(1).await.unwrap();
+    stack.stop().await;
+    let sent = stack.platforms.webhook.requests_count();
+
+    stack.platforms.webhook.behave();
+    stack.restart_with(settings(r#"["ad-user-data"]"#)).await;
+    let part = stack.outcome("e", "by-hand", "dead").await;
+    assert_eq!(part["reason"], "consent `analytics` does not grant ad-user-data");
+    let report = stack.admin_post("/api/dead-letters/replay", &json!({ "destination": "by-hand" })).await;
+    assert_eq!(report.status, 200);
+    stack.status_until("by-hand", |status| status["waiting"] == 0 && status["dead"] == 1).await;
+    assert_eq!(stack.platforms.webhook.requests_count(), sent, "nothing left any more");
 }
