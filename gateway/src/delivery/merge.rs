@@ -86,12 +86,13 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
     for load in loads {
         let Load { lease, at_ms, index, mut request } = load;
         let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new())).into_bytes();
-        let key = group_key(batch, &request, &body);
         let part = Part { lease, at_ms, index };
+        let places = places(&batch.join, &body);
+        let key = places.as_ref().map(|places| group_key(&request, &body, places));
         let target = key.as_ref().and_then(|key| open.get(key)).map(|index| &mut parcels[*index]);
-        match target {
-            Some(parcel) if fits(batch, parcel, &body) => {
-                append(&batch.join, &mut parcel.body, &body);
+        match (target, places) {
+            (Some(parcel), Some(places)) if fits(batch, parcel, &body) => {
+                append(&mut parcel.body, &body, &places);
                 parcel.parts.push(part);
             }
             _ => {
@@ -138,17 +139,33 @@ struct GroupKey {
     around: Vec<u8>,
 }
 
-fn group_key(batch: &Batch, request: &RequestRecord, body: &[u8]) -> Option<GroupKey> {
-    let around = match &batch.join {
-        Join::None => return None,
-        Join::Ndjson => Vec::new(),
+/// Where a body may be joined with others.
+enum Places {
+    /// Between these places is what stands inside its array.
+    Array(std::ops::Range<usize>),
+    /// At its end.
+    Line,
+}
+
+fn places(join: &Join, body: &[u8]) -> Option<Places> {
+    match join {
+        Join::None => None,
+        Join::Ndjson => Some(Places::Line),
         Join::JsonArray(pointer) => {
             let opened = open_array(body, pointer)?;
-            [opened.before, &[0], opened.after].concat()
+            let start = opened.before.len();
+            Some(Places::Array(start..start + opened.inside.len()))
         }
+    }
+}
+
+fn group_key(request: &RequestRecord, body: &[u8], places: &Places) -> GroupKey {
+    let around = match places {
+        Places::Line => Vec::new(),
+        Places::Array(inside) => [&body[..inside.start], &[0], &body[inside.end..]].concat(),
     };
     let RequestRecord { endpoint, path, query, headers, body: _ } = request.clone();
-    Some(GroupKey { endpoint, path, query, headers, around })
+    GroupKey { endpoint, path, query, headers, around }
 }
 
 fn fits(batch: &Batch, parcel: &Parcel, body: &[u8]) -> bool {
@@ -156,22 +173,21 @@ fn fits(batch: &Batch, parcel: &Parcel, body: &[u8]) -> bool {
     events && (parcel.body.len() + body.len() + 1) as u64 <= batch.body_max.0
 }
 
-fn append(join: &Join, body: &mut Vec<u8>, other: &[u8]) {
-    match join {
-        Join::None => {}
-        Join::Ndjson => {
+fn append(body: &mut Vec<u8>, other: &[u8], places: &Places) {
+    match places {
+        Places::Line => {
             if body.last() != Some(&b'\n') {
                 body.push(b'\n');
             }
             body.extend_from_slice(other);
         }
-        Join::JsonArray(pointer) => {
-            // Both were opened when their group was found; what stands behind the array is as long in each.
-            let Some(opened) = open_array(other, pointer) else { return };
-            let after = body.split_off(body.len() - opened.after.len());
+        Places::Array(inside) => {
+            // Both are of one group, so what stands behind the array is the same in each.
+            let after = &other[inside.end..];
+            body.truncate(body.len() - after.len());
             body.push(b',');
-            body.extend_from_slice(opened.inside);
-            body.extend_from_slice(&after);
+            body.extend_from_slice(&other[inside.clone()]);
+            body.extend_from_slice(after);
         }
     }
 }
