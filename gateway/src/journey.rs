@@ -20,7 +20,7 @@ pub mod visit;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tidegate_event::{EventId, Kind, Level, VisitorId};
+use tidegate_event::{ClickId, EventId, Kind, Level, VisitorId};
 use tidegate_queue::{Appended, Entry, ProfilePatch, Queue};
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ pub struct Identity {
     /// The most restrictive level among the request's events.
     pub level: Level,
     /// The click IDs of the request's events, where the level allows them.
-    pub clicks: Vec<tidegate_event::ClickId>,
+    pub clicks: Vec<ClickId>,
 }
 
 impl Journey {
@@ -149,6 +149,9 @@ impl Journey {
         }
         let profiles = Profiles { queue: self.queue.as_ref(), told };
         let patches = profile::join(&mut consented, site, visit.sender, self.profile_ms, profiles).await?;
+        if let Some(identity) = identity {
+            identity.remember(&consented);
+        }
         let routes = fan_out::fan_out(&consented, &route.destinations);
         let moment = Moment {
             at_ms: consented.event.at_ms,
@@ -159,6 +162,15 @@ impl Journey {
         let made = transform::transform(routes, moment, self.clock.as_ref()).await;
         let entry = enqueue::entry(consented, made, patches, site);
         Ok((Arrival { id, result: Ok(Appended::Stored) }, entry))
+    }
+}
+
+impl Identity {
+    /// Clicks that the profile knows already keep their first time, also where the browser has lost its cookie.
+    fn remember(&mut self, joined: &consent::Consented) {
+        let same = |click: &&ClickId| self.clicks.iter().any(|own| own.kind == click.kind && own.value == click.value);
+        let known: Vec<ClickId> = joined.event.clicks.iter().filter(same).cloned().collect();
+        tidegate_event::clicks_merge(&mut self.clicks, known);
     }
 }
 

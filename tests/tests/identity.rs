@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tidegate::clock::{Clock as _, SystemClock};
 use tidegate_tests::{Answer, Destinations, ORIGIN, Settings, Stack, WRITE_KEY};
 
 const VISITOR: &str = "__Secure-tg_vid";
@@ -173,6 +174,44 @@ async fn the_same_click_keeps_its_first_time_and_another_one_replaces_it() {
 
     let answer = stack.post_from_page(&view(LAMPS, "marketing"), other).await;
     assert_eq!(cookie(&answer, "_fbc"), "fb.1.1700000000123.IwAR_OLD", "a page without a click keeps the last one");
+}
+
+#[tokio::test]
+async fn a_click_that_comes_again_keeps_its_first_time_even_when_its_cookie_is_lost() {
+    let stack = collector().await;
+    let first = stack.post_from_page(&view(CLICKED, "marketing"), "").await;
+    let at_ms = stack.trace(&first.event_id(0)).await["event"]["received_ms"].as_u64().unwrap();
+    // A later millisecond: the two times must differ.
+    while stack.trace(&first.event_id(0)).await["received_ms"] == SystemClock.now_ms() {}
+    let cookies = format!("{VISITOR}={}", cookie(&first, VISITOR));
+    let again = stack.post_from_page(&view(CLICKED, "marketing"), &cookies).await;
+    assert_eq!(cookie(&again, "_fbc"), format!("fb.1.{at_ms}.IwAR_AbC-9"));
+    let event = stack.trace(&again.event_id(0)).await["event"].clone();
+    assert!(event["clicks"].as_array().unwrap().iter().all(|click| click["seen_ms"] == at_ms), "{event:#}");
+    let stranger = stack.post_from_page(&view(CLICKED, "marketing"), "").await;
+    assert_ne!(cookie(&stranger, "_fbc"), format!("fb.1.{at_ms}.IwAR_AbC-9"));
+}
+
+#[tokio::test]
+async fn two_users_of_one_browser_are_not_taken_for_one() {
+    let stack = Stack::with(Settings { destinations: Destinations::None, ..Settings::marketing() }).await;
+    let identify = json!({ "userId": "ada", "anonymousId": "browser", "traits": { "email": "ada@example.com" } });
+    assert_eq!(stack.post("/v1/identify", &identify).await.status, 200);
+    let identifiers = async |id: &str, user: Option<&str>, browser: Option<&str>| {
+        let event = json!({ "event": "a", "messageId": id, "userId": user, "anonymousId": browser });
+        assert_eq!(stack.post("/v1/track", &event).await.status, 200);
+        stack.trace(id).await["event"]["identifiers"].clone()
+    };
+    let adas = json!({ "email": "ada@example.com" });
+    assert_eq!(identifiers("1", Some("ada"), Some("browser")).await, adas);
+    assert_eq!(identifiers("2", None, Some("browser")).await, adas, "the browser is known as hers");
+    assert_eq!(identifiers("3", Some("ada"), None).await, adas);
+    assert_eq!(identifiers("4", Some("bert"), Some("browser")).await, Value::Null, "he is somebody else");
+    assert_eq!(identifiers("5", None, Some("browser")).await, Value::Null, "and by now it is his browser");
+    let identify = json!({ "userId": "bert", "anonymousId": "browser", "traits": { "email": "bert@example.com" } });
+    assert_eq!(stack.post("/v1/identify", &identify).await.status, 200);
+    assert_eq!(identifiers("6", Some("bert"), None).await, json!({ "email": "bert@example.com" }));
+    assert_ne!(identifiers("7", Some("ada"), None).await, json!({ "email": "bert@example.com" }));
 }
 
 #[tokio::test]

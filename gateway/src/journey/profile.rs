@@ -17,6 +17,8 @@ const COOKIES: &str = "cookies";
 const CLIENT: &str = "client";
 /// On a user's profile: the anonymous id that the user was last seen with.
 const LINK: &str = "anonymous";
+/// On a browser's profile: the user whose identifiers it holds.
+const USER: &str = "user";
 /// No platform attributes a conversion to an older click.
 const CLICK_AGE_MAX_MS: u64 = 90 * 86_400_000;
 
@@ -42,11 +44,15 @@ pub async fn join(
     let now_ms = event.received_ms;
     let anonymous_key = event.anonymous_id.as_ref().map(|id| format!("{site}/anonymous/{id}"));
     let user_key = event.user_id.as_ref().map(|id| format!("{site}/user/{id}"));
-    let anonymous = profiles.read(anonymous_key.as_deref(), now_ms).await?;
+    let mut anonymous = profiles.read(anonymous_key.as_deref(), now_ms).await?;
     let user = profiles.read(user_key.as_deref(), now_ms).await?;
     let linked_id = user.text(LINK).filter(|linked| Some(*linked) != event.anonymous_id.as_deref());
     let linked_key = linked_id.map(|id| format!("{site}/anonymous/{id}"));
-    let linked = profiles.read(linked_key.as_deref(), now_ms).await?;
+    let mut linked = profiles.read(linked_key.as_deref(), now_ms).await?;
+    // A browser may have been another user's before, or may be by now: its clicks stay, but who that was does not.
+    for profile in [&mut anonymous, &mut linked] {
+        profile.forget_all_but(event.user_id.as_deref());
+    }
 
     let own = Told::of(event, sender);
     let mut patches = Vec::new();
@@ -60,7 +66,9 @@ pub async fn join(
     match (&anonymous_key, &event.anonymous_id) {
         (Some(_), Some(id)) => {
             let link = field(LINK, id.clone(), now_ms);
-            patch(anonymous_key.clone(), own.news(&anonymous, now_ms));
+            let mut news = own.news(&anonymous, now_ms);
+            news.extend(anonymous.user_news(event.user_id.as_deref(), now_ms));
+            patch(anonymous_key.clone(), news);
             patch(user_key, if user.text(LINK) == Some(id) { vec![] } else { vec![link] });
         }
         _ => patch(user_key, own.news(&user, now_ms)),
@@ -80,7 +88,7 @@ impl Profiles<'_> {
             fields.retain(|field| field.name != told.name);
             fields.push(told.clone());
         }
-        Ok(Profile { fields })
+        Ok(Profile { fields, is_anothers: false })
     }
 }
 
@@ -88,6 +96,8 @@ impl Profiles<'_> {
 #[derive(Debug, Default)]
 struct Profile {
     fields: Vec<ProfileField>,
+    /// Its identifiers were those of another user, and are left out.
+    is_anothers: bool,
 }
 
 impl Profile {
@@ -98,6 +108,21 @@ impl Profile {
     /// A field's value; one that cannot be read counts as absent and is written anew.
     fn parsed<T: DeserializeOwned + Default>(&self, name: &str) -> T {
         self.text(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// Empties the identifiers of another user than this one.
+    fn forget_all_but(&mut self, user_id: Option<&str>) {
+        let Some(owner) = self.text(USER) else { return };
+        if user_id.is_some_and(|user_id| user_id != owner) {
+            self.fields.retain(|field| field.name != IDENTIFIERS);
+            self.is_anothers = true;
+        }
+    }
+
+    /// The fields that make a browser's profile this user's, where it is not yet.
+    fn user_news(&self, user_id: Option<&str>, now_ms: u64) -> Vec<ProfileField> {
+        let Some(user_id) = user_id.filter(|user_id| self.text(USER) != Some(user_id)) else { return Vec::new() };
+        vec![field(USER, user_id.to_owned(), now_ms)]
     }
 
     /// Adds what the event does not say itself.
@@ -141,7 +166,9 @@ impl Told {
         let mut fields = Vec::new();
         let mut identifiers = stored.parsed::<Identifiers>(IDENTIFIERS);
         identifiers.extend(self.identifiers);
-        changed(stored, IDENTIFIERS, &identifiers, identifiers.is_empty(), now_ms, &mut fields);
+        // What was forgotten for being another user's is overwritten, if by nothing.
+        let nothing = identifiers.is_empty() && !stored.is_anothers;
+        changed(stored, IDENTIFIERS, &identifiers, nothing, now_ms, &mut fields);
         let mut clicks = self.clicks;
         clicks_merge(&mut clicks, stored.parsed::<Vec<ClickId>>(CLICKS));
         clicks.truncate(32);
