@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Operator};
+use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Mistakes};
 use crate::delivery::egress::Egress;
@@ -154,11 +155,11 @@ impl Gateway {
             tracing::warn!("some tasks did not end in time; what they had leased is tried again at the next start");
         }
         if let Err(error) = self.queue.close().await {
-            tracing::error!("the store did not close cleanly: {error}");
+            tracing::error!("the store did not close cleanly: {}", chain(&error));
         }
         tracing::info!("stopped");
         match health {
-            Err(error @ tidegate_queue::Error::Fatal { .. }) => Err(Error::StoreFailed(error.to_string())),
+            Err(error @ tidegate_queue::Error::Fatal { .. }) => Err(Error::StoreFailed(chain(&error))),
             _ => Ok(()),
         }
     }
@@ -263,14 +264,14 @@ impl Gateway {
                     () = tokio::time::sleep(Duration::from_millis(HOUSEKEEPING_MS)) => {}
                 }
                 if let Err(error @ tidegate_queue::Error::Fatal { .. }) = queue.health().await {
-                    tracing::error!("stopping, for {error}");
+                    tracing::error!("stopping, for {}", chain(&error));
                     stop.cancel();
                     return;
                 }
                 match queue.sweep(clock.now_ms(), retention).await {
                     Ok(0) => {}
                     Ok(swept) => tracing::debug!("swept {swept} old records"),
-                    Err(error) => tracing::warn!("could not sweep the store: {error}"),
+                    Err(error) => tracing::warn!("could not sweep the store: {}", chain(&error)),
                 }
             }
         });

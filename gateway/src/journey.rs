@@ -20,6 +20,7 @@ pub mod visit;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use sha2::{Digest as _, Sha256};
 use tidegate_event::{ClickId, EventId, Kind, Level, VisitorId};
 use tidegate_queue::{Appended, Entry, ProfilePatch, Queue};
 use uuid::Uuid;
@@ -188,13 +189,21 @@ fn event_id(own: Option<EventId>, post: &Post<'_>, index: usize) -> EventId {
     let raw = &post.envelope.events[index];
     let readable = || ["message_id", "messageId"].iter().find_map(|name| EventId::parse(raw.get(name)?.as_str()?).ok());
     let keyed = || {
-        let key = post.visit.idempotency_key.as_deref()?;
-        match post.envelope.shape {
-            decode::Shape::One => EventId::parse(key).ok(),
-            decode::Shape::Many => EventId::parse(&format!("{key}.{index}")).ok(),
-        }
+        let key = post.visit.idempotency_key.as_deref().filter(|key| !key.is_empty())?;
+        Some(keyed_id(&match post.envelope.shape {
+            decode::Shape::One => key.to_owned(),
+            decode::Shape::Many => format!("{key}.{index}"),
+        }))
     };
     own.or_else(readable).or_else(keyed).unwrap_or_else(|| EventId::from(nth(post.visit.id_seed, index)))
+}
+
+/// The key itself; one that is no id, for its length, is told apart by its digest.
+fn keyed_id(key: &str) -> EventId {
+    EventId::parse(key).unwrap_or_else(|_| {
+        let digest = Sha256::digest(key);
+        EventId::from(Uuid::from_u128(digest.iter().take(16).fold(0, |id, byte| id << 8 | u128::from(*byte))))
+    })
 }
 
 /// One id for each event of a request, from the request's own.

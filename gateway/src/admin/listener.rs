@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ops::{self, How, Wanted};
+use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::delivery::state;
@@ -108,7 +109,7 @@ async fn ready(State(operator): State<Shared>) -> Response {
     let health = tokio::time::timeout(Duration::from_secs(2), operator.queue.health()).await;
     match health {
         Ok(Ok(())) => Json(json!({ "ready": true, "durability": operator.queue.durability() })).into_response(),
-        Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), ""),
+        Ok(Err(error)) => store_problem(&error),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer within 2 s", ""),
     }
 }
@@ -297,7 +298,7 @@ fn key(text: &str) -> Option<DeliveryKey> {
 }
 
 fn store_problem(error: &tidegate_queue::Error) -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), "")
+    problem(StatusCode::SERVICE_UNAVAILABLE, &chain(error), "")
 }
 
 fn problem(status: StatusCode, error: &str, hint: &str) -> Response {

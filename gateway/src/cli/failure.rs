@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::causes::chain;
 use crate::config::Mistakes;
 
 /// The exit codes, after `sysexits.h`.
@@ -57,13 +58,8 @@ impl Failure {
 
     /// An operation that failed, with the whole chain of its causes.
     pub(super) fn of(exit: Exit, operation: &str, error: &dyn Error) -> Failure {
-        let mut what = if operation.is_empty() { error.to_string() } else { format!("{operation}: {error}") };
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            what.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        Failure::new(exit, what)
+        let what = chain(error);
+        Failure::new(exit, if operation.is_empty() { what } else { format!("{operation}: {what}") })
     }
 
     /// A command that printed all there is to know.

@@ -17,6 +17,7 @@ use super::egress::Sender;
 use super::merge::{self, Load, Parcel};
 use super::retry;
 use super::state::State;
+use crate::causes::chain;
 use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::record::{self, AttemptRecord, ToSend};
@@ -115,7 +116,7 @@ impl Worker {
             Ok(leased) => Taken::Some(Leases { leases: leased.deliveries, until_ms: now_ms + lease_ms }),
             Err(error) => {
                 let name = &self.destination.name;
-                tracing::warn!(destination.name = %name, "could not lease deliveries of `{name}`: {error}");
+                tracing::warn!(destination.name = %name, "could not lease deliveries of `{name}`: {}", chain(&error));
                 Taken::Nothing(STORE_PAUSE_MS)
             }
         }
@@ -224,7 +225,7 @@ impl Worker {
             }
             // The leases end by themselves, and the deliveries are made again: at least once, never less.
             Err(error) => {
-                tracing::error!(destination.name = %name, "could not settle {count} attempts of `{name}`: {error}")
+                tracing::error!(destination.name = %name, "could not settle {count} attempts of `{name}`: {}", chain(&error))
             }
         }
     }
@@ -233,7 +234,7 @@ impl Worker {
         let leases = parcels.flat_map(|parcel| parcel.parts).map(|part| (part.lease.key, part.lease.token)).collect();
         if let Err(error) = self.queue.release(leases).await {
             let name = &self.destination.name;
-            tracing::warn!(destination.name = %name, "could not give leases of `{name}` back: {error}");
+            tracing::warn!(destination.name = %name, "could not give leases of `{name}` back: {}", chain(&error));
         }
     }
 

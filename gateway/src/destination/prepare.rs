@@ -8,6 +8,7 @@ use tidegate_plugin_sdk::manifest::{self, Manifest};
 use tidegate_sandbox::{LoadError, Plugin, Sandbox};
 
 use super::{Destination, Endpoint, Mode, Network, Switch};
+use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes, PluginSource};
 
 /// Why a plugin is not there.
@@ -84,12 +85,7 @@ pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination
 }
 
 fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
-    let mut what = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        what.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
+    let what = chain(error);
     let hint = match error {
         PluginError::Refused(refused) => refused.hint(),
         PluginError::Unknown(_) | PluginError::File { .. } => None,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT};
 use http::request::Parts;
@@ -17,6 +18,7 @@ use super::cors::{self, Origin};
 use super::keys::{self, Grant, Keys, Trust};
 use super::reply::{self, Reply};
 use super::throttle::Throttle;
+use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Config, Limits, Listen};
 use crate::journey::decode::{self, Envelope};
@@ -36,6 +38,8 @@ pub struct Collector {
     listen: Listen,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    /// When the store was last complained about, in Unix milliseconds.
+    complained_ms: AtomicU64,
 }
 
 /// An answer that ends a request early.
@@ -71,6 +75,7 @@ impl Collector {
             routes,
             clock,
             metrics,
+            complained_ms: AtomicU64::new(0),
         }
     }
 
@@ -178,7 +183,7 @@ impl Collector {
                 reply
             }
             Err(error) => {
-                tracing::error!("events were not stored: {error}");
+                self.complain(&error, arrived.now_ms);
                 reply::later(StatusCode::SERVICE_UNAVAILABLE, "the events could not be stored", STORE_RETRY_S)
             }
         }
@@ -224,6 +229,15 @@ impl Collector {
             Some(index) => {
                 refuse(format!("event {index} has more than {event_max} bytes"), "nothing of the request was taken")
             }
+        }
+    }
+
+    /// While the store is away every request fails for the same reason: once a second is enough to say so.
+    fn complain(&self, error: &tidegate_queue::Error, now_ms: u64) {
+        let last_ms = self.complained_ms.load(Ordering::Relaxed);
+        if now_ms.saturating_sub(last_ms) >= 1_000 {
+            self.complained_ms.store(now_ms, Ordering::Relaxed);
+            tracing::error!("events are not stored, and answered with 503: {}", chain(error));
         }
     }
 

@@ -76,6 +76,10 @@ pub async fn join(
     for profile in [&anonymous, &user, &linked] {
         profile.add_to(event, sender);
     }
+    if event.anonymous_id.is_none() && !linked.is_anothers {
+        // A backend knows its customer; which browser that is, the link knows, and whoever counts browsers needs it.
+        event.anonymous_id = linked_id.map(str::to_owned);
+    }
     Ok(patches)
 }
 
