@@ -176,6 +176,10 @@ async fn a_request_that_comes_again_under_its_idempotency_key_counts_once() {
     assert_taken(&send("k2", two.clone()).await, 2);
     let again = send("k2", two).await;
     assert_eq!((&again.json["accepted"], &again.json["duplicates"]), (&json!(0), &json!(2)));
+    let long = "k".repeat(500);
+    assert_eq!(send(&long, event("a")).await.json["events"][0]["outcome"], "accepted");
+    assert_eq!(send(&long, event("a")).await.json["events"][0]["outcome"], "duplicate");
+    assert_eq!(send(&format!("{long}2"), event("a")).await.json["events"][0]["outcome"], "accepted");
     let own = json!({ "event": "a", "customer_id": "c", "message_id": "own" });
     assert_eq!(send("k1", own).await.json["events"], json!([{ "id": "own", "outcome": "accepted" }]));
 }

@@ -234,6 +234,13 @@ async fn a_click_on_a_page_is_found_by_a_backends_purchase_and_reaches_meta_with
     assert_eq!((&sent["user_data"]["fbc"], &sent["user_data"]["fbp"]), (&json!(fbc), &json!(fbp)), "{sent:#}");
     assert_eq!(sent["user_data"]["client_ip_address"], "203.0.113.7", "the visitor's, not the backend's");
     assert_eq!(stack.platforms.meta.problems(), Vec::<String>::new());
+
+    stack.outcome("order-A-1", "ga4", "delivered").await;
+    let visitor = anonymous_id(&stack, &clicked).await;
+    let of_order = |body: &Value| body["events"].to_string().contains("order-A-1");
+    let bodies: Vec<_> = stack.platforms.ga4.requests().iter().filter_map(|request| request.json.clone()).collect();
+    let sent = bodies.iter().find(|body| of_order(body)).expect("it was delivered");
+    assert_eq!(sent["client_id"], visitor, "and GA4 counts it for the browser of the click");
 }
 
 #[tokio::test]
