@@ -54,6 +54,19 @@ async fn a_graceful_stop_finishes_the_request_that_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_stop_does_not_wait_for_a_platform_that_never_answers_and_loses_nothing() {
+    let delivery = "timeout_ms = 30000\nshutdown_ms = 0\n".into();
+    let mut stack = Stack::with(Settings { delivery, ..Settings::hook() }).await;
+    stack.platforms.webhook.next([Behaviour::NeverAnswer]);
+    stack.take(&event("e")).await;
+    stack.platforms.webhook.wait_for(1).await.unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(10), stack.stop()).await;
+    assert!(stopped.is_ok(), "it waits for the platform");
+    stack.start_again().await;
+    stack.outcome("e", "hook", "delivered").await;
+}
+
+#[tokio::test]
 async fn what_waits_at_a_stop_is_delivered_after_the_next_start() {
     let mut stack = hooked().await;
     stack.platforms.webhook.always(Behaviour::unavailable("1"));
@@ -118,6 +131,26 @@ async fn all_dead_letters_of_a_destination_are_sent_again_and_those_of_others_ar
     let report = stack.admin_post("/api/dead-letters/replay", &json!({ "all": true })).await;
     assert_eq!(report.json["replayed"], 1);
     stack.outcome("e1", "meta", "delivered").await;
+}
+
+#[tokio::test]
+async fn more_dead_letters_than_one_list_holds_are_sent_again_or_deleted() {
+    let stack = hooked().await;
+    stack.platforms.webhook.always(Behaviour::status(400));
+    let events: Vec<_> = (0..1100).map(|n| event(&format!("e{n}"))).collect();
+    for part in events.chunks(1000) {
+        assert_eq!(stack.post("/v1/events", &json!({ "events": part })).await.status, 200);
+    }
+    stack.status_until("hook", |status| status["dead"] == 1100).await;
+    let ids: Vec<_> = stack.dead_letters("hook").await.iter().map(|letter| letter["id"].clone()).collect();
+    assert_eq!(ids.len(), 100, "a list is bounded");
+    let purged = stack.admin_post("/api/dead-letters/purge", &json!({ "ids": ids })).await;
+    assert_eq!(purged.json["purged"], 100);
+    stack.platforms.webhook.behave();
+    let report = stack.admin_post("/api/dead-letters/replay", &json!({ "all": true })).await;
+    assert_eq!(report.json["replayed"], 1000);
+    stack.platforms.webhook.wait_for_events(1000).await.unwrap();
+    assert_eq!(stack.dead_letters("hook").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
