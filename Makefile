@@ -18,7 +18,7 @@ help:
 
 # The development profile, so that it shares what is built with the tests.
 run: wasm
-	cargo run -p tidegate-demo
+	cargo run --locked -p tidegate-demo
 
 # The build comes first: the end-to-end tests start the program that it makes.
 test: wasm clients
