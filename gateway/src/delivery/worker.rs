@@ -3,7 +3,8 @@
 //! Owns the rhythm: lingering for a fuller batch, pausing when the platform asks, stopping when the gateway does. What
 //! is under way at the end is finished within a bound; what was leased and not begun is given back.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidegate_plugin_sdk::manifest::Join;
@@ -51,9 +52,8 @@ const LEASE_BYTES_MAX: usize = 4 << 20;
 impl Worker {
     /// Works until the gateway stops.
     pub async fn run(self) {
-        // Groups of singles: while one is under way the next is leased, so that one slow request holds up no other.
-        let groups = if self.destination.batch.join == Join::None { 2 } else { self.destination.concurrency.max(1) };
-        let slots = Arc::new(Semaphore::new(groups));
+        // As many leases as requests: what is slow in some of them holds up nothing that arrives later.
+        let slots = Arc::new(Semaphore::new(self.destination.concurrency.max(1)));
         let worker = Arc::new(self);
         let arrivals = worker.queue.arrivals(&worker.destination.name);
         while !worker.stop.is_cancelled() {
@@ -135,38 +135,31 @@ impl Worker {
         let (loads, unreadable) = self.load(leases.leases);
         self.settle(unreadable).await;
         let parcels = merge::merge(&self.destination.batch, loads);
-        if parcels.len() > 1 && self.destination.batch.join == Join::None {
-            self.many(parcels, leases.until_ms).await;
-        } else {
-            self.sequence(parcels, leases.until_ms).await;
-        }
+        // Singles go out side by side, each lane taking the next, so that a slow one holds up none behind it.
+        let lanes = match self.destination.batch.join {
+            Join::None => self.destination.concurrency.min(parcels.len()),
+            Join::JsonArray(_) | Join::Ndjson => 1,
+        };
+        let waiting = Mutex::new(VecDeque::from(parcels));
+        futures_util::future::join_all((0..lanes.max(1)).map(|_| self.lane(&waiting, leases.until_ms))).await;
     }
 
-    /// Singles go out side by side.
-    async fn many(&self, parcels: Vec<Parcel>, until_ms: u64) {
-        let lanes = self.destination.concurrency.clamp(1, parcels.len().max(1));
-        let mut queues: Vec<Vec<Parcel>> = (0..lanes).map(|_| Vec::new()).collect();
-        for (index, parcel) in parcels.into_iter().enumerate() {
-            queues[index % lanes].push(parcel);
-        }
-        futures_util::future::join_all(queues.into_iter().map(|lane| self.sequence(lane, until_ms))).await;
-    }
-
-    async fn sequence(&self, parcels: Vec<Parcel>, until_ms: u64) {
-        let mut waiting: std::collections::VecDeque<Parcel> = parcels.into();
-        while let Some(parcel) = waiting.pop_front() {
+    async fn lane(&self, waiting: &Mutex<VecDeque<Parcel>>, until_ms: u64) {
+        while !locked(waiting).is_empty() {
             let Ok(_permit) = self.requests.acquire().await else { return };
+            let Some(parcel) = locked(waiting).pop_front() else { return };
             let now_ms = self.clock.now_ms();
             // Near its end a lease may be somebody else's before the answer is here.
             let too_late = now_ms.saturating_add(self.destination.timeout_ms) > until_ms;
             let held = self.state.held_until(now_ms).is_some();
             if too_late || held || self.stop.is_cancelled() {
-                self.release(std::iter::once(parcel).chain(waiting)).await;
+                let rest = std::mem::take(&mut *locked(waiting));
+                self.release(std::iter::once(parcel).chain(rest)).await;
                 return;
             }
             match self.attempting().attempt(parcel).await {
                 Attempted::Settled(attempts) => self.settle(attempts).await,
-                Attempted::Split(parcel) => waiting.extend(parcel.split(&self.destination.batch.join)),
+                Attempted::Split(parcel) => locked(waiting).extend(parcel.split(&self.destination.batch.join)),
             }
         }
     }
@@ -248,6 +241,11 @@ impl Worker {
             response_bytes_max: self.response_bytes_max,
         }
     }
+}
+
+fn locked(waiting: &Mutex<VecDeque<Parcel>>) -> MutexGuard<'_, VecDeque<Parcel>> {
+    // Nothing panics while it holds the lock, and a queue is whole after any of its methods.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What asking for leases gave.
