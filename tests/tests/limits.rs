@@ -34,6 +34,16 @@ async fn a_connection_that_sends_no_whole_head_in_time_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_of_http_2_that_begins_no_request_in_time_is_closed() {
+    let stack = limited("head_timeout_ms = 100\n").await;
+    let mut silent = Raw::connect(stack.http).await;
+    // The preface, and an empty SETTINGS frame.
+    silent.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let said = silent.read_to_end().await;
+    assert!(!said.starts_with("HTTP/1.1"), "{said:?}");
+}
+
+#[tokio::test]
 async fn a_connection_that_falls_silent_after_its_first_request_is_closed() {
     let stack = limited("head_timeout_ms = 100\n").await;
     let mut idle = Raw::connect(stack.http).await;
