@@ -36,7 +36,7 @@ impl ByHand {
 
 async fn answer(mut stream: TcpStream, first: &[u8], again: &[u8], pause: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut request = [0; 16 << 10];
+    let mut request = vec![0; 16 << 10];
     let _ = stream.read(&mut request).await?;
     stream.write_all(first).await?;
     while !again.is_empty() {
