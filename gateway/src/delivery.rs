@@ -9,6 +9,7 @@ mod excerpt;
 pub mod merge;
 pub mod request;
 pub mod retry;
+mod settle;
 pub mod state;
 pub mod worker;
 

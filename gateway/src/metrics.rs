@@ -1,19 +1,29 @@
 //! Numbers for Prometheus. Labels have few values: outcomes, status codes, configured destinations.
 
 use http::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// What became of an event on arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventOutcome {
     Accepted,
     Duplicate,
     Refused,
+}
+
+impl EventOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            EventOutcome::Accepted => "accepted",
+            EventOutcome::Duplicate => "duplicate",
+            EventOutcome::Refused => "refused",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -23,7 +33,7 @@ struct ByStatus {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByOutcome {
-    outcome: EventOutcome,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -65,7 +75,7 @@ impl Metrics {
 
     /// Counts an event.
     pub fn event(&self, outcome: EventOutcome) {
-        self.events.get_or_create(&ByOutcome { outcome }).inc();
+        self.events.get_or_create(&ByOutcome { outcome: outcome.as_str() }).inc();
     }
 
     /// Counts a visitor cookie that no key of ours signed.

@@ -263,9 +263,9 @@ async fn the_numbers_tell_what_happened() {
     for line in [
         r#"tidegate_requests_total{status="200"} 3"#,
         r#"tidegate_requests_total{status="400"} 1"#,
-        r#"tidegate_events_total{outcome="Accepted"} 2"#,
-        r#"tidegate_events_total{outcome="Duplicate"} 1"#,
-        r#"tidegate_events_total{outcome="Refused"} 1"#,
+        r#"tidegate_events_total{outcome="accepted"} 2"#,
+        r#"tidegate_events_total{outcome="duplicate"} 1"#,
+        r#"tidegate_events_total{outcome="refused"} 1"#,
         r#"tidegate_attempts_total{destination="hook",outcome="delivered"} 1"#,
         r#"tidegate_attempts_total{destination="hook",outcome="retried"} 1"#,
         r#"tidegate_attempts_total{destination="hook",outcome="dead"} 1"#,

@@ -4,11 +4,12 @@
 //! is under way at the end is finished within a bound; what was leased and not begun is given back.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidegate_plugin_sdk::manifest::Join;
-use tidegate_queue::{Attempt, Lease, LeaseRequest, Outcome, Queue, Settled};
+use tidegate_queue::{Attempt, Lease, LeaseRequest, Outcome, Queue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,7 @@ use super::attempt::{Attempted, Attempting};
 use super::egress::Sender;
 use super::merge::{self, Load, Parcel};
 use super::retry;
+use super::settle::Settler;
 use super::state::State;
 use crate::causes::chain;
 use crate::clock::Clock;
@@ -54,7 +56,8 @@ impl Worker {
     pub async fn run(self) {
         // As many leases as requests: what is slow in some of them holds up nothing that arrives later.
         let slots = Arc::new(Semaphore::new(self.destination.concurrency.max(1)));
-        let worker = Arc::new(self);
+        let settler = Settler::start(&self.destination.name, Arc::clone(&self.queue), &self.tracker);
+        let worker = Arc::new(Working { worker: self, settler });
         let arrivals = worker.queue.arrivals(&worker.destination.name);
         while !worker.stop.is_cancelled() {
             let permit = tokio::select! {
@@ -81,7 +84,23 @@ impl Worker {
             }
         }
     }
+}
 
+/// A worker at work: what it is made of, and where its outcomes go.
+struct Working {
+    worker: Worker,
+    settler: Settler,
+}
+
+impl Deref for Working {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.worker
+    }
+}
+
+impl Working {
     /// The first event of a batch waits for others.
     async fn linger(&self) {
         let linger_ms = u64::from(self.destination.batch.linger_ms);
@@ -123,7 +142,7 @@ impl Worker {
     }
 
     /// Sends what was leased in a task of its own, which keeps the slot.
-    fn start(self: &Arc<Worker>, leases: Leases, permit: OwnedSemaphorePermit) {
+    fn start(self: &Arc<Working>, leases: Leases, permit: OwnedSemaphorePermit) {
         let worker = Arc::clone(self);
         self.tracker.spawn(async move {
             worker.work(leases).await;
@@ -133,7 +152,7 @@ impl Worker {
 
     async fn work(&self, leases: Leases) {
         let (loads, unreadable) = self.load(leases.leases);
-        self.settle(unreadable).await;
+        self.settler.settle(unreadable).await;
         let parcels = merge::merge(&self.destination.batch, loads);
         // Singles go out side by side, each lane taking the next, so that a slow one holds up none behind it.
         let lanes = match self.destination.batch.join {
@@ -158,7 +177,7 @@ impl Worker {
                 return;
             }
             match self.attempting().attempt(parcel).await {
-                Attempted::Settled(attempts) => self.settle(attempts).await,
+                Attempted::Settled(attempts) => self.settler.settle(attempts).await,
                 Attempted::Split(parcel) => locked(waiting).extend(parcel.split(&self.destination.batch.join)),
             }
         }
@@ -201,26 +220,6 @@ impl Worker {
             dead.push(Attempt { key, token, record: record::write(&record), at_ms: now_ms, outcome });
         }
         (loads, dead)
-    }
-
-    async fn settle(&self, attempts: Vec<Attempt>) {
-        if attempts.is_empty() {
-            return;
-        }
-        let name = &self.destination.name;
-        let count = attempts.len();
-        match self.queue.settle(attempts).await {
-            Ok(settled) => {
-                let lost = settled.iter().filter(|settled| **settled == Settled::LeaseLost).count();
-                if lost > 0 {
-                    tracing::warn!(destination.name = %name, "{lost} of {count} leases of `{name}` were lost");
-                }
-            }
-            // The leases end by themselves, and the deliveries are made again: at least once, never less.
-            Err(error) => {
-                tracing::error!(destination.name = %name, "could not settle {count} attempts of `{name}`: {}", chain(&error))
-            }
-        }
     }
 
     async fn release(&self, parcels: impl Iterator<Item = Parcel>) {
