@@ -28,7 +28,7 @@ test: wasm clients
 lint: wasm linters
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 
 # Ratios, measured side by side in one run. docs/performance.md says how to read them.
 bench: wasm

@@ -1,7 +1,7 @@
 //! What Google's answers mean.
 //!
 //! Source: "Measurement Protocol reference", section "Transport": "The Measurement Protocol returns a 2xx status code if
-//! the HTTP request is received. [It] doesn't return an error code if the payload is malformed, or if the data is
+//! the HTTP request is received. It doesn't return an error code if the payload is malformed, or if the data is
 //! incorrect or not processed". So a 2xx is all that can be known, and what is wrong must be found before sending.
 
 use std::borrow::Cow;
