@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -242,22 +243,28 @@ struct Which {
 }
 
 impl Which {
-    fn keys(&self) -> Result<Option<Vec<DeliveryKey>>, Box<Response>> {
+    /// Reads a choice, however the body is labelled; `None` is all that its filter lets through.
+    fn of(body: &[u8]) -> Result<(Which, Option<Vec<DeliveryKey>>), Box<Response>> {
         let refuse = |what: &str, hint: &str| Err(Box::new(problem(StatusCode::BAD_REQUEST, what, hint)));
-        match &self.ids {
+        const HINT: &str = "give `{\"ids\": […]}`, `{\"destination\": …}`, or `{\"all\": true}`";
+        let which: Which = match serde_json::from_slice(body) {
+            Ok(which) => which,
+            Err(error) => return refuse(&format!("which dead letters? {error}"), HINT),
+        };
+        match &which.ids {
             Some(ids) => match ids.iter().map(|id| key(id)).collect::<Option<Vec<_>>>() {
-                Some(keys) => Ok(Some(keys)),
+                Some(keys) => Ok((which, Some(keys))),
                 None => refuse("ids: expected dead letters' ids", "GET /api/dead-letters lists them"),
             },
-            None if self.destination.is_some() || self.all => Ok(None),
-            None => refuse("which dead letters?", "give `ids`, a `destination`, or `\"all\": true`"),
+            None if which.destination.is_some() || which.all => Ok((which, None)),
+            None => refuse("which dead letters?", HINT),
         }
     }
 }
 
-async fn replay(State(operator): State<Shared>, Json(which): Json<Which>) -> Response {
-    let keys = match which.keys() {
-        Ok(keys) => keys,
+async fn replay(State(operator): State<Shared>, body: Bytes) -> Response {
+    let (which, keys) = match Which::of(&body) {
+        Ok(which) => which,
         Err(refusal) => return *refusal,
     };
     let wanted = Wanted {
@@ -277,11 +284,11 @@ async fn replay(State(operator): State<Shared>, Json(which): Json<Which>) -> Res
     }
 }
 
-async fn purge(State(operator): State<Shared>, Json(which): Json<Which>) -> Response {
-    let purged = match which.keys() {
+async fn purge(State(operator): State<Shared>, body: Bytes) -> Response {
+    let purged = match Which::of(&body) {
         Err(refusal) => return *refusal,
-        Ok(Some(keys)) => operator.queue.purge(keys).await,
-        Ok(None) => {
+        Ok((_, Some(keys))) => operator.queue.purge(keys).await,
+        Ok((which, None)) => {
             let filter = DeadFilter { destination: which.destination, ..DeadFilter::default() };
             ops::purge(operator.queue.as_ref(), filter).await
         }
