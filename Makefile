@@ -59,7 +59,7 @@ wasm: rust
 	@[ -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown)" ] || \
 	{ command -v rustup >/dev/null && rustup target add wasm32-unknown-unknown; } || { \
 		echo 'error: this Rust cannot compile for wasm32-unknown-unknown, and rustup is not there or could not add it' >&2; \
-		echo 'hint: rustup target add wasm32-unknown-unknown, with access to static.rust-lang.org' >&2; \
+		echo 'hint: rustup target add wasm32-unknown-unknown, which downloads it from where Rust came from' >&2; \
 		echo 'hint: without rustup, Debian has rustc-web, cargo-web and rust-web-src: they build that library with' >&2; \
 		echo '      RUSTC_BOOTSTRAP=1 cargo build -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown;' >&2; \
 		echo "      put its .rlib files into $$(rustc --print target-libdir --target wasm32-unknown-unknown)" >&2; \
