@@ -244,6 +244,23 @@ async fn a_click_on_a_page_is_found_by_a_backends_purchase_and_reaches_meta_with
 }
 
 #[tokio::test]
+async fn a_click_on_one_device_counts_for_what_the_same_person_buys_on_another() {
+    let stack = Stack::with(Settings::marketing()).await;
+    let phone = stack.post_from_page(&view("https://www.shop.example/?fbclid=IwAR_Phone", "marketing"), "").await;
+    let login =
+        json!({ "event": "login", "customer_id": "cust_12345", "consent": "marketing", "page": { "url": LAMPS } });
+    let on_phone = format!("{VISITOR}={}", cookie(&phone, VISITOR));
+    assert_eq!(stack.post_from_page(&login, &on_phone).await.status, 200);
+    let desk = stack.post_from_page(&login, "").await;
+    assert_ne!(anonymous_id(&stack, &desk).await, anonymous_id(&stack, &phone).await);
+
+    let purchase = json!({ "event": "purchase", "customer_id": "cust_12345", "message_id": "order-P-1" });
+    stack.take(&purchase).await;
+    let clicks = stack.trace("order-P-1").await["event"]["clicks"].clone();
+    assert_eq!((clicks[0]["value"].as_str(), clicks[1].as_str()), (Some("IwAR_Phone"), None), "{clicks}");
+}
+
+#[tokio::test]
 async fn a_visitor_is_not_given_what_another_one_told() {
     let stack = Stack::with(Settings::marketing()).await;
     let clicked = stack.post_from_page(&view("https://www.shop.example/?fbclid=IwAR_AbC-9", "marketing"), "").await;

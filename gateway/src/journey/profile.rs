@@ -21,6 +21,8 @@ const LINK: &str = "anonymous";
 const USER: &str = "user";
 /// No platform attributes a conversion to an older click.
 const CLICK_AGE_MAX_MS: u64 = 90 * 86_400_000;
+/// There are fewer platforms than that.
+const CLICKS_MAX: usize = 32;
 
 /// The profiles as they will be when the events before this one are stored.
 pub struct Profiles<'a> {
@@ -55,6 +57,7 @@ pub async fn join(
     }
 
     let own = Told::of(event, sender);
+    let own_clicks = event.clicks.clone();
     let mut patches = Vec::new();
     let expires_ms = now_ms.saturating_add(lifetime_ms);
     let mut patch = |key: Option<String>, fields: Vec<ProfileField>| {
@@ -63,13 +66,18 @@ pub async fn join(
         }
     };
     // What a browser told belongs to the browser, and the user is linked to it; a backend's user has a profile alone.
+    // Clicks are the user's too: one on the telephone may lead to an order from the desk.
     match (&anonymous_key, &event.anonymous_id) {
         (Some(_), Some(id)) => {
             let link = field(LINK, id.clone(), now_ms);
             let mut news = own.news(&anonymous, now_ms);
             news.extend(anonymous.user_news(event.user_id.as_deref(), now_ms));
             patch(anonymous_key.clone(), news);
-            patch(user_key, if user.text(LINK) == Some(id) { vec![] } else { vec![link] });
+            let mut news = if user.text(LINK) == Some(id) { vec![] } else { vec![link] };
+            let earlier: Vec<ClickId> = user.parsed(CLICKS);
+            let clicks = newest(own_clicks.into_iter().chain(anonymous.own_clicks()).chain(earlier));
+            changed(&user, CLICKS, &clicks, clicks.is_empty(), now_ms, &mut news);
+            patch(user_key, news);
         }
         _ => patch(user_key, own.news(&user, now_ms)),
     }
@@ -112,6 +120,11 @@ impl Profile {
     /// A field's value; one that cannot be read counts as absent and is written anew.
     fn parsed<T: DeserializeOwned + Default>(&self, name: &str) -> T {
         self.text(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// Its clicks, unless they may have been another user's.
+    fn own_clicks(&self) -> Vec<ClickId> {
+        if self.is_anothers { Vec::new() } else { self.parsed(CLICKS) }
     }
 
     /// Empties the identifiers of another user than this one.
@@ -175,7 +188,7 @@ impl Told {
         changed(stored, IDENTIFIERS, &identifiers, nothing, now_ms, &mut fields);
         let mut clicks = self.clicks;
         clicks_merge(&mut clicks, stored.parsed::<Vec<ClickId>>(CLICKS));
-        clicks.truncate(32);
+        clicks.truncate(CLICKS_MAX);
         changed(stored, CLICKS, &clicks, clicks.is_empty(), now_ms, &mut fields);
         let mut cookies = stored.parsed::<BTreeMap<String, String>>(COOKIES);
         cookies.extend(self.cookies);
@@ -185,6 +198,21 @@ impl Told {
         }
         fields
     }
+}
+
+/// Of each kind the click that was seen last; the same one keeps its first time.
+fn newest(clicks: impl Iterator<Item = ClickId>) -> Vec<ClickId> {
+    let mut kept: Vec<ClickId> = Vec::new();
+    for click in clicks {
+        match kept.iter_mut().find(|known| known.kind == click.kind) {
+            Some(known) if known.value == click.value => known.seen_ms = known.seen_ms.min(click.seen_ms),
+            Some(known) if known.seen_ms < click.seen_ms => *known = click,
+            Some(_) => {}
+            None => kept.push(click),
+        }
+    }
+    kept.truncate(CLICKS_MAX);
+    kept
 }
 
 fn changed<T: serde::Serialize>(
