@@ -30,7 +30,7 @@ pub(super) struct Attempting<'a> {
 pub(super) enum Attempted {
     Settled(Vec<Attempt>),
     /// The platform does not say which part is bad: each is to be sent singly.
-    Split(Parcel),
+    Split(Vec<Parcel>),
 }
 
 /// An answer kept longer than this would fill the journal with what platforms say at length.
@@ -128,14 +128,18 @@ impl Attempting<'_> {
         }
     }
 
-    fn settle(&self, parcel: Parcel, verdict: Verdict, exchange: Exchange) -> Attempted {
+    fn settle(&self, mut parcel: Parcel, mut verdict: Verdict, exchange: Exchange) -> Attempted {
         let now_ms = exchange.ended_ms;
         let events = u32::try_from(parcel.parts.len()).unwrap_or(u32::MAX);
         if !matches!(verdict, Verdict::Credentials(_)) && exchange.status.is_some() {
             self.state.unpark();
         }
         if matches!(verdict, Verdict::Split) && parcel.parts.len() > 1 {
-            return Attempted::Split(parcel);
+            parcel = match parcel.split(&self.destination.batch.join) {
+                Ok(parcels) => return Attempted::Split(parcels),
+                Err(whole) => *whole,
+            };
+            verdict = Verdict::Reject("the platform refused the batch, which cannot be taken apart again".into());
         }
         let retry = |part: &Part, asked_ms: Option<u64>, counts: Counts| {
             let failure = Failure {

@@ -108,11 +108,17 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
 
 impl Parcel {
     /// The same deliveries, each in a parcel of its own, with the body that it had before the merge.
-    pub fn split(self, join: &Join) -> Vec<Parcel> {
-        let Parcel { request, body, parts } = self;
-        let bodies = singles(join, &body);
+    ///
+    /// # Errors
+    /// The parcel as it was, when its body does not have a part for each.
+    pub fn split(self, join: &Join) -> Result<Vec<Parcel>, Box<Parcel>> {
+        let bodies = singles(join, &self.body);
+        if bodies.len() != self.parts.len() {
+            return Err(Box::new(self));
+        }
+        let Parcel { request, body: _, parts } = self;
         let single = |(part, body)| Parcel { request: request.clone(), body, parts: vec![part] };
-        parts.into_iter().zip(bodies).map(single).collect()
+        Ok(parts.into_iter().zip(bodies).map(single).collect())
     }
 }
 
@@ -265,7 +271,7 @@ mod tests {
             &batch(Join::JsonArray("/d".into()), 9, 99),
             vec![load(1, r#"{"d":[1]}"#, ""), load(2, r#"{"d":[2]}"#, "")],
         );
-        let singles: Vec<Parcel> = merged.into_iter().flat_map(|parcel| parcel.split(&join)).collect();
+        let singles: Vec<Parcel> = merged.into_iter().flat_map(|parcel| parcel.split(&join).unwrap()).collect();
         assert_eq!(bodies(&singles), [r#"{"d":[1]}"#, r#"{"d":[2]}"#]);
     }
 }

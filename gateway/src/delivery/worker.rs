@@ -178,7 +178,7 @@ impl Working {
             }
             match self.attempting().attempt(parcel).await {
                 Attempted::Settled(attempts) => self.settler.settle(attempts).await,
-                Attempted::Split(parcel) => locked(waiting).extend(parcel.split(&self.destination.batch.join)),
+                Attempted::Split(parcels) => locked(waiting).extend(parcels),
             }
         }
     }
