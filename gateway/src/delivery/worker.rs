@@ -34,7 +34,7 @@ pub struct Worker {
     pub sender: Arc<dyn Sender>,
     pub clock: Arc<dyn Clock>,
     pub response_bytes_max: usize,
-    /// A permit a request under way: the destination's concurrency.
+    /// A permit for each request whose outcome is not on the disk yet: the destination's concurrency.
     pub requests: Arc<Semaphore>,
     /// Cancelled when the gateway stops.
     pub stop: CancellationToken,
@@ -152,7 +152,7 @@ impl Working {
 
     async fn work(&self, leases: Leases) {
         let (loads, unreadable) = self.load(leases.leases);
-        self.settler.settle(unreadable).await;
+        self.settler.settle_unsent(unreadable).await;
         let parcels = merge::merge(&self.destination.batch, loads);
         // Singles go out side by side, each lane taking the next, so that a slow one holds up none behind it.
         let lanes = match self.destination.batch.join {
@@ -165,7 +165,7 @@ impl Working {
 
     async fn lane(&self, waiting: &Mutex<VecDeque<Parcel>>, until_ms: u64) {
         while !locked(waiting).is_empty() {
-            let Ok(_permit) = self.requests.acquire().await else { return };
+            let Ok(slot) = Arc::clone(&self.requests).acquire_owned().await else { return };
             let Some(parcel) = locked(waiting).pop_front() else { return };
             let now_ms = self.clock.now_ms();
             // Near its end a lease may be somebody else's before the answer is here.
@@ -177,7 +177,7 @@ impl Working {
                 return;
             }
             match self.attempting().attempt(parcel).await {
-                Attempted::Settled(attempts) => self.settler.settle(attempts).await,
+                Attempted::Settled(attempts) => self.settler.settle(attempts, slot).await,
                 Attempted::Split(parcels) => locked(waiting).extend(parcels),
             }
         }
