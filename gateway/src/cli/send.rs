@@ -39,9 +39,9 @@ pub(super) struct Arguments {
     /// The visitor's consent: none, analytics or marketing
     #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "marketing")]
     consent: Level,
-    /// The visitor's e-mail address, by which a platform may know a customer
-    #[arg(long, value_name = "ADDRESS")]
-    user_email: Option<String>,
+    /// The visitor's e-mail address, by which a platform may know a customer; empty for none
+    #[arg(long, value_name = "ADDRESS", default_value = "test.customer@example.com")]
+    user_email: String,
     /// How many seconds to wait for the deliveries
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     wait: u64,
@@ -147,8 +147,8 @@ fn body(arguments: &Arguments, site: &Site, id: &str, now_ms: u64) -> Value {
     if let Some(origin) = site.origins.first() {
         body["page"] = json!({ "url": format!("{origin}/"), "title": "tidegate send" });
     }
-    if let Some(email) = &arguments.user_email {
-        body["user"] = json!({ "email": email });
+    if !arguments.user_email.is_empty() {
+        body["user"] = json!({ "email": arguments.user_email });
     }
     body
 }
