@@ -6,7 +6,7 @@ use serde_json::json;
 use super::addresses::Addresses;
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint, table, time};
-use super::trace::{outcome, render};
+use super::trace::render;
 use super::{ConfigFile, Variables, store};
 use crate::admin::ops;
 use crate::admin::view::{Summary, Trace};
@@ -66,7 +66,7 @@ fn list(events: &[Summary], paint: Paint) -> String {
             event.id.clone(),
             event.name.clone(),
             event.consent.unwrap_or("-").to_owned(),
-            outcome(event.outcome).to_owned(),
+            event.outcome.as_str().to_owned(),
             event.reason.clone().unwrap_or_default(),
         ]
     };

@@ -6,28 +6,16 @@ use serde_json::Value;
 
 use super::addresses::Addresses;
 use super::output::{Paint, clean, plural, time};
-use crate::admin::view::{AttemptTrace, DeliveryTrace, DestinationTrace, Outcome, Trace};
+use crate::admin::view::{AttemptTrace, DeliveryTrace, DestinationTrace, Trace};
 use crate::record::{Body, RequestRecord};
 
 /// How much of a body is shown.
 const BODY_LINES_MAX: usize = 60;
 
-/// The outcome's name, as in JSON.
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Waiting => "waiting",
-        Outcome::Dead => "dead",
-        Outcome::Dropped => "dropped",
-        Outcome::Refused => "refused",
-        Outcome::Duplicate => "duplicate",
-    }
-}
-
 /// A whole trace.
 pub(super) fn render(trace: &Trace, addresses: &Addresses, paint: Paint) -> String {
     let name = if trace.name.is_empty() { "an event" } else { &trace.name };
-    let mut lines = vec![format!("{}  {}", paint.bold(name), paint.outcome(outcome(trace.outcome)))];
+    let mut lines = vec![format!("{}  {}", paint.bold(name), paint.outcome(trace.outcome.as_str()))];
     lines.push(fact("id", &trace.id));
     lines.push(fact("received", format!("{} by site {}", time(trace.received_ms), trace.site)));
     if let Some(reason) = &trace.reason {
@@ -75,7 +63,7 @@ pub(super) fn of_delivery(
 }
 
 fn of_destination(destination: &DestinationTrace, addresses: &Addresses, paint: Paint) -> Vec<String> {
-    let name = outcome(destination.outcome);
+    let name = destination.outcome.as_str();
     let mut lines = vec![format!("{}  {}", paint.bold(&destination.name), paint.outcome(name))];
     if let Some(reason) = &destination.reason {
         lines.push(fact("because", reason));
@@ -189,6 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::admin::view::Outcome;
 
     fn delivered() -> Trace {
         let attempt = AttemptTrace {

@@ -100,12 +100,7 @@ mod tests {
     #[test]
     fn the_defaults_are_the_manifests() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
-        let properties = manifest.config["properties"].as_object().unwrap();
-        let defaults: serde_json::Map<String, serde_json::Value> = properties
-            .iter()
-            .filter_map(|(name, schema)| Some((name.clone(), schema.get("default")?.clone())))
-            .collect();
-        let text = serde_json::Value::Object(defaults).to_string();
+        let text = manifest.config_with_defaults(serde_json::json!({})).to_string();
         assert_eq!(serde_json::from_str::<Config<'_>>(&text).unwrap(), Config::default());
     }
 
