@@ -1,5 +1,6 @@
 //! The interface that every backend keeps, and what passes through it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +23,9 @@ pub trait Queue: Send + Sync + 'static {
     /// Records attempts with their outcome and ends their leases, all in one commit. An attempt whose lease has been
     /// lost is not recorded: [`Settled::LeaseLost`], at its position.
     fn settle(&self, attempts: Vec<Attempt>) -> Operation<'_, Vec<Settled>>;
+
+    /// Lets leases go on until `until_ms`, at each position whether it is still held.
+    fn renew(&self, renewal: Renewal) -> Operation<'_, Vec<Held>>;
 
     /// Gives leases back without an attempt: due again at once.
     fn release(&self, leases: Vec<(DeliveryKey, LeaseToken)>) -> Operation<'_, ()>;
@@ -50,11 +54,19 @@ pub trait Queue: Send + Sync + 'static {
     /// All fields of a profile that have not expired.
     fn profile(&self, key: &str, now_ms: u64) -> Operation<'_, Vec<ProfileField>>;
 
-    /// Deletes what has outlived `retention`: a bounded number of rows; gives how many. Never what waits.
-    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, usize>;
+    /// Deletes what has outlived `retention`: a bounded number of rows; gives how many. Never what waits. Nothing was
+    /// left to delete when it deleted nothing.
+    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept>;
 
-    /// What an acknowledgement means with this backend as it is set up, for people.
-    fn durability(&self) -> String;
+    /// A page of all that is stored, to be moved to another store; begins at the start without a cursor. What changes
+    /// meanwhile may be missed, so whoever moves stops the gateways first.
+    fn export(&self, after: Option<Cursor>, limit: usize) -> Operation<'_, Export>;
+
+    /// Stores what another store exported; what is here already stays as it is. Gives how many items were new.
+    fn import(&self, items: Vec<Item>) -> Operation<'_, usize>;
+
+    /// What an acknowledgement means with this backend as it is set up.
+    fn durability(&self) -> Durability;
 
     /// Whether the queue takes entries; the error says why not.
     fn health(&self) -> Operation<'_, ()>;
@@ -152,6 +164,23 @@ pub struct Lease {
 /// Tells one lease of a delivery from a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseToken(pub u64);
+
+/// A wish to keep leases.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    pub leases: Vec<(DeliveryKey, LeaseToken)>,
+    pub now_ms: u64,
+    /// The leases end at this time instead.
+    pub until_ms: u64,
+}
+
+/// Whether a lease is still held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    Ours,
+    /// It had ended, and somebody else may have the delivery.
+    Lost,
+}
 
 /// One attempt and what it led to.
 #[derive(Debug, Clone)]
@@ -298,12 +327,127 @@ pub struct Retention {
     pub dead_ms: u64,
 }
 
+/// What a sweep deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Journal entries and dead letters.
+    pub records: usize,
+    /// Fields of profiles; a backend that lets them expire by themselves sweeps none.
+    pub fields: usize,
+}
+
+/// How much may wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many deliveries may wait, over all destinations; then [`Error::Full`].
+    pub waiting_max: u64,
+    /// Destinations with a limit of their own.
+    pub destinations: BTreeMap<String, Cap>,
+}
+
+/// How much may wait for one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    pub waiting_max: u64,
+    pub when_full: WhenFull,
+}
+
+/// What happens to a delivery that its destination has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The whole entry is refused: [`Error::Full`].
+    Refuse,
+    /// The delivery is born dead, with that reason, and the rest of the entry is stored as ever.
+    Die,
+}
+
+/// What an acknowledgement means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    pub level: Level,
+    /// A sentence for people: `an acknowledged event is …`.
+    pub meaning: String,
+}
+
+/// What an acknowledged entry has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The memory of one server at least: a crash may lose what was acknowledged last.
+    Any,
+    /// The memory of two servers.
+    Replicated,
+    /// The disk.
+    Fsync,
+}
+
+/// Where a page of an export ended; opaque, and of no use to another backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// A page of an export.
+#[derive(Debug, Clone, Default)]
+pub struct Export {
+    pub items: Vec<Item>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// One thing that is stored, with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    Entry(StoredEntry),
+    Profile(StoredProfile),
+}
+
+/// An entry as it is stored. Leases are not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    pub key: EntryKey,
+    pub affinity: String,
+    pub received_ms: u64,
+    pub record: Vec<u8>,
+    pub duplicates: u32,
+    /// In the order of their keys.
+    pub deliveries: Vec<StoredDelivery>,
+}
+
+/// A delivery as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDelivery {
+    pub key: DeliveryKey,
+    pub destination: String,
+    pub payload: Vec<u8>,
+    pub state: StoredState,
+    /// When it was first queued, or last replayed.
+    pub queued_ms: u64,
+    /// Attempts since then.
+    pub attempts: u32,
+    /// The records of all its attempts, oldest first.
+    pub records: Vec<Vec<u8>>,
+}
+
+/// Where a stored delivery is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredState {
+    /// Due at this time.
+    Waiting(u64),
+    Delivered,
+    Dead { reason: String, died_ms: u64 },
+}
+
+/// A profile as it is stored, each field with the time at which it is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredProfile {
+    pub key: String,
+    pub fields: Vec<(ProfileField, u64)>,
+}
+
 /// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The queue holds as much as it may; nothing was stored.
-    #[error("the queue is full: {waiting} deliveries wait, {max} are allowed")]
-    Full { waiting: u64, max: u64 },
+    /// The queue, or one destination's, holds as much as it may; nothing was stored.
+    #[error("{} is full: {waiting} deliveries wait, {max} are allowed", whose(.destination.as_deref()))]
+    Full { destination: Option<String>, waiting: u64, max: u64 },
     /// The backend is busy or away; whether the operation took effect is unknown. Doing it again is safe.
     #[error("{operation}: the store is unavailable")]
     Unavailable {
@@ -324,6 +468,28 @@ pub enum Error {
     /// The queue has been closed.
     #[error("the queue is closed")]
     Closed,
+}
+
+fn whose(destination: Option<&str>) -> String {
+    destination.map_or_else(|| "the queue".to_owned(), |name| format!("the queue of `{name}`"))
+}
+
+impl Limits {
+    /// One limit over all, none for a destination.
+    pub fn overall(waiting_max: u64) -> Limits {
+        Limits { waiting_max, destinations: BTreeMap::new() }
+    }
+}
+
+impl Level {
+    /// Its name in configurations and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Any => "any",
+            Level::Replicated => "replicated",
+            Level::Fsync => "fsync",
+        }
+    }
 }
 
 impl fmt::Display for DeliveryKey {

@@ -1,0 +1,1 @@
+//! Reads the URL of a store. Never shows a password.
