@@ -1,0 +1,408 @@
+//! One server: a process with a directory and ports of its own, which a test can kill, stop and start again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::port;
+use crate::program::Program;
+use crate::resp::{Connection, Error, Reply};
+use crate::tls::{ClientCertificates, Tls};
+use crate::wait::{PATIENCE, until, within};
+
+/// What every server is configured with, unless lines that follow say otherwise: what docs ask of an operator, and
+/// below that what makes a server quick to follow another.
+const DEFAULTS: &[&str] = &[
+    "appendonly yes",
+    "appendfsync everysec",
+    "save \"\"",
+    "maxmemory-policy noeviction",
+    "bind 127.0.0.1",
+    "protected-mode no",
+    "daemonize no",
+    "enable-debug-command local",
+    "tcp-backlog 128",
+    "repl-diskless-sync-delay 0",
+    "repl-ping-replica-period 1",
+];
+
+/// How often a start is tried anew with other ports, after others took the chosen ones.
+const STARTS_MAX: u32 = 10;
+
+const CONFIG: &str = "server.conf";
+const LOG: &str = "server.log";
+
+/// What a server is to be like.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    program: Program,
+    lines: Vec<String>,
+    password: Option<String>,
+    tls: Option<ClientCertificates>,
+    mode: Mode,
+}
+
+/// What kind of server the process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Single,
+    Cluster,
+    Sentinel,
+}
+
+/// A running, stopped or killed server. Dropped, it is killed and its directory removed.
+#[derive(Debug)]
+pub struct Server {
+    program: Program,
+    mode: Mode,
+    ports: Ports,
+    password: Option<String>,
+    tls: Option<Tls>,
+    child: Mutex<Option<Child>>,
+    dir: TempDir,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    plain: u16,
+    tls: Option<u16>,
+    bus: Option<u16>,
+}
+
+/// Why a process is not a server that answers.
+enum Ended {
+    PortTaken,
+    Otherwise(String),
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder { program: Program::Redis, lines: Vec::new(), password: None, tls: None, mode: Mode::Single }
+    }
+}
+
+impl Builder {
+    /// Redis unless this says otherwise.
+    #[must_use]
+    pub fn program(self, program: Program) -> Builder {
+        Builder { program, ..self }
+    }
+
+    /// Lines of the configuration file, after the defaults.
+    #[must_use]
+    pub fn with(mut self, lines: &[&str]) -> Builder {
+        self.lines.extend(lines.iter().map(|&line| line.to_owned()));
+        self
+    }
+
+    /// The password of the user `default`; [`Server::url`] and [`Server::cli`] use it.
+    #[must_use]
+    pub fn password(self, password: &str) -> Builder {
+        Builder { password: Some(password.to_owned()), ..self }
+    }
+
+    /// A further user, with rules as ACL SETUSER takes them: `~tidegate:* &* +@all -@dangerous`.
+    #[must_use]
+    pub fn user(mut self, name: &str, password: &str, rules: &str) -> Builder {
+        self.lines.push(format!("user {name} on >{password} {rules}"));
+        self
+    }
+
+    /// A port with TLS besides the plain one; [`Server::url`] then names that.
+    #[must_use]
+    pub fn tls(self, clients: ClientCertificates) -> Builder {
+        Builder { tls: Some(clients), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn mode(self, mode: Mode) -> Builder {
+        Builder { mode, ..self }
+    }
+
+    /// Starts it; when this returns, it answers.
+    ///
+    /// # Panics
+    /// When it does not start; shows its log.
+    pub fn start(self) -> Server {
+        let dir = tempfile::Builder::new().prefix("tidegate-redis-").tempdir().expect("a temporary directory");
+        let tls = self.tls.map(|_| Tls::make(dir.path()));
+        let ports = Ports { plain: 0, tls: None, bus: None };
+        let Builder { program, mode, password, .. } = self.clone();
+        let mut server = Server { program, mode, ports, password, tls, child: Mutex::new(None), dir };
+        for _ in 0..STARTS_MAX {
+            server.ports = Ports {
+                plain: port::free(),
+                tls: self.tls.map(|_| port::free()),
+                bus: (self.mode == Mode::Cluster).then(port::free),
+            };
+            std::fs::write(server.dir().join(CONFIG), self.config(&server)).expect("a writable directory");
+            match server.launch() {
+                Ok(()) => return server,
+                Err(Ended::PortTaken) => {}
+                Err(Ended::Otherwise(said)) => panic!("the server did not start:\n{said}"),
+            }
+        }
+        panic!("others took every port that was chosen, {STARTS_MAX} times");
+    }
+
+    fn config(&self, server: &Server) -> String {
+        let mut lines = vec![
+            format!("port {}", server.ports.plain),
+            format!("dir {}", server.dir().display()),
+            format!("logfile {LOG}"),
+        ];
+        match self.mode {
+            // A sentinel knows few of a server's settings.
+            Mode::Sentinel => lines.extend(["bind 127.0.0.1", "protected-mode no"].map(str::to_owned)),
+            Mode::Single | Mode::Cluster => lines.extend(DEFAULTS.iter().map(|&line| line.to_owned())),
+        }
+        if let Some(bus) = server.ports.bus {
+            lines.push(format!("cluster-enabled yes\ncluster-port {bus}\ncluster-config-file nodes.conf"));
+        }
+        if let Some(password) = &self.password {
+            lines.push(format!("requirepass {password}\nmasterauth {password}"));
+        }
+        if let (Some(tls), Some(port), Some(clients)) = (&server.tls, server.ports.tls, self.tls) {
+            let clients = if clients == ClientCertificates::Required { "yes" } else { "no" };
+            lines.push(format!("tls-port {port}\ntls-auth-clients {clients}"));
+            lines.push(format!("tls-cert-file {}\ntls-key-file {}", tls.certificate.display(), tls.key.display()));
+            lines.push(format!("tls-ca-cert-file {}", tls.ca.display()));
+        }
+        lines.extend_from_slice(&self.lines);
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+impl Server {
+    /// A Redis server that writes its log of commands to disk each second and never evicts.
+    pub fn start() -> Server {
+        Server::builder().start()
+    }
+
+    /// The same with further lines of its configuration file: `Server::with(&["appendfsync always"])`.
+    pub fn with(lines: &[&str]) -> Server {
+        Server::builder().with(lines).start()
+    }
+
+    /// To choose the program, users, or TLS.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The plain port, also of a server with TLS.
+    pub fn port(&self) -> u16 {
+        self.ports.plain
+    }
+
+    /// The port with TLS.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn tls_port(&self) -> u16 {
+        self.ports.tls.expect("the server was started with TLS")
+    }
+
+    /// The certificates of a server with TLS.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn tls(&self) -> &Tls {
+        self.tls.as_ref().expect("the server was started with TLS")
+    }
+
+    /// `redis://127.0.0.1:<port>`, with the password if there is one; `rediss://` and its port with TLS.
+    pub fn url(&self) -> String {
+        match &self.password {
+            Some(password) => self.url_of(&format!(":{password}@")),
+            None => self.url_of(""),
+        }
+    }
+
+    /// The same for another user.
+    pub fn url_as(&self, user: &str, password: &str) -> String {
+        self.url_of(&format!("{user}:{password}@"))
+    }
+
+    fn url_of(&self, user: &str) -> String {
+        match self.ports.tls {
+            Some(port) => format!("rediss://{user}127.0.0.1:{port}"),
+            None => format!("redis://{user}127.0.0.1:{}", self.ports.plain),
+        }
+    }
+
+    /// Where its data, its configuration and its log are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// All that it has logged, also before it was started again.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.dir().join(LOG)).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it was killed.
+    pub fn pid(&self) -> u32 {
+        self.child().as_ref().expect("the server runs").id()
+    }
+
+    /// Whether there is a process, be it stopped or not.
+    pub fn is_running(&self) -> bool {
+        self.child().as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// A connection of a test's own, authenticated.
+    pub fn connect(&self) -> Result<Connection, Error> {
+        let mut connection = Connection::open(self.ports.plain)?;
+        if let Some(password) = &self.password {
+            connection.call(&["AUTH", password])?;
+        }
+        Ok(connection)
+    }
+
+    /// Sends one command on a new connection: `server.cli(&["CONFIG", "GET", "save"])`.
+    pub fn cli<A: AsRef<[u8]>>(&self, command: &[A]) -> Result<Reply, Error> {
+        self.connect()?.call(command)
+    }
+
+    /// The same where it has to succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn must<A: AsRef<[u8]>>(&self, command: &[A]) -> Reply {
+        self.cli(command).unwrap_or_else(|error| {
+            let words: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word.as_ref())).collect();
+            panic!("`{}` on port {}: {error}: {error:?}\n{}", words.join(" "), self.ports.plain, self.log());
+        })
+    }
+
+    /// One field of INFO, such as `used_memory` or `master_link_status`.
+    pub fn info(&self, field: &str) -> Option<String> {
+        let info = self.cli(&["INFO", "everything"]).ok()?.text();
+        info.lines()
+            .find_map(|line| Some(line.split_once(':')?).filter(|(name, _)| *name == field))?
+            .1
+            .to_owned()
+            .into()
+    }
+
+    /// Kills it as `kill -9` does, also when it is stopped, and waits for its end.
+    pub fn kill(&self) {
+        let child = self.child().take();
+        if let Some(mut child) = child {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it can be waited for");
+        }
+    }
+
+    /// Asks it to end, as a service manager does, and waits: it saves what it has to.
+    pub fn terminate(&self) {
+        let child = self.child().take();
+        if let Some(mut child) = child {
+            signal(&child, Signal::TERM);
+            until("the server ends", || child.try_wait().expect("it can be waited for"));
+        }
+    }
+
+    /// Stops it, as SIGSTOP does: its connections stay, and it answers nothing.
+    pub fn pause(&self) {
+        let child = self.child();
+        let child = child.as_ref().expect("the server runs");
+        signal(child, Signal::STOP);
+        until("every thread of the server stands still", || all_stopped(child.id()).then_some(()));
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        signal(self.child().as_ref().expect("the server runs"), Signal::CONT);
+    }
+
+    /// Starts it again on the same ports and the same directory, and kills it before if it still runs. When this
+    /// returns, it has loaded its data.
+    ///
+    /// # Panics
+    /// When it does not start; shows its log.
+    pub fn restart(&self) {
+        self.kill();
+        // Whoever took the port in the meantime may let go of it.
+        let started = within(PATIENCE, || match self.launch() {
+            Ok(()) => Some(()),
+            Err(Ended::PortTaken) => None,
+            Err(Ended::Otherwise(said)) => panic!("the server did not start again:\n{said}"),
+        });
+        assert!(started.is_some(), "others hold the server's port {}", self.ports.plain);
+    }
+
+    /// Makes it a replica of another server, and waits until it has that server's data.
+    pub fn replica_of(&self, primary: &Server) {
+        self.must(&["REPLICAOF", "127.0.0.1", &primary.ports.plain.to_string()]);
+        self.must(&["CONFIG", "REWRITE"]);
+        until("the replica is in sync", || (self.info("master_link_status")? == "up").then_some(()));
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Starts the process and waits until it answers.
+    fn launch(&self) -> Result<(), Ended> {
+        let logged = self.log().len();
+        let mut command = Command::new(self.program.path());
+        command.arg(self.dir().join(CONFIG)).current_dir(self.dir());
+        if self.mode == Mode::Sentinel {
+            command.arg("--sentinel");
+        }
+        let output = || {
+            let path: PathBuf = self.dir().join("output.log");
+            Stdio::from(std::fs::File::options().create(true).append(true).open(path).expect("a writable directory"))
+        };
+        let child = command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(output()).stderr(output()).spawn();
+        let pid = {
+            let mut slot = self.child();
+            slot.insert(child.expect("the server's program runs")).id()
+        };
+        let said = || {
+            let output = std::fs::read_to_string(self.dir().join("output.log")).unwrap_or_default();
+            output + self.log().get(logged..).unwrap_or_default()
+        };
+        let answers = || {
+            if !self.is_running() {
+                self.child().take();
+                let said = said();
+                let taken = said.contains("Address already in use") || said.contains("Failed listening on port");
+                return Some(Err(if taken { Ended::PortTaken } else { Ended::Otherwise(said) }));
+            }
+            // What answers might be a server of somebody else who was quicker.
+            let ours = self.info("process_id").is_some_and(|id| id == pid.to_string());
+            (ours && self.cli(&["PING"]).is_ok_and(|reply| reply.text() == "PONG")).then_some(Ok(()))
+        };
+        within(PATIENCE, answers).unwrap_or_else(|| Err(Ended::Otherwise(said())))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, signal).expect("the server's process can be signalled");
+}
+
+/// A signal that stops a process takes effect a moment after it was sent, in each thread by itself.
+fn all_stopped(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.filter_map(Result::ok).all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
+}
