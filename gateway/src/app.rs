@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_queue::{Queue, Retention, SqliteQueue, sqlite};
+use tidegate_queue::{Limits, Queue, Retention, SqliteQueue, Swept, sqlite};
 use tidegate_sandbox::Sandbox;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -94,7 +94,7 @@ pub async fn start(config: Config) -> Result<Gateway, Error> {
         gateway.http,
         gateway.admin,
         destinations.len(),
-        gateway.queue.durability()
+        gateway.queue.durability().meaning
     );
     Ok(gateway)
 }
@@ -269,8 +269,10 @@ impl Gateway {
                     return;
                 }
                 match queue.sweep(clock.now_ms(), retention).await {
-                    Ok(0) => {}
-                    Ok(swept) => tracing::debug!("swept {swept} old records"),
+                    Ok(Swept { records: 0, fields: 0 }) => {}
+                    Ok(Swept { records, fields }) => {
+                        tracing::debug!("swept {records} old records and {fields} fields of profiles");
+                    }
                     Err(error) => tracing::warn!("could not sweep the store: {}", chain(&error)),
                 }
             }
@@ -279,7 +281,7 @@ impl Gateway {
 }
 
 fn open(config: &Config) -> Result<Arc<dyn Queue>, Error> {
-    let options = sqlite::Options { mode: sqlite::Mode::Serve, waiting_max: config.store.waiting_max };
+    let options = sqlite::Options { mode: sqlite::Mode::Serve, limits: Limits::overall(config.store.waiting_max) };
     Ok(Arc::new(SqliteQueue::open(&config.store.path, options).map_err(Error::Store)?))
 }
 

@@ -109,7 +109,7 @@ async fn ready(State(operator): State<Shared>) -> Response {
     }
     let health = tokio::time::timeout(Duration::from_secs(2), operator.queue.health()).await;
     match health {
-        Ok(Ok(())) => Json(json!({ "ready": true, "durability": operator.queue.durability() })).into_response(),
+        Ok(Ok(())) => Json(json!({ "ready": true, "durability": operator.queue.durability().meaning })).into_response(),
         Ok(Err(error)) => store_problem(&error),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer within 2 s", ""),
     }
@@ -155,7 +155,7 @@ async fn status(State(operator): State<Shared>) -> Response {
             Json(json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "uptime_ms": operator.clock.now_ms().saturating_sub(operator.started_ms),
-                "store": { "durability": operator.queue.durability() },
+                "store": { "durability": operator.queue.durability().meaning },
                 "destinations": destinations,
             }))
             .into_response()

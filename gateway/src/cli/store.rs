@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tidegate_queue::sqlite::{Mode, OpenError, Options};
-use tidegate_queue::{Error, Queue, SqliteQueue};
+use tidegate_queue::{Error, Limits, Queue, SqliteQueue};
 
 use super::failure::{Exit, Failure};
 use crate::config::Config;
 
 /// The store that the configuration names.
 pub(super) fn open(config: &Config) -> Result<Arc<dyn Queue>, Failure> {
-    let options = Options { mode: Mode::Inspect, waiting_max: config.store.waiting_max };
+    let options = Options { mode: Mode::Inspect, limits: Limits::overall(config.store.waiting_max) };
     let queue = SqliteQueue::open(&config.store.path, options).map_err(|error| {
         let exit = match &error {
             OpenError::Missing { .. } => Exit::NotFound,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tidegate_queue::sqlite::{Mode, Options};
 use tidegate_queue::{
-    Attempt, DeliveryKey, Entry, EntryKey, LeaseRequest, NewDelivery, NewState, Outcome, Queue, SqliteQueue,
+    Attempt, DeliveryKey, Entry, EntryKey, LeaseRequest, Limits, NewDelivery, NewState, Outcome, Queue, SqliteQueue,
 };
 
 const RECORD_BYTES: usize = 600;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     print("bare inserts, 64 a commit", events, wall_us, cpu_us);
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
-    let options = Options { mode: Mode::Serve, waiting_max: 10_000_000 };
+    let options = Options { mode: Mode::Serve, limits: Limits::overall(10_000_000) };
     let queue: Arc<dyn Queue> = Arc::new(SqliteQueue::open(directory.path().join("queue.db"), options)?);
     let (wall_us, cpu_us) = measured(|| runtime.block_on(append_all(&queue, "early", events, callers)))?;
     print("append only", events, wall_us, cpu_us);

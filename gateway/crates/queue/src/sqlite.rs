@@ -11,11 +11,14 @@
 //! gateway's writer notices such changes within half a second.
 
 mod board;
+mod export;
 mod fault;
+mod import;
 mod lease;
 mod open;
 mod read;
 mod request;
+mod room;
 mod schema;
 mod sweep;
 mod write;
@@ -39,8 +42,9 @@ use self::open::Purpose;
 use self::request::{Answer, Envelope, Request};
 use self::writer::{Writer, locked};
 use crate::{
-    Appended, Attempt, Count, DeadFilter, DeadLetter, DeliveryKey, Entry, Error, Journal, LeaseRequest, LeaseToken,
-    Leased, Operation, ProfileField, Queue, Replay, Retention, Settled,
+    Appended, Attempt, Count, Cursor, DeadFilter, DeadLetter, DeliveryKey, Durability, Entry, Error, Export, Held,
+    Item, Journal, LeaseRequest, LeaseToken, Leased, Level, Limits, Operation, ProfileField, Queue, Renewal, Replay,
+    Retention, Settled, Swept,
 };
 
 /// How many KiB of requests wait for the writer at most, each counting one at least; further callers wait.
@@ -54,16 +58,16 @@ const SLOW_READERS: usize = 2;
 pub enum Mode {
     /// For the gateway: alone, with everything.
     Serve,
-    /// Beside the gateway: find, recent, dead letters, replay, purge, counts and profiles.
+    /// Beside the gateway: find, recent, dead letters, replay, purge, counts, profiles, export, import
+    /// and backup.
     Inspect,
 }
 
 /// How a queue is set up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub mode: Mode,
-    /// How many deliveries may wait, over all destinations; then [`Error::Full`].
-    pub waiting_max: u64,
+    pub limits: Limits,
 }
 
 /// The queue in an SQLite file.
@@ -78,7 +82,7 @@ pub struct SqliteQueue {
     slow: Arc<Readers>,
     thread: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<File>>,
-    waiting_max: u64,
+    limits: Arc<Limits>,
 }
 
 /// Connections that only read.
@@ -91,6 +95,7 @@ impl SqliteQueue {
     /// Opens the file at `path`; makes it where it is to serve and there is none. Blocks for as long as that takes.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let path = path.as_ref();
+        let limits = Arc::new(options.limits);
         let lock = match options.mode {
             Mode::Serve => {
                 let lock = open::lock(path)?;
@@ -131,7 +136,7 @@ impl SqliteQueue {
             condition: condition.clone(),
             requests: receiver,
             room: room.clone(),
-            waiting_max: options.waiting_max,
+            limits: limits.clone(),
             data_version,
             sweeper: sweep::Sweeper::default(),
             log_pages: 0,
@@ -150,7 +155,7 @@ impl SqliteQueue {
             slow,
             thread: Mutex::new(Some(thread)),
             lock: Mutex::new(lock),
-            waiting_max: options.waiting_max,
+            limits,
         })
     }
 
@@ -254,6 +259,10 @@ impl Queue for SqliteQueue {
         })
     }
 
+    fn renew(&self, renewal: Renewal) -> Operation<'_, Vec<Held>> {
+        Box::pin(async move { Ok(locked(&self.desk("renew")?.board).renew(&renewal)) })
+    }
+
     fn release(&self, leases: Vec<(DeliveryKey, LeaseToken)>) -> Operation<'_, ()> {
         Box::pin(async move {
             let mut board = locked(&self.desk("release")?.board);
@@ -306,18 +315,33 @@ impl Queue for SqliteQueue {
         Box::pin(std::future::ready(fields))
     }
 
-    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, usize> {
+    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept> {
         Box::pin(async move {
             self.desk("sweep")?;
             self.ask("sweep", |answer| Request::Sweep { now_ms, retention, answer }).await
         })
     }
 
-    fn durability(&self) -> String {
-        format!(
-            "an acknowledged event is synced to the disk of this machine (SQLite, WAL, synchronous=FULL, `{}`)",
-            self.path.display()
-        )
+    fn export(&self, after: Option<Cursor>, limit: usize) -> Operation<'_, Export> {
+        Box::pin(async move {
+            let after = export::After::parse(after.as_ref())?;
+            self.look("export", move |conn| export::page(conn, after, limit)).await
+        })
+    }
+
+    /// Takes no heed of the limits: a move that stopped half way would help nobody.
+    fn import(&self, items: Vec<Item>) -> Operation<'_, usize> {
+        Box::pin(self.ask("import", |answer| Request::Import(items, answer)))
+    }
+
+    fn durability(&self) -> Durability {
+        let path = self.path.display();
+        Durability {
+            level: Level::Fsync,
+            meaning: format!(
+                "an acknowledged event is synced to the disk of this machine (SQLite, WAL, synchronous=FULL, `{path}`)"
+            ),
+        }
     }
 
     fn health(&self) -> Operation<'_, ()> {
@@ -327,8 +351,9 @@ impl Queue for SqliteQueue {
                 return Err(cause.unavailable("health"));
             }
             let waiting = locked(&desk.board).waiting();
-            if waiting >= self.waiting_max {
-                return Err(Error::Full { waiting, max: self.waiting_max });
+            let max = self.limits.waiting_max;
+            if waiting >= max {
+                return Err(Error::Full { destination: None, waiting, max });
             }
             Ok(())
         })

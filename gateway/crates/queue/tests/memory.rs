@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use contract::Backend;
 use contract::memory::{MemoryQueue, Store};
-use tidegate_queue::Queue;
+use tidegate_queue::{Limits, Queue};
 
 #[derive(Default)]
 struct Memory {
@@ -17,8 +17,8 @@ struct Memory {
 }
 
 impl Backend for Memory {
-    fn open(&mut self, waiting_max: u64) -> Arc<dyn Queue> {
-        Arc::new(MemoryQueue::open(self.store.clone(), waiting_max))
+    fn open(&mut self, limits: Limits) -> Arc<dyn Queue> {
+        Arc::new(MemoryQueue::open(self.store.clone(), limits))
     }
 
     fn crash(&mut self) {}

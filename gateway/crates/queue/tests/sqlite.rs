@@ -11,7 +11,7 @@ use std::sync::Arc;
 use contract::Backend;
 use tempfile::TempDir;
 use tidegate_queue::sqlite::{Mode, Options};
-use tidegate_queue::{Queue, SqliteQueue};
+use tidegate_queue::{Limits, Queue, SqliteQueue};
 
 /// A file in a directory of its own. A crash leaves it as it is and goes on with a copy: what a killed process would
 /// have left.
@@ -31,8 +31,8 @@ impl Sqlite {
 }
 
 impl Backend for Sqlite {
-    fn open(&mut self, waiting_max: u64) -> Arc<dyn Queue> {
-        let options = Options { mode: Mode::Serve, waiting_max };
+    fn open(&mut self, limits: Limits) -> Arc<dyn Queue> {
+        let options = Options { mode: Mode::Serve, limits };
         Arc::new(SqliteQueue::open(self.path(), options).unwrap())
     }
 

@@ -17,7 +17,7 @@ const LIVES: u64 = 6;
 const CALLERS: u64 = 16;
 
 fn open(path: &Path) -> Arc<dyn Queue> {
-    Arc::new(SqliteQueue::open(path, Options { mode: Mode::Serve, waiting_max: 1_000_000 }).unwrap())
+    Arc::new(SqliteQueue::open(path, Options { mode: Mode::Serve, limits: Limits::overall(1_000_000) }).unwrap())
 }
 
 fn entry(id: &str, n: u128) -> Entry {

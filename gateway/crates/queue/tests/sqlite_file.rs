@@ -7,7 +7,7 @@ mod contract;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use contract::{ROOMY, arrives, attempt, dead, due, entry, key, keys, lease, letters};
+use contract::{arrives, attempt, dead, due, entry, key, keys, lease, letters, roomy};
 use tempfile::TempDir;
 use tidegate_queue::sqlite::{Mode, OpenError, Options};
 use tidegate_queue::*;
@@ -21,7 +21,7 @@ fn inspect(path: &Path) -> Result<Arc<dyn Queue>, OpenError> {
 }
 
 fn open(path: &Path, mode: Mode) -> Result<Arc<dyn Queue>, OpenError> {
-    Ok(Arc::new(SqliteQueue::open(path, Options { mode, waiting_max: ROOMY })?))
+    Ok(Arc::new(SqliteQueue::open(path, Options { mode, limits: roomy() })?))
 }
 
 /// The refusal of an opening that must not succeed, as people read it.
@@ -216,7 +216,7 @@ async fn a_newer_format_is_refused() {
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     for opened in [serve(&path), inspect(&path)] {
         let text = refusal(opened);
-        assert!(text.contains("was written by a newer version (format 7, this one knows 1)"), "{text}");
+        assert!(text.contains("was written by a newer version (format 7, this one knows 2)"), "{text}");
         assert!(text.contains("hint: run the version that wrote it"), "{text}");
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::{Attempt, Count, DeliveryKey, EntryKey, LeaseToken, Outcome};
+use crate::{Attempt, Count, DeliveryKey, EntryKey, LeaseToken, Outcome, Renewal};
 
 /// How many deliveries a window holds.
 const WINDOW_MAX: usize = 4096;
@@ -68,8 +68,9 @@ impl Reach {
 }
 
 /// What the writer needs to record an attempt.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Ticket {
+    pub(super) destination: Arc<str>,
     pub(super) entry: i64,
     pub(super) payload_seq: i64,
     pub(super) recorded: i64,
@@ -150,6 +151,11 @@ impl Board {
         self.waiting
     }
 
+    /// How many of them wait for one destination.
+    pub(super) fn waiting_of(&self, destination: &str) -> u64 {
+        self.lanes.get(destination).map_or(0, |lane| lane.tally.waiting)
+    }
+
     pub(super) fn arrivals(&mut self, destination: &str) -> Arc<Notify> {
         self.lane(destination).arrivals.clone()
     }
@@ -184,7 +190,12 @@ impl Board {
     pub(super) fn begin_settling(&mut self, attempt: &Attempt) -> Option<Ticket> {
         let held = self.held.get_mut(&attempt.key).filter(|held| held.token == attempt.token && !held.settling)?;
         held.settling = true;
-        Some(Ticket { entry: held.place.entry, payload_seq: held.slot.payload_seq, recorded: held.slot.recorded })
+        Some(Ticket {
+            destination: held.lane.clone(),
+            entry: held.place.entry,
+            payload_seq: held.slot.payload_seq,
+            recorded: held.slot.recorded,
+        })
     }
 
     /// The attempt was not written after all: the lease goes on.
@@ -224,6 +235,21 @@ impl Board {
         if self.held.get(key).is_some_and(|held| held.token == token && !held.settling) {
             self.let_go(key);
         }
+    }
+
+    /// Lets leases go on; what has ended by now is lost.
+    pub(super) fn renew(&mut self, renewal: &Renewal) -> Vec<crate::Held> {
+        self.expire(renewal.now_ms);
+        let renewed = renewal.leases.iter().map(|(key, token)| {
+            let Some(held) = self.held.get_mut(key).filter(|held| held.token == *token) else {
+                return crate::Held::Lost;
+            };
+            self.expiries.remove(&(held.until_ms, *key));
+            held.until_ms = renewal.until_ms;
+            self.expiries.insert((held.until_ms, *key));
+            crate::Held::Ours
+        });
+        renewed.collect()
     }
 
     /// Ends the leases whose time has come.

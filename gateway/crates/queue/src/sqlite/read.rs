@@ -231,7 +231,8 @@ fn with_deliveries(conn: &Connection, seq: i64, mut entry: Journal, payloads: Pa
     Ok(entry)
 }
 
-fn attempts(conn: &Connection, payload_seq: i64) -> Result<Vec<Vec<u8>>> {
+/// The records of a delivery's attempts, oldest first.
+pub(super) fn attempts(conn: &Connection, payload_seq: i64) -> Result<Vec<Vec<u8>>> {
     let mut statement = conn.prepare_cached("SELECT record FROM attempt WHERE payload = ?1 ORDER BY n")?;
     statement.query_map([payload_seq], |row| row.get(0))?.collect()
 }

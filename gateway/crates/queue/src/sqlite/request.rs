@@ -2,7 +2,10 @@
 
 use tokio::sync::oneshot;
 
-use crate::{Appended, Attempt, DeliveryKey, Entry, Error, NewDelivery, Replay, ReplayWith, Retention, Settled};
+use super::export;
+use crate::{
+    Appended, Attempt, DeliveryKey, Entry, Error, Item, NewDelivery, Replay, ReplayWith, Retention, Settled, Swept,
+};
 
 /// What is asked of the writer.
 pub(super) enum Request {
@@ -17,8 +20,9 @@ pub(super) enum Request {
     Sweep {
         now_ms: u64,
         retention: Retention,
-        answer: Answer<usize>,
+        answer: Answer<Swept>,
     },
+    Import(Vec<Item>, Answer<usize>),
     /// Ends the thread when everything before it is done.
     Close(Answer<()>),
 }
@@ -39,6 +43,7 @@ impl Request {
             Self::Replay { .. } => "replay",
             Self::Purge(..) => "purge",
             Self::Sweep { .. } => "sweep",
+            Self::Import(..) => "import",
             Self::Close(_) => "close",
         }
     }
@@ -61,6 +66,7 @@ impl Request {
                 instead.sum()
             }
             Self::Purge(keys, _) => 100 * keys.len(),
+            Self::Import(items, _) => items.iter().map(export::bytes).sum(),
             Self::Sweep { .. } | Self::Close(_) => 0,
         }
     }
@@ -71,6 +77,7 @@ pub(super) enum Reply {
     Append(Answer<Appended>, Result<Appended, Error>),
     Settle(Answer<Vec<Settled>>, Result<Vec<Settled>, Error>),
     Change(Answer<usize>, Result<usize, Error>),
+    Sweep(Answer<Swept>, Result<Swept, Error>),
     Close(Answer<()>, Result<(), Error>),
 }
 
@@ -81,6 +88,7 @@ impl Reply {
             Self::Append(answer, result) => drop(answer.send(result)),
             Self::Settle(answer, result) => drop(answer.send(result)),
             Self::Change(answer, result) => drop(answer.send(result)),
+            Self::Sweep(answer, result) => drop(answer.send(result)),
             Self::Close(answer, result) => drop(answer.send(result)),
         }
     }

@@ -15,7 +15,8 @@ pub(super) const DELIVERED: i64 = 1;
 pub(super) const DEAD: i64 = 2;
 
 /// Each step leads from the version of its index to the next one. Steps that were released never change.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE entry (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL,
@@ -67,7 +68,12 @@ const STEPS: &[&str] = &["
         expires_ms INTEGER NOT NULL,
         PRIMARY KEY (key, name)
     ) WITHOUT ROWID, STRICT;
-"];
+",
+    "
+    -- Kept for a move to a store of several partitions.
+    ALTER TABLE entry ADD COLUMN affinity TEXT NOT NULL DEFAULT '';
+",
+];
 
 /// The version that this program writes.
 pub(super) fn version_known() -> i64 {

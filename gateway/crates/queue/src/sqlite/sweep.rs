@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, params};
 use super::read::{key, ms, time};
 use super::schema::{DEAD, DELIVERED};
 use super::write::{Effect, delete_delivery};
-use crate::{DeliveryKey, Retention};
+use crate::{DeliveryKey, Retention, Swept};
 
 /// How many dead letters, how many entries and how many profile fields one call deletes at most.
 const DELETED_MAX: usize = 500;
@@ -20,18 +20,18 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// One call's worth, inside the writer's transaction; gives how many rows went.
+    /// One call's worth, inside the writer's transaction; gives what went.
     pub(super) fn sweep(
         &mut self,
         conn: &Connection,
         now_ms: u64,
         retention: Retention,
         effects: &mut Vec<Effect>,
-    ) -> Result<usize> {
+    ) -> Result<Swept> {
         let dead = sweep_dead(conn, now_ms.saturating_sub(retention.dead_ms), effects)?;
         let entries = self.sweep_entries(conn, now_ms.saturating_sub(retention.journal_ms))?;
         let fields = self.sweep_profiles(conn, now_ms)?;
-        Ok(dead + entries + fields)
+        Ok(Swept { records: dead + entries, fields })
     }
 
     fn sweep_entries(&mut self, conn: &Connection, before_ms: u64) -> Result<usize> {

@@ -42,13 +42,14 @@ pub(super) fn is_known(conn: &Connection, key: &EntryKey) -> Result<bool> {
 
 /// Writes an entry with all that belongs to it; `None` when its key was known, which is counted.
 pub(super) fn append(conn: &Connection, entry: &Entry) -> Result<Option<Stored>> {
-    let sql = "INSERT INTO entry (id, scope, received_ms, duplicates, record) VALUES (?1, ?2, ?3, 0, ?4) \
-               ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO entry (id, scope, received_ms, duplicates, record, affinity) \
+               VALUES (?1, ?2, ?3, 0, ?4, ?5) ON CONFLICT DO NOTHING";
     let inserted = conn.prepare_cached(sql)?.execute(params![
         entry.key.id,
         entry.key.scope,
         ms(entry.received_ms),
-        entry.record
+        entry.record,
+        entry.affinity
     ])?;
     if inserted == 0 {
         // The interface counts in 32 bits; a client in a loop must not make the row unreadable.
@@ -69,7 +70,7 @@ pub(super) fn append(conn: &Connection, entry: &Entry) -> Result<Option<Stored>>
 }
 
 /// Writes an attempt and moves its delivery on; `false` when the delivery no longer waits.
-pub(super) fn settle(conn: &Connection, attempt: &Attempt, ticket: Ticket) -> Result<bool> {
+pub(super) fn settle(conn: &Connection, attempt: &Attempt, ticket: &Ticket) -> Result<bool> {
     let moved = match &attempt.outcome {
         Outcome::Delivered => {
             let sql = "UPDATE delivery SET state = 1, attempts = attempts + 1, recorded = recorded + 1 \
@@ -95,17 +96,19 @@ pub(super) fn settle(conn: &Connection, attempt: &Attempt, ticket: Ticket) -> Re
     Ok(true)
 }
 
-/// How many deliveries waiting a replay adds at most.
-pub(super) fn replay_adds(letters: &[Replay]) -> u64 {
-    letters.iter().fold(0, |sum, letter| match &letter.with {
-        ReplayWith::AsRecorded => sum + 1,
-        ReplayWith::Instead(deliveries) => sum + due(deliveries),
-    })
-}
-
-/// How many of these deliveries are to wait.
-pub(super) fn due(deliveries: &[NewDelivery]) -> u64 {
-    deliveries.iter().filter(|delivery| matches!(delivery.state, NewState::Due(_))).count() as u64
+/// The destinations of the deliveries that a replay makes wait, one for each; `None` for a letter that is not there.
+pub(super) fn replay_adds(conn: &Connection, letters: &[Replay]) -> Result<Vec<Option<String>>> {
+    let mut adds = Vec::new();
+    for letter in letters {
+        match &letter.with {
+            ReplayWith::AsRecorded => adds.push(find_dead(conn, &letter.key)?.map(|dead| dead.destination)),
+            ReplayWith::Instead(deliveries) => {
+                let due = deliveries.iter().filter(|one| matches!(one.state, NewState::Due(_)));
+                adds.extend(due.map(|one| Some(one.destination.clone())));
+            }
+        }
+    }
+    Ok(adds)
 }
 
 /// Puts one dead letter back, or other deliveries in its place; `false` when it is not there.
@@ -166,6 +169,14 @@ pub(super) fn delete_delivery(conn: &Connection, entry: i64, key: &DeliveryKey, 
 pub(super) fn waiting(conn: &Connection) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM delivery INDEXED BY delivery_waiting WHERE state = {WAITING}");
     conn.prepare_cached(&sql)?.query_row([], |row| time(row, 0))
+}
+
+/// How many deliveries wait for one destination, for a process that has no board.
+pub(super) fn waiting_of(conn: &Connection, destination: &str) -> Result<u64> {
+    let sql = format!(
+        "SELECT count(*) FROM delivery INDEXED BY delivery_waiting WHERE state = {WAITING} AND destination = ?1"
+    );
+    conn.prepare_cached(&sql)?.query_row([destination], |row| time(row, 0))
 }
 
 fn insert_delivery(conn: &Connection, entry: i64, delivery: &NewDelivery, queued_ms: u64) -> Result<i64> {

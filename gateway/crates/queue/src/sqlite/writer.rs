@@ -14,10 +14,11 @@ use tokio::sync::Semaphore;
 use super::board::{Board, Place, Slot};
 use super::fault::{self, Cause, Condition, Reach, Stage};
 use super::request::{Answer, Envelope, Reply, Request};
+use super::room::Room;
 use super::sweep::Sweeper;
 use super::write::{self, Effect, Stored};
-use super::{read, schema};
-use crate::{Appended, Attempt, DeliveryKey, Entry, Error, NewState, Settled};
+use super::{import, read, schema};
+use crate::{Appended, Attempt, DeliveryKey, Entry, Error, Limits, NewState, Replay, Settled, Swept};
 
 /// A group ends at so many requests, or so many bytes.
 const GROUP_MAX: usize = 512;
@@ -37,7 +38,7 @@ pub(super) struct Writer {
     pub(super) condition: Arc<Condition>,
     pub(super) requests: Receiver<Envelope>,
     pub(super) room: Arc<Semaphore>,
-    pub(super) waiting_max: u64,
+    pub(super) limits: Arc<Limits>,
     pub(super) data_version: i64,
     pub(super) sweeper: Sweeper,
     pub(super) log_pages: usize,
@@ -45,10 +46,12 @@ pub(super) struct Writer {
 
 /// What a request came to, if the transaction comes about.
 enum Done {
-    Stored(Stored),
+    /// As it was asked for, or as the limits left it.
+    Stored(Stored, Option<Box<Entry>>),
     Duplicate,
     Settled(Vec<Settled>),
     Changed(usize, Vec<Effect>),
+    Swept(Swept, Vec<Effect>),
 }
 
 /// Why a group came to nothing.
@@ -64,12 +67,10 @@ enum Isolation {
 }
 
 /// What a transaction has done so far.
-#[derive(Default)]
-struct Progress {
-    /// Deliveries that wait now, counting what this transaction did; only an estimate within a savepoint's failure.
-    waiting: u64,
+struct Progress<'a> {
+    room: Room,
     /// Whose attempts are being written.
-    settling: Vec<DeliveryKey>,
+    settling: &'a mut Vec<DeliveryKey>,
 }
 
 impl Writer {
@@ -155,12 +156,12 @@ impl Writer {
 
     /// One transaction with the whole group. After a failure nothing of it is left, in the file or on the board.
     fn attempt(&mut self, group: &[Request], isolation: Isolation) -> Result<Vec<Result<Done, Error>>, Failed> {
-        let mut progress = Progress::default();
-        let outcome = self.transact(group, isolation, &mut progress);
+        let mut settling = Vec::new();
+        let outcome = self.transact(group, isolation, &mut settling);
         let Err(mut failed) = outcome else { return outcome };
         if let Some(board) = &self.board {
             let mut board = locked(board);
-            progress.settling.iter().for_each(|key| board.abandon_settling(key));
+            settling.iter().for_each(|key| board.abandon_settling(key));
         }
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
@@ -174,16 +175,12 @@ impl Writer {
         &mut self,
         group: &[Request],
         isolation: Isolation,
-        progress: &mut Progress,
+        settling: &mut Vec<DeliveryKey>,
     ) -> Result<Vec<Result<Done, Error>>, Failed> {
         let failed = |error: rusqlite::Error| Failed::new(&error, Stage::Statement);
         self.execute("BEGIN IMMEDIATE").map_err(failed)?;
         self.notice_changes().map_err(failed)?;
-        progress.waiting = match &self.board {
-            Some(board) => locked(board).waiting(),
-            // Only a replay needs to know, and only another process's replay gets here.
-            None => write::waiting(&self.conn).map_err(failed)?,
-        };
+        let progress = &mut Progress { room: self.room_now(group).map_err(failed)?, settling };
         let mut done = Vec::with_capacity(group.len());
         for request in group {
             done.push(match isolation {
@@ -196,9 +193,9 @@ impl Writer {
     }
 
     /// Performs a request that may fail without the others.
-    fn perform_alone(&mut self, request: &Request, progress: &mut Progress) -> Result<Result<Done, Error>, Failed> {
+    fn perform_alone(&mut self, request: &Request, progress: &mut Progress<'_>) -> Result<Result<Done, Error>, Failed> {
         let failed = |error: rusqlite::Error| Failed::new(&error, Stage::Statement);
-        let waiting = progress.waiting;
+        let room = progress.room.clone();
         let settling = progress.settling.len();
         self.execute("SAVEPOINT alone").map_err(failed)?;
         let outcome = self.perform(request, progress);
@@ -213,7 +210,7 @@ impl Writer {
             return Err(error);
         }
         self.execute("ROLLBACK TO alone").and_then(|()| self.execute("RELEASE alone")).map_err(failed)?;
-        progress.waiting = waiting;
+        progress.room = room;
         if let Some(board) = &self.board {
             let mut board = locked(board);
             progress.settling.drain(settling..).for_each(|key| board.abandon_settling(&key));
@@ -222,38 +219,15 @@ impl Writer {
     }
 
     /// The statements of one request. The inner error is the request's own answer, and has changed nothing.
-    fn perform(&mut self, request: &Request, progress: &mut Progress) -> rusqlite::Result<Result<Done, Error>> {
-        let max = self.waiting_max;
+    fn perform(&mut self, request: &Request, progress: &mut Progress<'_>) -> rusqlite::Result<Result<Done, Error>> {
         match request {
-            Request::Append(entry, _) => {
-                let due = write::due(&entry.deliveries);
-                // What is known already is no more to store, however full the queue is.
-                if due > 0 && progress.waiting + due > max && !write::is_known(&self.conn, &entry.key)? {
-                    return Ok(Err(Error::Full { waiting: progress.waiting, max }));
-                }
-                let Some(stored) = write::append(&self.conn, entry)? else { return Ok(Ok(Done::Duplicate)) };
-                progress.waiting += due;
-                Ok(Ok(Done::Stored(stored)))
-            }
+            Request::Append(entry, _) => self.append(entry, progress),
             Request::Settle(attempts, _) => {
                 let settled = attempts.iter().map(|attempt| self.settle(attempt, progress));
                 let settled: Vec<_> = settled.collect::<rusqlite::Result<_>>()?;
                 Ok(Ok(Done::Settled(settled)))
             }
-            Request::Replay { letters, now_ms, .. } => {
-                let adds = write::replay_adds(letters);
-                if adds > 0 && progress.waiting + adds > max {
-                    return Ok(Err(Error::Full { waiting: progress.waiting, max }));
-                }
-                let mut effects = Vec::new();
-                let mut count = 0;
-                for letter in letters {
-                    count += usize::from(write::replay(&self.conn, letter, *now_ms, &mut effects)?);
-                }
-                progress.waiting +=
-                    effects.iter().filter(|effect| matches!(effect, Effect::Queued { .. })).count() as u64;
-                Ok(Ok(Done::Changed(count, effects)))
-            }
+            Request::Replay { letters, now_ms, .. } => self.replay(letters, *now_ms, progress),
             Request::Purge(keys, _) => {
                 let mut effects = Vec::new();
                 let mut count = 0;
@@ -264,27 +238,86 @@ impl Writer {
             }
             Request::Sweep { now_ms, retention, .. } => {
                 let mut effects = Vec::new();
-                let count = self.sweeper.sweep(&self.conn, *now_ms, *retention, &mut effects)?;
+                let swept = self.sweeper.sweep(&self.conn, *now_ms, *retention, &mut effects)?;
+                Ok(Ok(Done::Swept(swept, effects)))
+            }
+            Request::Import(items, _) => {
+                let mut effects = Vec::new();
+                let mut count = 0;
+                for item in items {
+                    count += usize::from(import::item(&self.conn, item, &mut effects)?);
+                }
+                note_queued(&effects, progress);
                 Ok(Ok(Done::Changed(count, effects)))
             }
             Request::Close(_) => Ok(Err(Error::Closed)),
         }
     }
 
-    fn settle(&self, attempt: &Attempt, progress: &mut Progress) -> rusqlite::Result<Settled> {
+    fn append(&self, entry: &Entry, progress: &mut Progress<'_>) -> rusqlite::Result<Result<Done, Error>> {
+        let changed = match progress.room.admit(entry) {
+            Ok(changed) => changed,
+            // What is known already is no more to store, however full the queue is.
+            Err(_) if write::is_known(&self.conn, &entry.key)? => None,
+            Err(full) => return Ok(Err(full)),
+        };
+        let entry = changed.as_ref().unwrap_or(entry);
+        let Some(stored) = write::append(&self.conn, entry)? else { return Ok(Ok(Done::Duplicate)) };
+        let due = entry.deliveries.iter().filter(|delivery| matches!(delivery.state, NewState::Due(_)));
+        due.for_each(|delivery| progress.room.add(&delivery.destination));
+        Ok(Ok(Done::Stored(stored, changed.map(Box::new))))
+    }
+
+    fn replay(
+        &self,
+        letters: &[Replay],
+        now_ms: u64,
+        progress: &mut Progress<'_>,
+    ) -> rusqlite::Result<Result<Done, Error>> {
+        if let Err(full) = progress.room.admit_replay(&write::replay_adds(&self.conn, letters)?) {
+            return Ok(Err(full));
+        }
+        let mut effects = Vec::new();
+        let mut count = 0;
+        for letter in letters {
+            count += usize::from(write::replay(&self.conn, letter, now_ms, &mut effects)?);
+        }
+        note_queued(&effects, progress);
+        Ok(Ok(Done::Changed(count, effects)))
+    }
+
+    fn settle(&self, attempt: &Attempt, progress: &mut Progress<'_>) -> rusqlite::Result<Settled> {
         let ticket = self.board.as_ref().and_then(|board| locked(board).begin_settling(attempt));
         let Some(ticket) = ticket else { return Ok(Settled::LeaseLost) };
         progress.settling.push(attempt.key);
-        if !write::settle(&self.conn, attempt, ticket)? {
+        if !write::settle(&self.conn, attempt, &ticket)? {
             if let Some(board) = &self.board {
                 locked(board).abandon_settling(&attempt.key);
             }
             return Ok(Settled::LeaseLost);
         }
         if !matches!(attempt.outcome, crate::Outcome::Retry(_)) {
-            progress.waiting = progress.waiting.saturating_sub(1);
+            progress.room.remove(&ticket.destination);
         }
         Ok(Settled::Recorded)
+    }
+
+    /// What waits as the transaction begins.
+    fn room_now(&self, group: &[Request]) -> rusqlite::Result<Room> {
+        let capped = self.limits.destinations.keys();
+        let (waiting, destinations) = match &self.board {
+            Some(board) => {
+                let board = locked(board);
+                (board.waiting(), capped.map(|name| (name.clone(), board.waiting_of(name))).collect())
+            }
+            // Only a replay needs to know, and only another process's replay gets here.
+            None if group.iter().any(|request| matches!(request, Request::Replay { .. })) => {
+                let counted = capped.map(|name| Ok((name.clone(), write::waiting_of(&self.conn, name)?)));
+                (write::waiting(&self.conn)?, counted.collect::<rusqlite::Result<_>>()?)
+            }
+            None => Default::default(),
+        };
+        Ok(Room::new(self.limits.clone(), waiting, destinations))
     }
 
     /// Tells the board what has been committed, then everybody who waits.
@@ -377,9 +410,9 @@ fn conclude(mut board: Option<&mut Board>, request: Request, done: Result<Done, 
         Request::Append(entry, answer) => Reply::Append(
             answer,
             done.map(|done| match done {
-                Done::Stored(stored) => {
+                Done::Stored(stored, changed) => {
                     if let Some(board) = board {
-                        appended(board, entry, stored);
+                        appended(board, changed.map_or(entry, |changed| *changed), stored);
                     }
                     Appended::Stored
                 }
@@ -398,7 +431,17 @@ fn conclude(mut board: Option<&mut Board>, request: Request, done: Result<Done, 
                 settled
             }),
         ),
-        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Sweep { answer, .. } => Reply::Change(
+        Request::Sweep { answer, .. } => Reply::Sweep(
+            answer,
+            done.map(|done| {
+                let Done::Swept(swept, effects) = done else { return Swept::default() };
+                if let Some(board) = board {
+                    effects.into_iter().for_each(|effect| changed(board, effect));
+                }
+                swept
+            }),
+        ),
+        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Import(_, answer) => Reply::Change(
             answer,
             done.map(|done| {
                 let Done::Changed(count, effects) = done else { return 0 };
@@ -429,6 +472,14 @@ fn appended(board: &mut Board, entry: Entry, stored: Stored) {
         };
         let place = Place { due_ms, queued_ms: entry.received_ms, entry: stored.seq, key: delivery.key };
         board.queued(&delivery.destination, place, slot);
+    }
+}
+
+fn note_queued(effects: &[Effect], progress: &mut Progress<'_>) {
+    for effect in effects {
+        if let Effect::Queued { destination, .. } = effect {
+            progress.room.add(destination);
+        }
     }
 }
 

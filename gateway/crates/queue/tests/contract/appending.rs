@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) async fn an_entry_is_stored_with_all_its_deliveries(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let deliveries = vec![delivery(1, "meta", NewState::Due(10)), delivery(2, "ga4", NewState::Due(10))];
     assert_eq!(queue.append(Entry { deliveries, ..entry("a") }).await.unwrap(), Appended::Stored);
     let found = queue.find("a").await.unwrap();
@@ -16,7 +16,7 @@ pub(crate) async fn an_entry_is_stored_with_all_its_deliveries(backend: &mut dyn
 }
 
 pub(crate) async fn the_same_key_is_stored_once_and_counted(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     assert_eq!(queue.append(due("a", 1, 10)).await.unwrap(), Appended::Stored);
     assert_eq!(queue.append(due("a", 2, 10)).await.unwrap(), Appended::Duplicate);
     assert_eq!(queue.append(due("a", 3, 10)).await.unwrap(), Appended::Duplicate);
@@ -25,7 +25,7 @@ pub(crate) async fn the_same_key_is_stored_once_and_counted(backend: &mut dyn Ba
 }
 
 pub(crate) async fn concurrent_appends_of_one_key_store_it_once(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..40 {
         let queue = queue.clone();
@@ -38,7 +38,7 @@ pub(crate) async fn concurrent_appends_of_one_key_store_it_once(backend: &mut dy
 }
 
 pub(crate) async fn the_same_id_in_another_scope_is_another_entry(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let other = Entry { key: EntryKey { scope: "blog".into(), id: "a".into() }, ..due("a", 2, 11) };
     assert_eq!(queue.append(other).await.unwrap(), Appended::Stored);
@@ -48,7 +48,7 @@ pub(crate) async fn the_same_id_in_another_scope_is_another_entry(backend: &mut 
 }
 
 pub(crate) async fn a_duplicate_changes_nothing_but_its_count(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let field = ProfileField { name: "email".into(), value: "a@b.example".into(), seen_ms: 1 };
     let profile = vec![ProfilePatch { key: "shop/user/1".into(), fields: vec![field], expires_ms: 1000 }];
@@ -59,7 +59,7 @@ pub(crate) async fn a_duplicate_changes_nothing_but_its_count(backend: &mut dyn 
 }
 
 pub(crate) async fn an_entry_without_deliveries_is_journalled(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(entry("dropped by consent")).await.unwrap();
     let found = queue.find("dropped by consent").await.unwrap();
     assert!(found[0].deliveries.is_empty());
@@ -68,11 +68,11 @@ pub(crate) async fn an_entry_without_deliveries_is_journalled(backend: &mut dyn 
 }
 
 pub(crate) async fn a_full_queue_refuses_and_stores_nothing(backend: &mut dyn Backend) {
-    let queue = backend.open(2);
+    let queue = backend.open(Limits::overall(2));
     queue.append(due("a", 1, 10)).await.unwrap();
     let deliveries = vec![delivery(2, "meta", NewState::Due(10)), delivery(3, "ga4", NewState::Due(10))];
     let refused = queue.append(Entry { deliveries, ..entry("b") }).await;
-    assert!(matches!(refused, Err(Error::Full { waiting: 1, max: 2 })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Full { destination: None, waiting: 1, max: 2 })), "{refused:?}");
     assert!(queue.find("b").await.unwrap().is_empty());
     queue.append(due("c", 4, 10)).await.unwrap();
     assert!(matches!(queue.append(due("d", 5, 10)).await, Err(Error::Full { .. })));
@@ -84,14 +84,14 @@ pub(crate) async fn a_full_queue_refuses_and_stores_nothing(backend: &mut dyn Ba
 }
 
 pub(crate) async fn a_full_queue_still_knows_duplicates(backend: &mut dyn Backend) {
-    let queue = backend.open(1);
+    let queue = backend.open(Limits::overall(1));
     queue.append(due("a", 1, 10)).await.unwrap();
     assert_eq!(queue.append(due("a", 2, 10)).await.unwrap(), Appended::Duplicate);
     assert_eq!(queue.find("a").await.unwrap()[0].duplicates, 1);
 }
 
 pub(crate) async fn a_delivery_may_be_born_dead(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(dead("a", 1, "transform failed")).await.unwrap();
     assert!(lease(&queue, 1000).await.is_empty());
     let letters = letters(&queue).await;
@@ -101,7 +101,7 @@ pub(crate) async fn a_delivery_may_be_born_dead(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn odd_texts_and_empty_bytes_come_back_as_they_were(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let id = "it's \"ünï\" \u{0}💧%_; DROP TABLE entry";
     let mut odd = Entry { record: Vec::new(), ..due(id, 1, 10) };
     odd.deliveries[0].payload.clear();

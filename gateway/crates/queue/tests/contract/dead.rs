@@ -15,7 +15,7 @@ fn as_recorded(n: u64) -> Replay {
 }
 
 pub(crate) async fn letters_come_newest_first_in_pages(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for n in [3, 1, 5, 2, 4] {
         queue.append(dead(&n.to_string(), n, "no")).await.unwrap();
     }
@@ -28,7 +28,7 @@ pub(crate) async fn letters_come_newest_first_in_pages(backend: &mut dyn Backend
 }
 
 pub(crate) async fn letters_are_filtered(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let deliveries = vec![
         delivery(1, "meta", NewState::Dead("Bad ÜBER pixel".into())),
         delivery(2, "ga4", NewState::Dead("100%_sure".into())),
@@ -49,7 +49,7 @@ pub(crate) async fn letters_are_filtered(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn replay_as_recorded_starts_anew(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let leased = lease(&queue, 10).await;
     queue.settle(vec![attempt(&leased[0], 20, Outcome::Dead("no".into()))]).await.unwrap();
@@ -67,7 +67,7 @@ pub(crate) async fn replay_as_recorded_starts_anew(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn replay_instead_replaces_the_letter(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(dead("a", 1, "no")).await.unwrap();
     let instead = vec![
         delivery(2, "meta", NewState::Due(70)),
@@ -91,7 +91,7 @@ pub(crate) async fn replay_instead_replaces_the_letter(backend: &mut dyn Backend
 }
 
 pub(crate) async fn replay_of_what_is_not_dead_does_nothing(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     queue.append(dead("b", 2, "no")).await.unwrap();
     let all = vec![as_recorded(1), as_recorded(2), as_recorded(2), as_recorded(3)];
@@ -101,16 +101,16 @@ pub(crate) async fn replay_of_what_is_not_dead_does_nothing(backend: &mut dyn Ba
 }
 
 pub(crate) async fn a_full_queue_refuses_replay(backend: &mut dyn Backend) {
-    let queue = backend.open(1);
+    let queue = backend.open(Limits::overall(1));
     queue.append(dead("a", 1, "no")).await.unwrap();
     queue.append(due("b", 2, 10)).await.unwrap();
     let refused = queue.replay(vec![as_recorded(1)], 20).await;
-    assert!(matches!(refused, Err(Error::Full { waiting: 1, max: 1 })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Full { destination: None, waiting: 1, max: 1 })), "{refused:?}");
     assert_eq!(found(&queue, filter()).await, [key(1)]);
 }
 
 pub(crate) async fn purge_deletes_for_good(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(dead("a", 1, "no")).await.unwrap();
     queue.append(due("b", 2, 10)).await.unwrap();
     assert_eq!(queue.purge(vec![key(1), key(2), key(3)]).await.unwrap(), 1);
@@ -121,7 +121,7 @@ pub(crate) async fn purge_deletes_for_good(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn replay_notifies_its_destination(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(dead("a", 1, "no")).await.unwrap();
     let arrivals = queue.arrivals("meta");
     assert!(lease(&queue, 10).await.is_empty());

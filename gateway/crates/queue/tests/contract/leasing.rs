@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) async fn nothing_is_leased_before_its_time(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 50)).await.unwrap();
     let early = queue.lease(wish("meta", 49)).await.unwrap();
     assert!(early.deliveries.is_empty());
@@ -14,7 +14,7 @@ pub(crate) async fn nothing_is_leased_before_its_time(backend: &mut dyn Backend)
 }
 
 pub(crate) async fn the_oldest_due_comes_first(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for (n, due_ms) in [(1, 30), (2, 10), (3, 20), (4, 40)] {
         queue.append(due(&n.to_string(), n, due_ms)).await.unwrap();
     }
@@ -22,7 +22,7 @@ pub(crate) async fn the_oldest_due_comes_first(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn the_count_bounds_a_lease(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for n in 1..=5 {
         queue.append(due(&n.to_string(), n, n)).await.unwrap();
     }
@@ -34,7 +34,7 @@ pub(crate) async fn the_count_bounds_a_lease(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn the_bytes_bound_a_lease_but_one_always_comes(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for n in 1..=3 {
         queue.append(due(&n.to_string(), n, n)).await.unwrap();
     }
@@ -45,14 +45,14 @@ pub(crate) async fn the_bytes_bound_a_lease_but_one_always_comes(backend: &mut d
 }
 
 pub(crate) async fn a_lease_is_exclusive(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     assert_eq!(lease(&queue, 10).await.len(), 1);
     assert!(lease(&queue, 109).await.is_empty());
 }
 
 pub(crate) async fn concurrent_leasers_share_without_overlap(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let mut appends = tokio::task::JoinSet::new();
     for n in 0..200 {
         let queue = queue.clone();
@@ -79,7 +79,7 @@ pub(crate) async fn concurrent_leasers_share_without_overlap(backend: &mut dyn B
 }
 
 pub(crate) async fn an_expired_lease_is_given_to_the_next(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let first = lease(&queue, 10).await;
     let second = lease(&queue, 110).await;
@@ -93,7 +93,7 @@ pub(crate) async fn an_expired_lease_is_given_to_the_next(backend: &mut dyn Back
 }
 
 pub(crate) async fn a_released_lease_is_due_again_at_once(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let first = lease(&queue, 10).await;
     queue.release(vec![(first[0].key, first[0].token)]).await.unwrap();
@@ -102,7 +102,7 @@ pub(crate) async fn a_released_lease_is_due_again_at_once(backend: &mut dyn Back
 }
 
 pub(crate) async fn a_stale_release_changes_nothing(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let first = lease(&queue, 10).await;
     let second = lease(&queue, 110).await;
@@ -113,7 +113,7 @@ pub(crate) async fn a_stale_release_changes_nothing(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn destinations_do_not_see_each_other(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let deliveries = vec![delivery(1, "meta", NewState::Due(10)), delivery(2, "ga4", NewState::Due(20))];
     queue.append(Entry { deliveries, ..entry("a") }).await.unwrap();
     let meta = queue.lease(wish("meta", 20)).await.unwrap();
@@ -123,7 +123,7 @@ pub(crate) async fn destinations_do_not_see_each_other(backend: &mut dyn Backend
 }
 
 pub(crate) async fn the_next_due_time_skips_what_is_leased(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for (n, due_ms) in [(1, 10), (2, 10), (3, 30)] {
         queue.append(due(&n.to_string(), n, due_ms)).await.unwrap();
     }
@@ -136,7 +136,7 @@ pub(crate) async fn the_next_due_time_skips_what_is_leased(backend: &mut dyn Bac
 /// More than any backend may keep in memory, partly appended after the leasing began.
 pub(crate) async fn a_backlog_longer_than_memory_comes_in_order(backend: &mut dyn Backend) {
     const EACH: u64 = 2200;
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let fill = |from: u64| {
         let queue = queue.clone();
         async move {
@@ -171,7 +171,7 @@ pub(crate) async fn a_backlog_longer_than_memory_comes_in_order(backend: &mut dy
 }
 
 pub(crate) async fn an_arrival_is_notified(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let arrivals = queue.arrivals("meta");
     assert!(lease(&queue, 10).await.is_empty());
     queue.append(due("a", 1, 10)).await.unwrap();

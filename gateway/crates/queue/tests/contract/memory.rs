@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// A handle on a store; another handle on the same store is the process started anew.
 pub(crate) struct MemoryQueue {
     store: Arc<Mutex<Store>>,
-    waiting_max: u64,
+    limits: Limits,
     closed: Mutex<bool>,
 }
 
@@ -22,6 +22,7 @@ pub(crate) struct Store {
     hidden: HashMap<DeliveryKey, Hidden>,
     profiles: BTreeMap<(String, String), (ProfileField, u64)>,
     arrivals: HashMap<String, Arc<Notify>>,
+    affinities: HashMap<EntryKey, String>,
     last_token: u64,
 }
 
@@ -34,9 +35,9 @@ struct Hidden {
 }
 
 impl MemoryQueue {
-    pub(crate) fn open(store: Arc<Mutex<Store>>, waiting_max: u64) -> Self {
+    pub(crate) fn open(store: Arc<Mutex<Store>>, limits: Limits) -> Self {
         store.lock().unwrap().hidden.values_mut().for_each(|hidden| hidden.lease = None);
-        Self { store, waiting_max, closed: Mutex::new(false) }
+        Self { store, limits, closed: Mutex::new(false) }
     }
 
     fn answer<T: Send + 'static>(&self, operation: impl FnOnce(&mut Store) -> Result<T, Error>) -> Operation<'_, T> {
@@ -51,8 +52,7 @@ impl MemoryQueue {
 
 impl Queue for MemoryQueue {
     fn append(&self, entry: Entry) -> Operation<'_, Appended> {
-        let max = self.waiting_max;
-        self.answer(move |store| store.append(entry, max))
+        self.answer(|store| store.append(entry, &self.limits))
     }
 
     fn lease(&self, request: LeaseRequest) -> Operation<'_, Leased> {
@@ -61,6 +61,22 @@ impl Queue for MemoryQueue {
 
     fn settle(&self, attempts: Vec<Attempt>) -> Operation<'_, Vec<Settled>> {
         self.answer(|store| Ok(attempts.into_iter().map(|attempt| store.settle(attempt)).collect()))
+    }
+
+    fn renew(&self, renewal: Renewal) -> Operation<'_, Vec<Held>> {
+        self.answer(|store| {
+            let renewed = renewal.leases.iter().map(|(key, token)| {
+                let lease = store.hidden.get_mut(key).and_then(|hidden| hidden.lease.as_mut());
+                match lease.filter(|lease| lease.0 == *token && lease.1 > renewal.now_ms) {
+                    Some(lease) => {
+                        lease.1 = renewal.until_ms;
+                        Held::Ours
+                    }
+                    None => Held::Lost,
+                }
+            });
+            Ok(renewed.collect())
+        })
     }
 
     fn release(&self, leases: Vec<(DeliveryKey, LeaseToken)>) -> Operation<'_, ()> {
@@ -101,17 +117,19 @@ impl Queue for MemoryQueue {
     }
 
     fn replay(&self, letters: Vec<Replay>, now_ms: u64) -> Operation<'_, usize> {
-        let max = self.waiting_max;
-        self.answer(move |store| {
-            let adds = letters.iter().map(|letter| match &letter.with {
-                ReplayWith::AsRecorded => 1,
-                ReplayWith::Instead(all) => due(all),
+        self.answer(|store| {
+            let adds = letters.iter().flat_map(|letter| match &letter.with {
+                ReplayWith::AsRecorded => vec![store.dead_of(&letter.key)],
+                ReplayWith::Instead(all) => due(all).map(|(_, one)| one.destination.clone()).collect(),
             });
-            let adds: u64 = adds.sum();
-            let waiting = store.waiting();
-            if adds > 0 && waiting + adds > max {
-                return Err(Error::Full { waiting, max });
+            let adds: Vec<_> = adds.collect();
+            for (index, destination) in adds.iter().enumerate() {
+                let same = adds[..index].iter().filter(|one| *one == destination).count() as u64;
+                if let Some((_, full)) = store.over(destination, same, &self.limits) {
+                    return Err(full);
+                }
             }
+            store.check_overall(adds.len() as u64, &self.limits)?;
             Ok(letters.into_iter().filter(|letter| store.replay(letter, now_ms)).count())
         })
     }
@@ -131,12 +149,26 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, usize> {
+    fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept> {
         self.answer(move |store| Ok(store.sweep(now_ms, retention)))
     }
 
-    fn durability(&self) -> String {
-        "an acknowledged event is gone with the process".into()
+    fn export(&self, after: Option<Cursor>, limit: usize) -> Operation<'_, Export> {
+        self.answer(|store| {
+            let start = after.map_or(0, |Cursor(at)| at.parse().unwrap());
+            let all = store.items();
+            let end = all.len().min(start + limit.max(1));
+            let next = (end < all.len()).then(|| Cursor(end.to_string()));
+            Ok(Export { items: all[start..end].to_vec(), next })
+        })
+    }
+
+    fn import(&self, items: Vec<Item>) -> Operation<'_, usize> {
+        self.answer(|store| Ok(items.into_iter().filter(|item| store.import(item)).count()))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability { level: Level::Any, meaning: "an acknowledged event is gone with the process".into() }
     }
 
     fn health(&self) -> Operation<'_, ()> {
@@ -150,15 +182,31 @@ impl Queue for MemoryQueue {
 }
 
 impl Store {
-    fn append(&mut self, entry: Entry, max: u64) -> Result<Appended, Error> {
+    fn append(&mut self, mut entry: Entry, limits: &Limits) -> Result<Appended, Error> {
         if let Some(known) = self.entries.iter_mut().find(|known| known.key == entry.key) {
             known.duplicates += 1;
             return Ok(Appended::Duplicate);
         }
-        let (waiting, adds) = (self.waiting(), due(&entry.deliveries));
-        if adds > 0 && waiting + adds > max {
-            return Err(Error::Full { waiting, max });
+        for index in 0..entry.deliveries.len() {
+            let destination = entry.deliveries[index].destination.clone();
+            let same = due(&entry.deliveries).filter(|(at, one)| *at < index && one.destination == destination).count();
+            let (NewState::Due(_), Some((cap, full))) =
+                (&entry.deliveries[index].state, self.over(&destination, same as u64, limits))
+            else {
+                continue;
+            };
+            match (cap.when_full, full) {
+                (WhenFull::Die, Error::Full { waiting, .. }) => {
+                    let (waiting, max) = (waiting + same as u64, cap.waiting_max);
+                    let why =
+                        format!("the queue of `{destination}` is full: {waiting} deliveries wait, {max} are allowed");
+                    entry.deliveries[index].state = NewState::Dead(why);
+                }
+                (_, full) => return Err(full),
+            }
         }
+        self.check_overall(due(&entry.deliveries).count() as u64, limits)?;
+        self.affinities.insert(entry.key.clone(), entry.affinity);
         self.entries.push(Journal {
             key: entry.key,
             received_ms: entry.received_ms,
@@ -181,6 +229,115 @@ impl Store {
             }
         }
         Ok(Appended::Stored)
+    }
+
+    /// The destination's own limit, and its error, when one more after `same` others of its request is too many.
+    fn over(&self, destination: &str, same: u64, limits: &Limits) -> Option<(Cap, Error)> {
+        let cap = *limits.destinations.get(destination)?;
+        let waiting =
+            self.counts().iter().find(|count| count.destination == destination).map_or(0, |count| count.waiting);
+        let full = Error::Full { destination: Some(destination.into()), waiting, max: cap.waiting_max };
+        (waiting + same + 1 > cap.waiting_max).then_some((cap, full))
+    }
+
+    fn check_overall(&self, adds: u64, limits: &Limits) -> Result<(), Error> {
+        let (waiting, max) = (self.waiting(), limits.waiting_max);
+        match adds > 0 && waiting + adds > max {
+            true => Err(Error::Full { destination: None, waiting, max }),
+            false => Ok(()),
+        }
+    }
+
+    fn dead_of(&self, key: &DeliveryKey) -> String {
+        let all = self.entries.iter().flat_map(|entry| &entry.deliveries);
+        all.into_iter()
+            .find(|one| one.key == *key && one.state == State::Dead)
+            .map_or("", |one| &one.destination)
+            .into()
+    }
+
+    fn items(&self) -> Vec<Item> {
+        let entries = self.entries.iter().map(|entry| {
+            let deliveries = entry.deliveries.iter().map(|one| {
+                let hidden = &self.hidden[&one.key];
+                StoredDelivery {
+                    key: one.key,
+                    destination: one.destination.clone(),
+                    payload: one.payload.clone(),
+                    state: match one.state {
+                        State::Waiting(due_ms) => StoredState::Waiting(due_ms),
+                        State::Delivered => StoredState::Delivered,
+                        State::Dead => StoredState::Dead {
+                            reason: one.reason.clone().unwrap_or_default(),
+                            died_ms: hidden.died_ms,
+                        },
+                    },
+                    queued_ms: hidden.queued_ms,
+                    attempts: hidden.attempts,
+                    records: one.attempts.clone(),
+                }
+            });
+            Item::Entry(StoredEntry {
+                key: entry.key.clone(),
+                affinity: self.affinities[&entry.key].clone(),
+                received_ms: entry.received_ms,
+                record: entry.record.clone(),
+                duplicates: entry.duplicates,
+                deliveries: deliveries.collect(),
+            })
+        });
+        let mut profiles: BTreeMap<String, StoredProfile> = BTreeMap::new();
+        for ((key, _), field) in &self.profiles {
+            let empty = StoredProfile { key: key.clone(), fields: Vec::new() };
+            profiles.entry(key.clone()).or_insert(empty).fields.push(field.clone());
+        }
+        entries.chain(profiles.into_values().map(Item::Profile)).collect()
+    }
+
+    fn import(&mut self, item: &Item) -> bool {
+        match item {
+            Item::Entry(entry) => self.import_entry(entry),
+            Item::Profile(profile) => {
+                let mut is_news = false;
+                for (field, expires_ms) in &profile.fields {
+                    let at = (profile.key.clone(), field.name.clone());
+                    if self.profiles.get(&at).is_none_or(|(known, _)| known.seen_ms < field.seen_ms) {
+                        self.profiles.insert(at, (field.clone(), *expires_ms));
+                        is_news = true;
+                    }
+                }
+                is_news
+            }
+        }
+    }
+
+    fn import_entry(&mut self, entry: &StoredEntry) -> bool {
+        if self.entries.iter().any(|known| known.key == entry.key) {
+            return false;
+        }
+        let mut deliveries = Vec::new();
+        for one in &entry.deliveries {
+            let (state, reason, died_ms) = match &one.state {
+                StoredState::Waiting(due_ms) => (State::Waiting(*due_ms), None, 0),
+                StoredState::Delivered => (State::Delivered, None, 0),
+                StoredState::Dead { reason, died_ms } => (State::Dead, Some(reason.clone()), *died_ms),
+            };
+            let hidden = Hidden { queued_ms: one.queued_ms, died_ms, attempts: one.attempts, lease: None };
+            self.hidden.insert(one.key, hidden);
+            self.arrivals.entry(one.destination.clone()).or_default().notify_one();
+            let (key, destination, payload) = (one.key, one.destination.clone(), one.payload.clone());
+            let attempts = one.records.clone();
+            deliveries.push(DeliveryJournal { key, destination, state, reason, payload, attempts });
+        }
+        self.affinities.insert(entry.key.clone(), entry.affinity.clone());
+        self.entries.push(Journal {
+            key: entry.key.clone(),
+            received_ms: entry.received_ms,
+            record: entry.record.clone(),
+            duplicates: entry.duplicates,
+            deliveries,
+        });
+        true
     }
 
     fn add(&mut self, entry: usize, deliveries: Vec<NewDelivery>, queued_ms: u64) {
@@ -336,25 +493,28 @@ impl Store {
         self.counts().iter().map(|count| count.waiting).sum()
     }
 
-    fn sweep(&mut self, now_ms: u64, retention: Retention) -> usize {
-        let (hidden, mut swept) = (&self.hidden, 0);
+    fn sweep(&mut self, now_ms: u64, retention: Retention) -> Swept {
+        let (hidden, mut swept) = (&self.hidden, Swept::default());
         for entry in &mut self.entries {
             let before = entry.deliveries.len();
             entry.deliveries.retain(|one| {
                 one.state != State::Dead || hidden[&one.key].died_ms >= now_ms.saturating_sub(retention.dead_ms)
             });
-            swept += before - entry.deliveries.len();
+            swept.records += before - entry.deliveries.len();
         }
-        let before = self.entries.len() + self.profiles.len();
+        let before = (self.entries.len(), self.profiles.len());
         self.entries.retain(|entry| {
             entry.received_ms >= now_ms.saturating_sub(retention.journal_ms)
                 || entry.deliveries.iter().any(|one| one.state != State::Delivered)
         });
         self.profiles.retain(|_, (_, expires_ms)| *expires_ms > now_ms);
-        swept + before - self.entries.len() - self.profiles.len()
+        swept.records += before.0 - self.entries.len();
+        swept.fields = before.1 - self.profiles.len();
+        swept
     }
 }
 
-fn due(deliveries: &[NewDelivery]) -> u64 {
-    deliveries.iter().filter(|one| matches!(one.state, NewState::Due(_))).count() as u64
+/// Those that are to wait, each with its index.
+fn due(deliveries: &[NewDelivery]) -> impl Iterator<Item = (usize, &NewDelivery)> {
+    deliveries.iter().enumerate().filter(|(_, one)| matches!(one.state, NewState::Due(_)))
 }

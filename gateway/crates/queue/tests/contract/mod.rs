@@ -21,10 +21,15 @@ use tidegate_queue::*;
 /// A store that a test owns.
 pub(crate) trait Backend {
     /// Opens the queue on what is stored.
-    fn open(&mut self, waiting_max: u64) -> Arc<dyn Queue>;
+    fn open(&mut self, limits: Limits) -> Arc<dyn Queue>;
 
     /// Kills what was opened without a word: the next opening finds what was durable at this moment.
     fn crash(&mut self);
+
+    /// Whether fields of profiles that have expired are there until they are swept.
+    fn sweeps_profiles(&self) -> bool {
+        true
+    }
 }
 
 /// One test for each sentence of the contract.
@@ -72,7 +77,9 @@ macro_rules! contract {
 }
 
 /// Room enough for tests that are not about room.
-pub(crate) const ROOMY: u64 = 1_000_000;
+pub(crate) fn roomy() -> Limits {
+    Limits::overall(1_000_000)
+}
 
 /// A delivery's key; higher ones are newer.
 pub(crate) fn key(n: u64) -> DeliveryKey {
@@ -132,6 +139,19 @@ pub(crate) fn keys(leases: &[Lease]) -> Vec<DeliveryKey> {
 pub(crate) fn attempt(lease: &Lease, at_ms: u64, outcome: Outcome) -> Attempt {
     let record = format!("attempt at {at_ms}").into_bytes();
     Attempt { key: lease.key, token: lease.token, record, at_ms, outcome }
+}
+
+/// Sweeps until nothing is left to sweep.
+pub(crate) async fn swept(queue: &Arc<dyn Queue>, now_ms: u64, retention: Retention) -> Swept {
+    let mut total = Swept::default();
+    loop {
+        let some = queue.sweep(now_ms, retention).await.unwrap();
+        if some == Swept::default() {
+            return total;
+        }
+        total.records += some.records;
+        total.fields += some.fields;
+    }
 }
 
 /// All dead letters.

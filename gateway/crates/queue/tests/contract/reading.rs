@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) async fn find_gives_the_whole_trace_in_every_scope(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let deliveries = vec![delivery(2, "meta", NewState::Due(10)), delivery(1, "ga4", NewState::Dead("no".into()))];
     queue.append(Entry { deliveries, ..entry("a") }).await.unwrap();
     queue.append(Entry { key: EntryKey { scope: "blog".into(), id: "a".into() }, ..entry("a") }).await.unwrap();
@@ -20,7 +20,7 @@ pub(crate) async fn find_gives_the_whole_trace_in_every_scope(backend: &mut dyn 
 }
 
 pub(crate) async fn recent_comes_newest_first_without_payloads(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for n in 1..=3 {
         queue.append(Entry { received_ms: 10 + n, ..due(&n.to_string(), n, 10) }).await.unwrap();
     }
@@ -35,7 +35,7 @@ pub(crate) async fn recent_comes_newest_first_without_payloads(backend: &mut dyn
 }
 
 pub(crate) async fn counts_follow_every_change(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     let count = |destination: &str, waiting, dead, oldest_queued_ms| Count {
         destination: destination.into(),
         waiting,
@@ -75,7 +75,7 @@ async fn patch(queue: &Arc<dyn Queue>, id: &str, fields: Vec<ProfileField>, expi
 }
 
 pub(crate) async fn the_newest_field_of_a_profile_wins(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     patch(&queue, "a", vec![seen("email", "old", 10), seen("fbclid", "click", 20)], 1000).await;
     patch(&queue, "b", vec![seen("email", "new", 11), seen("fbclid", "stale", 19)], 1000).await;
     patch(&queue, "c", vec![seen("email", "as new, but later", 11)], 1000).await;
@@ -86,7 +86,7 @@ pub(crate) async fn the_newest_field_of_a_profile_wins(backend: &mut dyn Backend
 }
 
 pub(crate) async fn an_expired_field_is_forgotten(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     patch(&queue, "a", vec![seen("email", "short", 10)], 100).await;
     patch(&queue, "b", vec![seen("phone", "long", 10)], 200).await;
     assert_eq!(queue.profile("shop/user/1", 99).await.unwrap().len(), 2);

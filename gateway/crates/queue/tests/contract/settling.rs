@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) async fn delivered_is_never_leased_again(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let leased = lease(&queue, 10).await;
     let settled = queue.settle(vec![attempt(&leased[0], 20, Outcome::Delivered)]).await.unwrap();
@@ -15,7 +15,7 @@ pub(crate) async fn delivered_is_never_leased_again(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn a_retry_comes_back_at_its_time_with_its_attempts(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let leased = lease(&queue, 10).await;
     queue.settle(vec![attempt(&leased[0], 20, Outcome::Retry(50))]).await.unwrap();
@@ -32,7 +32,7 @@ pub(crate) async fn a_retry_comes_back_at_its_time_with_its_attempts(backend: &m
 }
 
 pub(crate) async fn dead_is_kept_with_reason_and_attempts(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let first = lease(&queue, 10).await;
     queue.settle(vec![attempt(&first[0], 20, Outcome::Retry(30))]).await.unwrap();
@@ -48,7 +48,7 @@ pub(crate) async fn dead_is_kept_with_reason_and_attempts(backend: &mut dyn Back
 }
 
 pub(crate) async fn a_lost_lease_is_reported_at_its_position(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for n in 1..=3 {
         queue.append(due(&n.to_string(), n, n)).await.unwrap();
     }
@@ -61,7 +61,7 @@ pub(crate) async fn a_lost_lease_is_reported_at_its_position(backend: &mut dyn B
 }
 
 pub(crate) async fn settling_twice_records_once(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     for n in 1..=2 {
         queue.append(due(&n.to_string(), n, n)).await.unwrap();
     }
@@ -79,7 +79,7 @@ pub(crate) async fn settling_twice_records_once(backend: &mut dyn Backend) {
 }
 
 pub(crate) async fn a_retry_notifies_its_destination(backend: &mut dyn Backend) {
-    let queue = backend.open(ROOMY);
+    let queue = backend.open(roomy());
     queue.append(due("a", 1, 10)).await.unwrap();
     let arrivals = queue.arrivals("meta");
     arrives(&arrivals).await;

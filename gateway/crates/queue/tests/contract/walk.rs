@@ -72,8 +72,8 @@ impl Clock {
 
 async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseError> {
     let store = Arc::default();
-    let mut reference: Arc<dyn Queue> = Arc::new(MemoryQueue::open(Arc::clone(&store), WAITING_MAX));
-    let mut subject = backend.open(WAITING_MAX);
+    let mut reference: Arc<dyn Queue> = Arc::new(MemoryQueue::open(Arc::clone(&store), Limits::overall(WAITING_MAX)));
+    let mut subject = backend.open(Limits::overall(WAITING_MAX));
     let mut clock = Clock { step: 0, unique: 0 };
     let mut last_key = 0;
     // Leases of both, in the order in which they were given; and which lease of a delivery was the last.
@@ -182,20 +182,13 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
             }
             Step::Sweep { journal, dead } => {
                 let retention = Retention { journal_ms: u64::from(*journal) * 1000, dead_ms: u64::from(*dead) * 1000 };
-                let expected = reference.sweep(now_ms, retention).await.unwrap();
-                let mut swept = 0;
-                loop {
-                    match subject.sweep(now_ms, retention).await.unwrap() {
-                        0 => break,
-                        count => swept += count,
-                    }
-                }
-                prop_assert_eq!(swept, expected, "{}", context);
+                let expected = swept(&reference, now_ms, retention).await.records;
+                prop_assert_eq!(swept(&subject, now_ms, retention).await.records, expected, "{}", context);
             }
             Step::Crash => {
                 backend.crash();
-                subject = backend.open(WAITING_MAX);
-                reference = Arc::new(MemoryQueue::open(Arc::clone(&store), WAITING_MAX));
+                subject = backend.open(Limits::overall(WAITING_MAX));
+                reference = Arc::new(MemoryQueue::open(Arc::clone(&store), Limits::overall(WAITING_MAX)));
                 // Longer than any lease, which a backend may let end first.
                 clock.step += 10;
                 leases.clear();
