@@ -5,6 +5,7 @@
 //!
 //! Beside the queue the same store keeps each entry's journal (for traces and de-duplication) and profiles.
 
+pub mod redis;
 pub mod sqlite;
 mod types;
 

@@ -7,6 +7,7 @@
 pub mod address;
 mod durability;
 mod link;
+mod script;
 
 use std::path::PathBuf;
 use std::time::Duration;
