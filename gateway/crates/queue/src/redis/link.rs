@@ -2,17 +2,20 @@
 //! Knows nothing of what is stored.
 //!
 //! - [`dial`] opens a connection, [`place`] finds where to, [`wire`] makes it again after a loss.
-//! - [`batch`] makes one pipeline of several calls; [`one`] sends it to one server.
+//! - [`batch`] makes one pipeline of several calls; [`one`] sends it to one server, [`cluster`] to the owners of the
+//!   [`slots`].
 //! - [`listen`] hears what is published. [`trouble`] says why there is no answer.
 //!
 //! Nothing is sent twice but what the server itself refused to begin: a script that it does not know, a slot that it
 //! does not own. After a lost connection or a late answer the outcome is unknown, and the caller is told so.
 
 mod batch;
+mod cluster;
 mod dial;
 mod listen;
 mod one;
 mod place;
+mod slots;
 mod trouble;
 mod wire;
 
@@ -25,6 +28,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
 
 use self::batch::{Answer, Request};
+use self::cluster::Cluster;
 use self::dial::Dialer;
 use self::one::One;
 use self::place::Place;
@@ -99,6 +103,7 @@ struct Inner {
 
 enum Way {
     One(One),
+    Cluster(Cluster),
 }
 
 impl Lane {
@@ -117,24 +122,26 @@ impl Link {
             source,
         };
         let dialer = Arc::new(Dialer::new(address, ca_file, timeouts).map_err(|error| unreachable(Box::new(error)))?);
-        let place = || match address.kind() {
-            Kind::Sentinel { service } => Place::primary(address.nodes().to_vec(), service.clone()),
-            Kind::Single | Kind::Cluster => Place::Any(address.nodes().to_vec().into(), AtomicUsize::new(0)),
-        };
-        let way = Way::One(One::new(dialer.clone(), place()));
-        let stop = dialer.stop.clone().drop_guard();
-        let link = Link { inner: Arc::new(Inner { dialer, way, ears: Arc::new(place()), _stop_on_drop: stop }) };
-        for answer in link.ask_primaries(&[cmd("PING")]).await.map_err(|trouble| unreachable(Box::new(trouble)))? {
-            if let Some(Err(trouble)) = answer.1.into_iter().next() {
-                return Err(unreachable(Box::new(trouble)));
+        let nodes = address.nodes().to_vec();
+        let (way, ears) = match address.kind() {
+            Kind::Single => fixed(&dialer, || Place::Any(nodes.clone().into(), AtomicUsize::new(0))),
+            Kind::Sentinel { service } => fixed(&dialer, || Place::primary(nodes.clone(), service.clone())),
+            Kind::Cluster => {
+                let cluster = Cluster::new(dialer.clone(), nodes);
+                let ears = cluster.ears();
+                (Way::Cluster(cluster), ears)
             }
-        }
+        };
+        let stop = dialer.stop.clone().drop_guard();
+        let link = Link { inner: Arc::new(Inner { dialer, way, ears, _stop_on_drop: stop }) };
+        link.inner.begin().await.map_err(|trouble| unreachable(Box::new(trouble)))?;
         Ok(link)
     }
 
     pub(super) fn shape(&self) -> Shape {
         match &self.inner.way {
             Way::One(_) => Shape::Single,
+            Way::Cluster(_) => Shape::Cluster,
         }
     }
 
@@ -156,6 +163,7 @@ impl Link {
     pub(super) async fn ask_primaries(&self, commands: &[Cmd]) -> Result<Vec<(String, Vec<Answer>)>, Trouble> {
         match &self.inner.way {
             Way::One(one) => Ok(vec![one.ask(commands).await?]),
+            Way::Cluster(cluster) => Box::pin(cluster.ask(commands)).await,
         }
     }
 
@@ -173,8 +181,26 @@ impl Link {
     async fn send(&self, lane: Lane, requests: Vec<Request>, confirm: Confirm) -> Vec<Answer> {
         match &self.inner.way {
             Way::One(one) => Box::pin(one.run(lane, &requests, confirm)).await,
+            Way::Cluster(cluster) => Box::pin(cluster.run(lane, &requests, confirm)).await,
         }
     }
+}
+
+impl Inner {
+    /// Makes sure that the store is there and lets us in.
+    async fn begin(&self) -> Result<(), Trouble> {
+        match &self.way {
+            Way::One(one) => match one.ask(&[cmd("PING")]).await?.1.into_iter().next() {
+                Some(Err(trouble)) => Err(trouble),
+                _ => Ok(()),
+            },
+            Way::Cluster(cluster) => Box::pin(cluster.refresh(0)).await,
+        }
+    }
+}
+
+fn fixed(dialer: &Arc<Dialer>, place: impl Fn() -> Place) -> (Way, Arc<Place>) {
+    (Way::One(One::new(dialer.clone(), place())), Arc::new(place()))
 }
 
 /// How long a server may wait for a confirmation: less than the answer may take.
