@@ -2,13 +2,14 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench rust wasm linters clients
+.PHONY: help run test lint bench rust wasm linters clients redis valkey
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
 node_modules := tests/clients/node_modules/.package-lock.json
 venv := $(target)/test-clients/venv
 venv_ready := $(venv)/ready
+unpacked := $(target)/test-redis/valkey
 
 help:
 	@echo 'make run    build all and start the demo: a shop, the gateway, platforms to deliver to'
@@ -21,7 +22,7 @@ run: wasm
 	cargo run --locked -p tidegate-demo
 
 # The build comes first: the end-to-end tests start the program that it makes.
-test: wasm clients
+test: wasm clients redis valkey
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 
@@ -81,4 +82,36 @@ $(venv_ready): tests/clients/requirements.txt
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3-venv,python3-venv); }
 	python3 -m venv --clear $(venv)
 	$(venv)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	@touch $@
+
+# The servers that the tests of the shared queue start and end, and what they watch them with. A server that the machine
+# itself runs is not used.
+redis:
+	@command -v redis-server >/dev/null || { $(call install,redis-server,redis-server); }
+	@command -v strace >/dev/null || { $(call install,strace,strace); }
+	@command -v openssl >/dev/null || { $(call install,openssl,openssl); }
+
+# The same from Valkey. Debian 12 has it among its backports only: it is unpacked here, and the system stays as it is.
+valkey:
+	@command -v valkey-server >/dev/null || [ -e $(unpacked)/ready ] || $(MAKE) --no-print-directory $(unpacked)/ready
+
+apt = apt-get -q -o Dir::Etc::SourceList=$(abspath $(unpacked))/sources.list -o Dir::Etc::SourceParts=- \
+	-o Dir::State::Lists=$(abspath $(unpacked))/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+	-o APT::Sandbox::User="$$(id -un)"
+
+$(unpacked)/ready:
+	@grep -qs '^VERSION_CODENAME=bookworm$$' /etc/os-release && command -v apt-get >/dev/null || { \
+		echo 'error: valkey-server is missing' >&2; \
+		echo 'hint: Debian 13 and later have it: sudo apt-get install valkey-server' >&2; \
+		echo 'hint: elsewhere put a valkey-server of version 7.2 or later on the PATH: https://valkey.io/download' >&2; \
+		exit 1; }
+	@rm -rf $(unpacked)
+	@mkdir -p $(unpacked)/lists/partial
+	@echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main' \
+		>$(unpacked)/sources.list
+	$(apt) update
+	cd $(unpacked) && $(apt) download valkey-tools valkey-server
+	@for package in $(unpacked)/*.deb; do dpkg -x "$$package" $(unpacked) || exit 1; done
+	@$(unpacked)/usr/bin/valkey-server --version || \
+	{ $(call install,a library that Valkey needs,libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0); }
 	@touch $@

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -62,6 +63,7 @@ pub struct Server {
     password: Option<String>,
     tls: Option<Tls>,
     child: Mutex<Option<Child>>,
+    paused: AtomicBool,
     dir: TempDir,
 }
 
@@ -131,7 +133,16 @@ impl Builder {
         let tls = self.tls.map(|_| Tls::make(dir.path()));
         let ports = Ports { plain: 0, tls: None, bus: None };
         let Builder { program, mode, password, .. } = self.clone();
-        let mut server = Server { program, mode, ports, password, tls, child: Mutex::new(None), dir };
+        let mut server = Server {
+            program,
+            mode,
+            ports,
+            password,
+            tls,
+            child: Mutex::new(None),
+            paused: AtomicBool::new(false),
+            dir,
+        };
         for _ in 0..STARTS_MAX {
             server.ports = Ports {
                 plain: port::free(),
@@ -258,6 +269,23 @@ impl Server {
         self.child().as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// Whether it runs and is not stopped by [`Server::pause`].
+    pub fn answers(&self) -> bool {
+        self.is_running() && !self.paused.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn program(&self) -> Program {
+        self.program
+    }
+
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    pub(crate) fn bus_port(&self) -> u16 {
+        self.ports.bus.expect("it is a cluster's node")
+    }
+
     /// A connection of a test's own, authenticated.
     pub fn connect(&self) -> Result<Connection, Error> {
         let mut connection = Connection::open(self.ports.plain)?;
@@ -296,6 +324,7 @@ impl Server {
     /// Kills it as `kill -9` does, also when it is stopped, and waits for its end.
     pub fn kill(&self) {
         let child = self.child().take();
+        self.paused.store(false, Ordering::SeqCst);
         if let Some(mut child) = child {
             child.kill().expect("it can be killed");
             child.wait().expect("it can be waited for");
@@ -316,12 +345,14 @@ impl Server {
         let child = self.child();
         let child = child.as_ref().expect("the server runs");
         signal(child, Signal::STOP);
+        self.paused.store(true, Ordering::SeqCst);
         until("every thread of the server stands still", || all_stopped(child.id()).then_some(()));
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
         signal(self.child().as_ref().expect("the server runs"), Signal::CONT);
+        self.paused.store(false, Ordering::SeqCst);
     }
 
     /// Starts it again on the same ports and the same directory, and kills it before if it still runs. When this
