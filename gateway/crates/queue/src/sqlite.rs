@@ -5,18 +5,22 @@
 //! - [`writer`] is the one thread that writes: group commit, then the [`board`], then the answers.
 //! - [`lease`] leases in the caller's thread from the [`board`], which is in memory.
 //! - [`read`] has the other reads, on connections of their own; they neither wait for the writer nor hold it up.
+//! - [`export`] and [`import`] move everything to another store; [`backup`](mod@backup) copies the file while it is used.
 //! - [`fault`] decides which failures are fatal.
 //!
-//! The command line opens the same file beside a running gateway, to inspect: it reads, replays and purges. The
-//! gateway's writer notices such changes within half a second.
+//! The command line opens the same file beside a running gateway, to inspect: it reads, replays, purges and
+//! moves. The gateway's writer notices such changes within half a second.
 
+mod backup;
 mod board;
+mod conclude;
 mod export;
 mod fault;
 mod import;
 mod lease;
 mod open;
 mod read;
+mod readers;
 mod request;
 mod room;
 mod schema;
@@ -26,19 +30,20 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+pub use self::backup::{BackupError, backup};
 use self::board::Board;
 use self::fault::{Cause, Condition};
 use self::lease::Desk;
 pub use self::open::OpenError;
 use self::open::Purpose;
+use self::readers::Readers;
 use self::request::{Answer, Envelope, Request};
 use self::writer::{Writer, locked};
 use crate::{
@@ -83,12 +88,6 @@ pub struct SqliteQueue {
     thread: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<File>>,
     limits: Arc<Limits>,
-}
-
-/// Connections that only read.
-struct Readers {
-    conns: Vec<Mutex<Option<Connection>>>,
-    next: AtomicUsize,
 }
 
 impl SqliteQueue {
@@ -157,6 +156,13 @@ impl SqliteQueue {
             lock: Mutex::new(lock),
             limits,
         })
+    }
+
+    /// Copies all that is committed to a new file, synced, while the queue goes on. Overwrites nothing.
+    pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        let (from, target) = (self.path.clone(), to.to_owned());
+        let made = tokio::task::spawn_blocking(move || backup(&from, &target)).await;
+        made.unwrap_or_else(|_| Err(BackupError::Thread { path: to.into() }))
     }
 
     /// Asks the writer and waits for its answer.
@@ -368,39 +374,5 @@ impl Queue for SqliteQueue {
             self.end();
             Ok(())
         })
-    }
-}
-
-impl Readers {
-    fn open(path: &Path, count: usize) -> Result<Self, OpenError> {
-        let conns = (0..count).map(|_| Ok(Mutex::new(Some(open::connect(path, Purpose::Read)?))));
-        Ok(Self { conns: conns.collect::<Result<_, OpenError>>()?, next: AtomicUsize::new(0) })
-    }
-
-    /// Reads on the first connection that is free, or waits for one.
-    fn read<T>(
-        &self,
-        operation: &'static str,
-        path: &Path,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let free = (0..self.conns.len()).find_map(|offset| {
-            match self.conns[first.wrapping_add(offset) % self.conns.len()].try_lock() {
-                Ok(conn) => Some(conn),
-                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
-            }
-        });
-        let conn =
-            free.unwrap_or_else(|| self.conns[first % self.conns.len()].lock().unwrap_or_else(PoisonError::into_inner));
-        let conn = conn.as_ref().ok_or(Error::Closed)?;
-        read(conn).map_err(|error| fault::reading(operation, path, &error))
-    }
-
-    fn close(&self) {
-        for conn in &self.conns {
-            conn.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
     }
 }

@@ -221,26 +221,6 @@ async fn a_newer_format_is_refused() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_format_is_still_read() {
-    let (_directory, path) = place();
-    let fixture = rusqlite::Connection::open(&path).unwrap();
-    fixture.execute_batch(include_str!("fixtures/format-1.sql")).unwrap();
-    drop(fixture);
-    let queue = serve(&path).unwrap();
-    let found = queue.find("mixed").await.unwrap().remove(0);
-    assert_eq!((&*found.key.scope, found.received_ms, found.duplicates), ("shop", 1000, 3));
-    let states: Vec<_> = found.deliveries.iter().map(|one| (&*one.destination, one.state)).collect();
-    assert_eq!(states, [("meta", State::Waiting(2000)), ("ga4", State::Delivered), ("hook", State::Dead)]);
-    assert_eq!(found.deliveries[1].attempts, [b"first", b"other"]);
-    assert_eq!(keys(&lease(&queue, 2000).await), [DeliveryKey([1; 16])]);
-    let letters = letters(&queue).await;
-    assert_eq!((&*letters[0].reason, letters[0].died_ms, &*letters[0].payload), ("gone", 1500, &b"to hook"[..]));
-    let email = ProfileField { name: "email".into(), value: "a@b.example".into(), seen_ms: 900 };
-    assert_eq!(queue.profile("shop/user/1", 1000).await.unwrap(), [email]);
-    assert_eq!(queue.append(entry("mixed")).await.unwrap(), Appended::Duplicate);
-}
-
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn only_its_owner_can_read_the_file() {

@@ -291,6 +291,11 @@ impl Board {
         first
     }
 
+    /// Whether a delivery of this key is leased.
+    pub(super) fn is_held(&self, key: &DeliveryKey) -> bool {
+        self.held.contains_key(key)
+    }
+
     /// Leases what was taken, without its payload.
     pub(super) fn hold(&mut self, destination: &str, place: Place, slot: Slot, until_ms: u64) -> LeaseToken {
         self.last_token = self.last_token.wrapping_add(1);

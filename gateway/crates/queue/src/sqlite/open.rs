@@ -137,8 +137,7 @@ pub(super) fn create_if_missing(path: &Path) -> Result<(), OpenError> {
     conn.close().map_err(|(_, source)| OpenError::Store { path: path.into(), source })?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
     std::fs::rename(&draft, path).map_err(failed)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)
 }
 
 /// Opens a connection to a file that is there.
@@ -206,6 +205,11 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// The directory that a file is in.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn set_up(conn: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(64);
@@ -233,7 +237,7 @@ fn set_up(conn: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
 }
 
 /// Makes an empty file that only its owner can read: it will hold what visitors gave. Its log inherits this.
-fn private(path: &Path) -> io::Result<()> {
+pub(super) fn private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

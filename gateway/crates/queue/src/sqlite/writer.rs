@@ -11,14 +11,15 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::board::{Board, Place, Slot};
+use super::board::Board;
+use super::conclude::{Done, conclude, fail};
 use super::fault::{self, Cause, Condition, Reach, Stage};
 use super::request::{Answer, Envelope, Reply, Request};
 use super::room::Room;
 use super::sweep::Sweeper;
-use super::write::{self, Effect, Stored};
+use super::write::{self, Effect};
 use super::{import, read, schema};
-use crate::{Appended, Attempt, DeliveryKey, Entry, Error, Limits, NewState, Replay, Settled, Swept};
+use crate::{Attempt, DeliveryKey, Entry, Error, Limits, NewState, Replay, Settled};
 
 /// A group ends at so many requests, or so many bytes.
 const GROUP_MAX: usize = 512;
@@ -42,16 +43,6 @@ pub(super) struct Writer {
     pub(super) data_version: i64,
     pub(super) sweeper: Sweeper,
     pub(super) log_pages: usize,
-}
-
-/// What a request came to, if the transaction comes about.
-enum Done {
-    /// As it was asked for, or as the limits left it.
-    Stored(Stored, Option<Box<Entry>>),
-    Duplicate,
-    Settled(Vec<Settled>),
-    Changed(usize, Vec<Effect>),
-    Swept(Swept, Vec<Effect>),
 }
 
 /// Why a group came to nothing.
@@ -383,12 +374,6 @@ impl Writer {
     }
 }
 
-/// Answers a request of which nothing came about.
-fn fail(request: Request, error: impl Fn(&'static str) -> Error) {
-    let error = error(request.operation());
-    conclude(None, request, Err(error)).send();
-}
-
 impl Failed {
     fn new(error: &rusqlite::Error, stage: Stage) -> Self {
         Self { reach: fault::reach(error, stage), cause: Cause::of(error) }
@@ -404,89 +389,10 @@ pub(super) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
-/// Tells the board what one request changed, and makes its answer.
-fn conclude(mut board: Option<&mut Board>, request: Request, done: Result<Done, Error>) -> Reply {
-    match request {
-        Request::Append(entry, answer) => Reply::Append(
-            answer,
-            done.map(|done| match done {
-                Done::Stored(stored, changed) => {
-                    if let Some(board) = board {
-                        appended(board, changed.map_or(entry, |changed| *changed), stored);
-                    }
-                    Appended::Stored
-                }
-                _ => Appended::Duplicate,
-            }),
-        ),
-        Request::Settle(attempts, answer) => Reply::Settle(
-            answer,
-            done.map(|done| {
-                let Done::Settled(settled) = done else { return Vec::new() };
-                for (attempt, settled) in attempts.iter().zip(&settled) {
-                    if let (Settled::Recorded, Some(board)) = (settled, board.as_deref_mut()) {
-                        board.settled(&attempt.key, &attempt.outcome);
-                    }
-                }
-                settled
-            }),
-        ),
-        Request::Sweep { answer, .. } => Reply::Sweep(
-            answer,
-            done.map(|done| {
-                let Done::Swept(swept, effects) = done else { return Swept::default() };
-                if let Some(board) = board {
-                    effects.into_iter().for_each(|effect| changed(board, effect));
-                }
-                swept
-            }),
-        ),
-        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Import(_, answer) => Reply::Change(
-            answer,
-            done.map(|done| {
-                let Done::Changed(count, effects) = done else { return 0 };
-                if let Some(board) = board {
-                    effects.into_iter().for_each(|effect| changed(board, effect));
-                }
-                count
-            }),
-        ),
-        Request::Close(answer) => Reply::Close(answer, done.map(drop)),
-    }
-}
-
-fn appended(board: &mut Board, entry: Entry, stored: Stored) {
-    let key = Arc::new(entry.key);
-    for (payload_seq, delivery) in (stored.first_payload..).zip(entry.deliveries) {
-        let NewState::Due(due_ms) = delivery.state else {
-            board.born_dead(&delivery.destination);
-            continue;
-        };
-        let slot = Slot {
-            entry: key.clone(),
-            attempts: 0,
-            recorded: 0,
-            payload_seq,
-            payload_len: delivery.payload.len(),
-            payload: Some(delivery.payload),
-        };
-        let place = Place { due_ms, queued_ms: entry.received_ms, entry: stored.seq, key: delivery.key };
-        board.queued(&delivery.destination, place, slot);
-    }
-}
-
 fn note_queued(effects: &[Effect], progress: &mut Progress<'_>) {
     for effect in effects {
         if let Effect::Queued { destination, .. } = effect {
             progress.room.add(destination);
         }
-    }
-}
-
-fn changed(board: &mut Board, effect: Effect) {
-    match effect {
-        Effect::Queued { destination, place, slot } => board.queued(&destination, place, slot),
-        Effect::BornDead { destination } => board.born_dead(&destination),
-        Effect::Buried { destination } => board.buried(&destination),
     }
 }

@@ -90,6 +90,83 @@ pub(crate) async fn a_full_queue_still_knows_duplicates(backend: &mut dyn Backen
     assert_eq!(queue.find("a").await.unwrap()[0].duplicates, 1);
 }
 
+fn two(id: &str, n: u64, destinations: [&str; 2]) -> Entry {
+    let [one, other] = destinations;
+    let deliveries = vec![delivery(n, one, NewState::Due(10)), delivery(n + 1, other, NewState::Due(10))];
+    Entry { deliveries, ..entry(id) }
+}
+
+pub(crate) async fn a_full_destination_refuses_the_whole_entry(backend: &mut dyn Backend) {
+    let queue = backend.open(capped("meta", 1, WhenFull::Refuse));
+    queue.append(due("a", 1, 10)).await.unwrap();
+    let refused = queue.append(two("b", 2, ["ga4", "meta"])).await.unwrap_err();
+    assert!(
+        matches!(&refused, Error::Full { destination: Some(name), waiting: 1, max: 1 } if name == "meta"),
+        "{refused:?}"
+    );
+    assert_eq!(refused.to_string(), "the queue of `meta` is full: 1 deliveries wait, 1 are allowed");
+    assert!(queue.find("b").await.unwrap().is_empty());
+    assert_eq!(queue.counts().await.unwrap().len(), 1, "nothing of it is stored");
+    queue.append(two("c", 4, ["ga4", "ga4"])).await.unwrap();
+    queue.append(dead("d", 6, "no")).await.unwrap();
+    // What is leased waits still; what was delivered gives room.
+    let leased = lease(&queue, 10).await;
+    assert!(matches!(queue.append(due("e", 7, 10)).await, Err(Error::Full { .. })));
+    queue.settle(vec![attempt(&leased[0], 11, Outcome::Delivered)]).await.unwrap();
+    queue.append(two("b", 2, ["ga4", "meta"])).await.unwrap();
+}
+
+pub(crate) async fn a_full_destination_lets_what_it_has_no_room_for_die(backend: &mut dyn Backend) {
+    let queue = backend.open(capped("meta", 1, WhenFull::Die));
+    queue.append(due("a", 1, 10)).await.unwrap();
+    assert_eq!(queue.append(two("b", 2, ["ga4", "meta"])).await.unwrap(), Appended::Stored);
+    assert_eq!(keys(&queue.lease(wish("ga4", 10)).await.unwrap().deliveries), [key(2)]);
+    let letters = letters(&queue).await;
+    assert_eq!((letters.len(), letters[0].key, letters[0].died_ms), (1, key(3), 10));
+    assert_eq!(letters[0].reason, "the queue of `meta` is full: 1 deliveries wait, 1 are allowed");
+    assert_eq!(letters[0].payload, b"payload 3");
+    assert_eq!(keys(&lease(&queue, 10).await), [key(1)]);
+    let counts = queue.counts().await.unwrap();
+    assert_eq!((counts[1].waiting, counts[1].dead), (1, 1));
+}
+
+pub(crate) async fn a_limit_counts_the_deliveries_of_one_entry(backend: &mut dyn Backend) {
+    let queue = backend.open(Limits {
+        waiting_max: 4,
+        destinations: [
+            ("meta".to_owned(), Cap { waiting_max: 1, when_full: WhenFull::Refuse }),
+            ("ga4".to_owned(), Cap { waiting_max: 1, when_full: WhenFull::Die }),
+            ("none".to_owned(), Cap { waiting_max: 0, when_full: WhenFull::Die }),
+        ]
+        .into(),
+    });
+    let refused = queue.append(two("a", 1, ["meta", "meta"])).await;
+    assert!(matches!(&refused, Err(Error::Full { destination: Some(_), waiting: 0, max: 1 })), "{refused:?}");
+    queue.append(two("b", 3, ["ga4", "ga4"])).await.unwrap();
+    queue.append(two("c", 5, ["none", "hook"])).await.unwrap();
+    queue.append(two("d", 7, ["hook", "hook"])).await.unwrap();
+    // What dies needs no room in the whole.
+    queue.append(two("e", 9, ["none", "ga4"])).await.unwrap();
+    let told: Vec<_> = letters(&queue).await.into_iter().map(|one| (one.key, one.reason)).collect();
+    let full = |of: &str, max| format!("the queue of `{of}` is full: {max} deliveries wait, {max} are allowed");
+    assert_eq!(
+        told,
+        [(key(10), full("ga4", 1)), (key(9), full("none", 0)), (key(5), full("none", 0)), (key(4), full("ga4", 1)),]
+    );
+    assert!(matches!(queue.append(due("f", 11, 10)).await, Err(Error::Full { destination: None, waiting: 4, max: 4 })));
+}
+
+pub(crate) async fn a_full_destination_still_knows_duplicates(backend: &mut dyn Backend) {
+    let queue = backend.open(capped("meta", 1, WhenFull::Refuse));
+    queue.append(due("a", 1, 10)).await.unwrap();
+    assert_eq!(queue.append(due("a", 2, 10)).await.unwrap(), Appended::Duplicate);
+    queue.close().await.unwrap();
+    let queue = backend.open(capped("meta", 1, WhenFull::Die));
+    assert_eq!(queue.append(due("a", 2, 10)).await.unwrap(), Appended::Duplicate);
+    assert!(letters(&queue).await.is_empty());
+    assert_eq!(queue.find("a").await.unwrap()[0].duplicates, 2);
+}
+
 pub(crate) async fn a_delivery_may_be_born_dead(backend: &mut dyn Backend) {
     let queue = backend.open(roomy());
     queue.append(dead("a", 1, "transform failed")).await.unwrap();

@@ -109,6 +109,34 @@ pub(crate) async fn a_full_queue_refuses_replay(backend: &mut dyn Backend) {
     assert_eq!(found(&queue, filter()).await, [key(1)]);
 }
 
+pub(crate) async fn a_full_destination_refuses_replay(backend: &mut dyn Backend) {
+    for when_full in [WhenFull::Refuse, WhenFull::Die] {
+        let queue = backend.open(capped("meta", 2, when_full));
+        queue.append(dead("a", 1, "no")).await.unwrap();
+        queue.append(dead("b", 2, "no")).await.unwrap();
+        queue.append(due("c", 3, 10)).await.unwrap();
+        let refused = queue.replay(vec![as_recorded(1), as_recorded(2)], 20).await;
+        assert!(
+            matches!(&refused, Err(Error::Full { destination: Some(name), waiting: 1, max: 2 }) if name == "meta"),
+            "{refused:?}"
+        );
+        let instead = [4, 5].map(|n| delivery(n, "meta", NewState::Due(20)));
+        let letter = Replay { key: key(1), with: ReplayWith::Instead(instead.into()) };
+        assert!(queue.replay(vec![letter], 20).await.is_err());
+        assert_eq!(found(&queue, filter()).await, [key(2), key(1)]);
+        let instead = ReplayWith::Instead(vec![delivery(4, "ga4", NewState::Due(20))]);
+        let letters = vec![as_recorded(1), Replay { key: key(2), with: instead }, as_recorded(99)];
+        assert_eq!(queue.replay(letters, 20).await.unwrap(), 2, "other destinations have their own room");
+        // Empty again for the next turn.
+        let waiting = [queue.lease(wish("meta", 20)).await.unwrap(), queue.lease(wish("ga4", 20)).await.unwrap()];
+        let waiting = waiting.iter().flat_map(|leased| &leased.deliveries);
+        let done = waiting.map(|lease| attempt(lease, 20, Outcome::Delivered)).collect();
+        assert_eq!(queue.settle(done).await.unwrap(), [Settled::Recorded; 3]);
+        swept(&queue, 1_000_000, Retention { journal_ms: 0, dead_ms: 0 }).await;
+        queue.close().await.unwrap();
+    }
+}
+
 pub(crate) async fn purge_deletes_for_good(backend: &mut dyn Backend) {
     let queue = backend.open(roomy());
     queue.append(dead("a", 1, "no")).await.unwrap();

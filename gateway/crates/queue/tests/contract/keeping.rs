@@ -111,6 +111,10 @@ pub(crate) async fn a_closed_queue_refuses(backend: &mut dyn Backend) {
     assert!(matches!(queue.append(due("c", 3, 10)).await, Err(Error::Closed)));
     assert!(matches!(queue.lease(wish("meta", 10)).await, Err(Error::Closed)));
     assert!(matches!(queue.settle(Vec::new()).await, Err(Error::Closed)));
+    let renewal = Renewal { leases: Vec::new(), now_ms: 10, until_ms: 20 };
+    assert!(matches!(queue.renew(renewal).await, Err(Error::Closed)));
+    assert!(matches!(queue.export(None, 10).await, Err(Error::Closed)));
+    assert!(matches!(queue.import(Vec::new()).await, Err(Error::Closed)));
     assert!(matches!(queue.find("a").await, Err(Error::Closed)));
     assert!(matches!(queue.profile("shop/user/1", 10).await, Err(Error::Closed)));
     assert!(matches!(queue.counts().await, Err(Error::Closed)));

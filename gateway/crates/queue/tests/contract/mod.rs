@@ -10,7 +10,9 @@ pub(crate) mod dead;
 pub(crate) mod keeping;
 pub(crate) mod leasing;
 pub(crate) mod memory;
+pub(crate) mod moving;
 pub(crate) mod reading;
+pub(crate) mod renewing;
 pub(crate) mod settling;
 pub(crate) mod walk;
 
@@ -20,7 +22,7 @@ use tidegate_queue::*;
 
 /// A store that a test owns.
 pub(crate) trait Backend {
-    /// Opens the queue on what is stored.
+    /// Opens the queue on what is stored. Called on a thread of a runtime with several, where it may block.
     fn open(&mut self, limits: Limits) -> Arc<dyn Queue>;
 
     /// Kills what was opened without a word: the next opening finds what was durable at this moment.
@@ -40,6 +42,8 @@ macro_rules! contract {
                 concurrent_appends_of_one_key_store_it_once, the_same_id_in_another_scope_is_another_entry,
                 a_duplicate_changes_nothing_but_its_count, an_entry_without_deliveries_is_journalled,
                 a_full_queue_refuses_and_stores_nothing, a_full_queue_still_knows_duplicates,
+                a_full_destination_refuses_the_whole_entry, a_full_destination_lets_what_it_has_no_room_for_die,
+                a_limit_counts_the_deliveries_of_one_entry, a_full_destination_still_knows_duplicates,
                 a_delivery_may_be_born_dead, odd_texts_and_empty_bytes_come_back_as_they_were;
             leasing: nothing_is_leased_before_its_time, the_oldest_due_comes_first, the_count_bounds_a_lease,
                 the_bytes_bound_a_lease_but_one_always_comes, a_lease_is_exclusive,
@@ -47,18 +51,24 @@ macro_rules! contract {
                 a_released_lease_is_due_again_at_once, a_stale_release_changes_nothing,
                 destinations_do_not_see_each_other, the_next_due_time_skips_what_is_leased,
                 a_backlog_longer_than_memory_comes_in_order, an_arrival_is_notified;
+            renewing: a_renewed_lease_goes_on_past_its_first_end, a_renewed_lease_ends_at_its_new_end,
+                what_is_no_longer_held_is_told_at_its_position;
             settling: delivered_is_never_leased_again, a_retry_comes_back_at_its_time_with_its_attempts,
                 dead_is_kept_with_reason_and_attempts, a_lost_lease_is_reported_at_its_position,
                 settling_twice_records_once, a_retry_notifies_its_destination;
             dead: letters_come_newest_first_in_pages, letters_are_filtered, replay_as_recorded_starts_anew,
                 replay_instead_replaces_the_letter, replay_of_what_is_not_dead_does_nothing, a_full_queue_refuses_replay,
-                purge_deletes_for_good, replay_notifies_its_destination;
+                a_full_destination_refuses_replay, purge_deletes_for_good, replay_notifies_its_destination;
             reading: find_gives_the_whole_trace_in_every_scope, recent_comes_newest_first_without_payloads,
                 counts_follow_every_change, the_newest_field_of_a_profile_wins, an_expired_field_is_forgotten;
             keeping: sweep_removes_what_is_old_and_done, sweep_never_touches_what_waits,
                 sweep_keeps_dead_letters_for_their_own_time, sweep_is_bounded_and_comes_to_an_end,
                 everything_survives_a_crash, leases_do_not_survive_a_crash_for_long, everything_survives_a_close,
                 a_closed_queue_refuses, an_open_queue_is_healthy_and_tells_its_durability;
+            moving: an_empty_store_exports_nothing, an_export_holds_all_that_is_stored,
+                pages_of_one_give_what_one_page_gives, what_is_imported_is_as_it_was, what_is_imported_goes_on_as_ever,
+                importing_twice_adds_nothing, an_import_keeps_the_marks, an_import_leaves_what_is_here,
+                an_import_is_counted_and_notified, an_import_takes_no_heed_of_limits;
         );
 
         #[test]
@@ -79,6 +89,11 @@ macro_rules! contract {
 /// Room enough for tests that are not about room.
 pub(crate) fn roomy() -> Limits {
     Limits::overall(1_000_000)
+}
+
+/// Room enough, but for one destination.
+pub(crate) fn capped(destination: &str, waiting_max: u64, when_full: WhenFull) -> Limits {
+    Limits { destinations: [(destination.to_owned(), Cap { waiting_max, when_full })].into(), ..roomy() }
 }
 
 /// A delivery's key; higher ones are newer.

@@ -11,12 +11,21 @@ use super::*;
 const WAITING_MAX: u64 = 12;
 const DESTINATIONS: [&str; 2] = ["meta", "ga4"];
 
+fn limits() -> Limits {
+    let destinations = [
+        ("meta".to_owned(), Cap { waiting_max: 8, when_full: WhenFull::Refuse }),
+        ("ga4".to_owned(), Cap { waiting_max: 5, when_full: WhenFull::Die }),
+    ];
+    Limits { waiting_max: WAITING_MAX, destinations: destinations.into() }
+}
+
 /// One step; numbers choose among what there is, and times are in steps from now.
 #[derive(Debug, Clone)]
 enum Step {
     Append { id: u8, deliveries: Vec<(u8, Option<u8>)>, field: Option<(u8, u8, u8)> },
     Lease { destination: u8, count_max: u8, bytes_max: u8, length: u8 },
     Settle { which: u8, outcome: u8, delay: u8 },
+    Renew { which: u8, length: u8 },
     Release { which: u8 },
     Replay { which: u8, instead: Option<u8> },
     Purge { which: u8 },
@@ -29,7 +38,11 @@ pub(crate) fn compare(make: impl Fn() -> Box<dyn Backend>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 1..60);
-    let result = runner.run(&steps, |steps| runtime.block_on(walk(&mut *make(), &steps)));
+    let result = runner.run(&steps, |steps| {
+        // Made and dropped inside, so that a backend may start and stop what needs the runtime.
+        let make = &make;
+        runtime.block_on(async move { walk(&mut *make(), &steps).await })
+    });
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
@@ -44,6 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
                 destination, count_max, bytes_max, length
             }),
         5 => (any::<u8>(), 0..3u8, 0..4u8).prop_map(|(which, outcome, delay)| Step::Settle { which, outcome, delay }),
+        2 => (any::<u8>(), 1..5u8).prop_map(|(which, length)| Step::Renew { which, length }),
         1 => any::<u8>().prop_map(|which| Step::Release { which }),
         2 => (any::<u8>(), proptest::option::of(0..3u8)).prop_map(|(which, instead)| Step::Replay { which, instead }),
         1 => any::<u8>().prop_map(|which| Step::Purge { which }),
@@ -72,8 +86,8 @@ impl Clock {
 
 async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseError> {
     let store = Arc::default();
-    let mut reference: Arc<dyn Queue> = Arc::new(MemoryQueue::open(Arc::clone(&store), Limits::overall(WAITING_MAX)));
-    let mut subject = backend.open(Limits::overall(WAITING_MAX));
+    let mut reference: Arc<dyn Queue> = Arc::new(MemoryQueue::open(Arc::clone(&store), limits()));
+    let mut subject = backend.open(limits());
     let mut clock = Clock { step: 0, unique: 0 };
     let mut last_key = 0;
     // Leases of both, in the order in which they were given; and which lease of a delivery was the last.
@@ -87,9 +101,12 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
             Step::Append { id, deliveries, field } => {
                 let deliveries: Vec<_> = deliveries
                     .iter()
-                    .map(|(destination, delay)| {
+                    .enumerate()
+                    .map(|(index, (destination, delay))| {
                         last_key += 1;
                         let state = match delay {
+                            // As the gateway does it: due when it was received.
+                            Some(0) if index == 0 => NewState::Due(now_ms),
                             Some(delay) => NewState::Due(clock.due_ms(*delay)),
                             None => NewState::Dead(format!("reason {}", last_key % 3)),
                         };
@@ -152,6 +169,21 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
                 let actual = subject.settle(vec![attempt(actual, now_ms, outcome)]).await.unwrap();
                 prop_assert_eq!(actual, expected, "{}", context);
             }
+            Step::Renew { which, length } if !leases.is_empty() => {
+                let index = usize::from(*which) % leases.len();
+                let (expected, actual, until_ms) = &mut leases[index];
+                if *until_ms <= now_ms && newest[&expected.key] == index {
+                    continue;
+                }
+                let longer_ms = (*until_ms).max(now_ms + u64::from(*length) * 1000);
+                let renewal =
+                    |lease: &Lease| Renewal { leases: vec![(lease.key, lease.token)], now_ms, until_ms: longer_ms };
+                let held = reference.renew(renewal(expected)).await.unwrap();
+                prop_assert_eq!(&subject.renew(renewal(actual)).await.unwrap(), &held, "{}", context);
+                if held == [Held::Ours] {
+                    *until_ms = longer_ms;
+                }
+            }
             Step::Release { which } if !leases.is_empty() => {
                 let (expected, actual, _) = &leases[usize::from(*which) % leases.len()];
                 reference.release(vec![(expected.key, expected.token)]).await.unwrap();
@@ -187,14 +219,14 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
             }
             Step::Crash => {
                 backend.crash();
-                subject = backend.open(Limits::overall(WAITING_MAX));
-                reference = Arc::new(MemoryQueue::open(Arc::clone(&store), Limits::overall(WAITING_MAX)));
+                subject = backend.open(limits());
+                reference = Arc::new(MemoryQueue::open(Arc::clone(&store), limits()));
                 // Longer than any lease, which a backend may let end first.
                 clock.step += 10;
                 leases.clear();
                 newest.clear();
             }
-            Step::Settle { .. } | Step::Release { .. } => {}
+            Step::Settle { .. } | Step::Renew { .. } | Step::Release { .. } => {}
         }
         let now_ms = clock.now_ms();
         prop_assert_eq!(picture(&subject, now_ms).await, picture(&reference, now_ms).await, "{}", context);
