@@ -93,18 +93,18 @@ redis:
 
 # The same from Valkey. Debian 12 has it among its backports only: it is unpacked here, and the system stays as it is.
 valkey:
-	@command -v valkey-server >/dev/null || [ -e $(unpacked)/ready ] || $(MAKE) --no-print-directory $(unpacked)/ready
+	@command -v valkey-server >/dev/null || [ -e $(unpacked)/ready ] || \
+	if grep -qs '^VERSION_CODENAME=bookworm$$' /etc/os-release && command -v apt-get >/dev/null; then \
+		$(MAKE) --no-print-directory $(unpacked)/ready; \
+	else \
+		$(call install,valkey-server (7.2 or later),valkey-server); \
+	fi
 
 apt = apt-get -q -o Dir::Etc::SourceList=$(abspath $(unpacked))/sources.list -o Dir::Etc::SourceParts=- \
 	-o Dir::State::Lists=$(abspath $(unpacked))/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
 	-o APT::Sandbox::User="$$(id -un)"
 
 $(unpacked)/ready:
-	@grep -qs '^VERSION_CODENAME=bookworm$$' /etc/os-release && command -v apt-get >/dev/null || { \
-		echo 'error: valkey-server is missing' >&2; \
-		echo 'hint: Debian 13 and later have it: sudo apt-get install valkey-server' >&2; \
-		echo 'hint: elsewhere put a valkey-server of version 7.2 or later on the PATH: https://valkey.io/download' >&2; \
-		exit 1; }
 	@rm -rf $(unpacked)
 	@mkdir -p $(unpacked)/lists/partial
 	@echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main' \
@@ -112,6 +112,7 @@ $(unpacked)/ready:
 	$(apt) update
 	cd $(unpacked) && $(apt) download valkey-tools valkey-server
 	@for package in $(unpacked)/*.deb; do dpkg -x "$$package" $(unpacked) || exit 1; done
-	@$(unpacked)/usr/bin/valkey-server --version || \
-	{ $(call install,a library that Valkey needs,libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0); }
+	@$(unpacked)/usr/bin/valkey-server --version || { \
+		$(call install,a library that Valkey needs,libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0); \
+		$(unpacked)/usr/bin/valkey-server --version; }
 	@touch $@

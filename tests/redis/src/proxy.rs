@@ -8,6 +8,7 @@
 mod frames;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,8 +62,8 @@ struct Shared {
     target: u16,
     rule: Mutex<Option<Rule>>,
     losses: AtomicU64,
-    /// How many connections there are, and have been.
-    open: AtomicU64,
+    /// How many connections are open, by their generation.
+    open: Mutex<BTreeMap<u64, u64>>,
     accepted: AtomicU64,
     listening: AtomicU64,
 }
@@ -102,7 +103,7 @@ impl Proxy {
             target,
             rule: Mutex::new(None),
             losses: AtomicU64::new(0),
-            open: AtomicU64::new(0),
+            open: Mutex::default(),
             accepted: AtomicU64::new(0),
             listening: AtomicU64::new(1),
         });
@@ -149,11 +150,10 @@ impl Proxy {
     /// Resets all connections; new ones are accepted as before.
     pub fn reset(&self) {
         self.control.send_modify(|control| control.generation += 1);
-        // A new one may come while the old ones go, so that their number need not become zero.
-        let before = self.shared.accepted.load(Ordering::SeqCst);
+        let generation = self.control.borrow().generation;
         until("the connections are reset", || {
-            let newer = self.shared.accepted.load(Ordering::SeqCst) - before;
-            (self.shared.open.load(Ordering::SeqCst) <= newer).then_some(())
+            let oldest = self.shared.open().keys().next().copied();
+            oldest.is_none_or(|oldest| oldest >= generation).then_some(())
         });
     }
 
@@ -202,7 +202,7 @@ impl Proxy {
 
     /// How many connections are open through it.
     pub fn connections(&self) -> u64 {
-        self.shared.open.load(Ordering::SeqCst)
+        self.shared.open().values().sum()
     }
 
     /// How many connections it has taken so far.
@@ -230,6 +230,10 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn rule(&self) -> MutexGuard<'_, Option<Rule>> {
         self.rule.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,8 +267,8 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut follow: watch::Re
             accepted = accept => {
                 let Some((client, _)) = accepted else { continue };
                 shared.accepted.fetch_add(1, Ordering::SeqCst);
-                shared.open.fetch_add(1, Ordering::SeqCst);
-                connections.spawn(wire::connection(client, Arc::clone(&shared), follow.clone()));
+                let open = wire::Open::count(&shared, &follow);
+                connections.spawn(wire::connection(client, open, follow.clone()));
             }
             changed = follow.changed() => if changed.is_err() { return },
             Some(_) = connections.join_next() => {}

@@ -79,9 +79,9 @@ fn increment(cluster: &Cluster, nodes: [usize; 2], key: &str) {
     let mut at = 0;
     let mut asking = false;
     for _ in 0..1000 {
-        let mut connection = cluster.node(nodes[at]).connect().unwrap();
+        let mut connection = cluster.node(nodes[at]).connect().expect("the node runs");
         if std::mem::take(&mut asking) {
-            connection.call(&["ASKING"]).unwrap();
+            connection.call(&["ASKING"]).expect("any node takes that");
         }
         match connection.call(&["INCR", key]) {
             Ok(_) => return,
@@ -92,7 +92,6 @@ fn increment(cluster: &Cluster, nodes: [usize; 2], key: &str) {
                 _ => panic!("{error}"),
             },
         }
-        // After ASK the next question goes to the slot's owner again.
     }
     panic!("sent around without end");
 }

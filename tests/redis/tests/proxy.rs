@@ -8,8 +8,8 @@ use tidegate_test_redis::{Connection, Error, PATIENCE, Proxy, Reply, Server, unt
 fn start() -> (Server, Proxy, Connection) {
     let server = Server::start();
     let proxy = Proxy::start(server.port());
-    let mut connection = Connection::open(proxy.port()).unwrap();
-    assert_eq!(connection.call(&["PING"]).unwrap().text(), "PONG");
+    let mut connection = Connection::open(proxy.port()).expect("the proxy listens");
+    assert_eq!(connection.call(&["PING"]).expect("the server answers").text(), "PONG");
     (server, proxy, connection)
 }
 

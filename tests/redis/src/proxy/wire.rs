@@ -51,18 +51,36 @@ struct Count {
     doomed: Option<(u64, Loss)>,
 }
 
-/// Counts the connection as open, however its task ends.
-struct Open(Arc<Shared>);
+/// Counts a connection as open, however its task ends.
+pub(super) struct Open {
+    shared: Arc<Shared>,
+    generation: u64,
+}
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+impl Open {
+    pub(super) fn count(shared: &Arc<Shared>, follow: &watch::Receiver<Control>) -> Open {
+        // Counted before the lock is let go: whoever makes a new generation afterwards finds it among the old ones.
+        let mut open = shared.open();
+        let generation = follow.borrow().generation;
+        *open.entry(generation).or_default() += 1;
+        Open { shared: Arc::clone(shared), generation }
     }
 }
 
-pub(super) async fn connection(mut client: TcpStream, shared: Arc<Shared>, mut follow: watch::Receiver<Control>) {
-    let open = Open(Arc::clone(&shared));
-    let generation = follow.borrow().generation;
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.shared.open();
+        if let Some(count) = open.get_mut(&self.generation) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.generation);
+            }
+        }
+    }
+}
+
+pub(super) async fn connection(mut client: TcpStream, open: Open, mut follow: watch::Receiver<Control>) {
+    let (shared, generation) = (Arc::clone(&open.shared), open.generation);
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, shared.target)).await else {
         return reset(&client);
     };
