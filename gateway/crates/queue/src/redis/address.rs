@@ -239,7 +239,10 @@ impl Node {
         } else {
             match text.split_once(':') {
                 Some((_, port)) if port.contains(':') => {
-                    return refuse(format!("has the host `{text}`"), "write an IPv6 address in brackets, as in `[::1]`");
+                    return refuse(
+                        format!("has the host `{text}`"),
+                        "write an IPv6 address in brackets, as in `[::1]`",
+                    );
                 }
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),

@@ -29,16 +29,16 @@ pub(super) struct Established {
 /// Asks every primary. The weakest counts.
 pub(super) async fn establish(link: &Link, address: &Address, wanted: Wanted) -> Result<Established, OpenError> {
     let unfit = |unfit: Unfit| OpenError::Unfit { address: address.to_string(), why: unfit.why, hint: unfit.hint };
-    let all = ask(link).await.map_err(|trouble| OpenError::Unreachable {
-        address: address.to_string(),
-        source: Box::new(trouble),
-    })?;
+    let all = ask(link)
+        .await
+        .map_err(|trouble| OpenError::Unreachable { address: address.to_string(), source: Box::new(trouble) })?;
     let mut servers: Vec<String> = all.iter().map(Vitals::server).collect();
     servers.sort();
     servers.dedup();
     let verdicts = all.iter().map(|vitals| judge(vitals, wanted)).collect::<Result<Vec<Verdict>, Unfit>>();
     let mut verdicts = verdicts.map_err(unfit)?;
-    let mut warnings: Vec<String> = verdicts.iter_mut().flat_map(|verdict| std::mem::take(&mut verdict.warnings)).collect();
+    let mut warnings: Vec<String> =
+        verdicts.iter_mut().flat_map(|verdict| std::mem::take(&mut verdict.warnings)).collect();
     warnings.sort();
     warnings.dedup();
     let confirm = if verdicts.iter().any(|verdict| verdict.confirm == Confirm::Disk) {

@@ -209,3 +209,6 @@ fn confirm_ms(dialer: &Dialer) -> u64 {
     // Nought would mean for ever.
     u64::try_from(ms).unwrap_or(u64::MAX).max(1)
 }
+
+#[cfg(test)]
+mod tests;

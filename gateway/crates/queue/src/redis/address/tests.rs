@@ -82,7 +82,13 @@ fn odd_addresses_are_refused_with_the_way_to_mend_them() {
 
 #[test]
 fn a_refusal_never_shows_the_password() {
-    for text in ["redis://u:hunter%2@a", "redis://u:hunter2@a/x", "redis://u:hunter2@a:x", "redis+zz://u:hunter2@a", "redis://u:hunter?2@a"] {
+    for text in [
+        "redis://u:hunter%2@a",
+        "redis://u:hunter2@a/x",
+        "redis://u:hunter2@a:x",
+        "redis+zz://u:hunter2@a",
+        "redis://u:hunter?2@a",
+    ] {
         assert!(!refusal(text).contains("hunter"), "{text}");
     }
 }

@@ -72,9 +72,10 @@ fn fsync(vitals: &Vitals, disk: &Disk) -> Result<Verdict, Unfit> {
             level: Level::Fsync,
             rank: rank(disk),
             confirm: Confirm::Disk,
-            meaning: "an acknowledged event is on the server's disk (`appendfsync everysec`, and each commit waits up to \
+            meaning:
+                "an acknowledged event is on the server's disk (`appendfsync everysec`, and each commit waits up to \
                       a second for the disk with WAITAOF)"
-                .to_owned(),
+                    .to_owned(),
             warnings: Vec::new(),
         }),
         Disk::EverySecond => unfit(

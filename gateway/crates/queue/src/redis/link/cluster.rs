@@ -239,7 +239,8 @@ impl Cluster {
         match wire.exchange(&pipeline, count).await {
             Ok(exchange) => {
                 let answers = batch.decode(exchange.answers);
-                let lost_login = answers.iter().find_map(|answer| answer.as_ref().err().filter(|t| t.code() == "NOAUTH"));
+                let lost_login =
+                    answers.iter().find_map(|answer| answer.as_ref().err().filter(|t| t.code() == "NOAUTH"));
                 if let Some(trouble) = lost_login {
                     wire.retire(&exchange.connection, trouble).await;
                 }

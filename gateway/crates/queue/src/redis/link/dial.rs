@@ -119,7 +119,7 @@ impl Dialer {
         }
         let (requests, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
-            .map_err(|error| Trouble::of_connecting(node, &error))?;
+            .map_err(|error| Trouble::of_login(node, &error))?;
         let (shut, ended) = (self.stop.child_token(), CancellationToken::new());
         let (until, at_end) = (shut.clone(), ended.clone().drop_guard());
         self.tasks.spawn(async move {

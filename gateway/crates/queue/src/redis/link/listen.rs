@@ -71,7 +71,11 @@ impl Ear {
     }
 
     /// Until the connection is lost.
-    async fn hear(&self, connection: &Connection, mut pushed: mpsc::UnboundedReceiver<PushInfo>) -> Result<(), Unheard> {
+    async fn hear(
+        &self,
+        connection: &Connection,
+        mut pushed: mpsc::UnboundedReceiver<PushInfo>,
+    ) -> Result<(), Unheard> {
         self.tell(News::Gap).await?;
         loop {
             tokio::select! {

@@ -68,10 +68,17 @@ impl One {
             Err(trouble) => return batch.requests.iter().map(|_| Err(trouble.clone())).collect(),
         };
         let answers = batch.decode(exchange.answers);
-        let wrong = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|trouble| trouble.is_of_the_server());
+        let wrong =
+            answers.iter().filter_map(|answer| answer.as_ref().err()).find(|trouble| trouble.is_of_the_server());
         if let Some(trouble) = wrong {
             wire.retire(&exchange.connection, trouble).await;
         }
         answers
+    }
+
+    /// Waits until a lane's connection has ended.
+    #[cfg(test)]
+    pub(super) async fn until_ended(&self, lane: Lane) {
+        self.wires[lane as usize].until_ended().await;
     }
 }

@@ -1,6 +1,6 @@
 //! Why a call has no answer, in the server's own words. Decides nothing.
 
-use redis::{RedisError, ServerError};
+use redis::{ErrorKind, RedisError, ServerError};
 
 use crate::Error;
 use crate::redis::address::Node;
@@ -32,6 +32,13 @@ pub(in crate::redis) enum Trouble {
 impl Trouble {
     pub(super) fn of_connecting(node: &Node, error: &(dyn std::error::Error + 'static)) -> Trouble {
         Trouble::Connect { node: node.to_string(), why: chain(error) }
+    }
+
+    pub(super) fn of_login(node: &Node, error: &RedisError) -> Trouble {
+        if error.kind() == ErrorKind::AuthenticationFailed {
+            return Trouble::Connect { node: node.to_string(), why: "it refused the user or the password".to_owned() };
+        }
+        Trouble::of_connecting(node, error)
     }
 
     pub(super) fn of_exchange(node: &str, error: &RedisError, ms: u128) -> Trouble {

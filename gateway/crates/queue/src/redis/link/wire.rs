@@ -104,6 +104,14 @@ impl Wire {
         }
     }
 
+    #[cfg(test)]
+    pub(super) async fn until_ended(&self) {
+        let up = self.state.lock().await.up.clone();
+        if let Some(up) = up {
+            up.ended.cancelled().await;
+        }
+    }
+
     fn rest(&self, state: &mut State, trouble: &Trouble) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let node = match trouble {
