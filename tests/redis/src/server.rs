@@ -1,17 +1,19 @@
 //! One server: a process with a directory and ports of its own, which a test can kill, stop and start again.
 
 mod builder;
+mod process;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub use self::builder::Builder;
 pub(crate) use self::builder::Mode;
+use self::process::{all_stopped, has_ended, signal, stop_with_forks};
 use crate::program::Program;
 use crate::resp::{Connection, Error, Reply};
 use crate::tls::Tls;
@@ -179,13 +181,16 @@ impl Server {
             .into()
     }
 
-    /// Kills it as `kill -9` does, also when it is stopped, and waits for its end.
+    /// Kills it as `kill -9` does, also when it is stopped, and waits for its end. What it has forked to write a file
+    /// dies with it: nothing writes to its directory any more.
     pub fn kill(&self) {
         let child = self.child().take();
         self.paused.store(false, Ordering::SeqCst);
         if let Some(mut child) = child {
+            let forks = if matches!(child.try_wait(), Ok(None)) { stop_with_forks(&child) } else { Vec::new() };
             child.kill().expect("it can be killed");
             child.wait().expect("it can be waited for");
+            until("the processes that it forked are gone", || forks.iter().all(|&fork| has_ended(fork)).then_some(()));
         }
     }
 
@@ -280,18 +285,4 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, signal).expect("the server's process can be signalled");
-}
-
-/// A signal that stops a process takes effect a moment after it was sent, in each thread by itself.
-fn all_stopped(pid: u32) -> bool {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
-    threads.filter_map(Result::ok).all(|thread| {
-        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('T'))
-    })
 }

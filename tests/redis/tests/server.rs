@@ -48,6 +48,20 @@ fn a_dropped_server_leaves_no_process_and_no_directory() {
 }
 
 #[test]
+fn what_a_dropped_server_has_forked_leaves_nothing_either() {
+    // The fork waits this long after each key, so that it is at work when the server ends.
+    let server = Server::with(&["rdb-key-save-delay 100000"]);
+    for i in 0..100 {
+        server.must(&["SET", &i.to_string(), ""]);
+    }
+    server.must(&["BGREWRITEAOF"]);
+    until("it rewrites", || (server.info("aof_rewrite_in_progress")? == "1").then_some(()));
+    let dir = server.dir().to_owned();
+    drop(server);
+    assert!(!dir.exists());
+}
+
+#[test]
 fn a_stopped_server_keeps_its_connections_and_answers_later() {
     let server = Server::start();
     let mut connection = server.connect().unwrap();
