@@ -102,8 +102,8 @@ struct Inner {
 }
 
 enum Way {
-    One(One),
-    Cluster(Cluster),
+    One(Box<One>),
+    Cluster(Box<Cluster>),
 }
 
 impl Lane {
@@ -129,7 +129,7 @@ impl Link {
             Kind::Cluster => {
                 let cluster = Cluster::new(dialer.clone(), nodes);
                 let ears = cluster.ears();
-                (Way::Cluster(cluster), ears)
+                (Way::Cluster(Box::new(cluster)), ears)
             }
         };
         let stop = dialer.stop.clone().drop_guard();
@@ -200,7 +200,7 @@ impl Inner {
 }
 
 fn fixed(dialer: &Arc<Dialer>, place: impl Fn() -> Place) -> (Way, Arc<Place>) {
-    (Way::One(One::new(dialer.clone(), place())), Arc::new(place()))
+    (Way::One(Box::new(One::new(dialer.clone(), place()))), Arc::new(place()))
 }
 
 /// How long a server may wait for a confirmation: less than the answer may take.

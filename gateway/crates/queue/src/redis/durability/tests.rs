@@ -124,3 +124,20 @@ async fn an_ailing_server_is_noticed() {
     server.must(&["CONFIG", "SET", "maxmemory", "100kb"]);
     assert!(ailment(&link).await.unwrap().unwrap().contains("bytes of memory"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_snapshot_failed_is_noticed() {
+    let server = Server::with(&["save 900 1"]);
+    let address = Address::parse(&server.url()).unwrap();
+    let timeouts = Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(5) };
+    let link = Link::connect(&address, None, timeouts).await.unwrap();
+    std::fs::remove_dir_all(server.dir()).unwrap();
+    server.must(&["SET", "x", "y"]);
+    server.must(&["BGSAVE"]);
+    tidegate_test_redis::until("the snapshot has failed", || {
+        (server.info("rdb_last_bgsave_status")? == "err").then_some(())
+    });
+    assert!(ailment(&link).await.unwrap().unwrap().contains("last snapshot failed"));
+    server.must(&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
+    assert_eq!(ailment(&link).await.unwrap(), None);
+}

@@ -13,6 +13,8 @@ pub(super) type Answer = Result<Value, Trouble>;
 pub(super) struct Request {
     pub(super) command: Cmd,
     pub(super) script: Option<&'static Script>,
+    /// For messages.
+    partition: u16,
     /// The first key: it tells the slot.
     pub(super) key: Vec<u8>,
 }
@@ -46,13 +48,13 @@ impl From<Call> for Request {
             command.arg(part.as_slice());
         }
         let key = call.keys.into_iter().next().unwrap_or_default();
-        Request { command, script: Some(call.script), key }
+        Request { command, script: Some(call.script), partition: call.partition, key }
     }
 }
 
 impl From<Read> for Request {
     fn from(read: Read) -> Request {
-        Request { command: read.cmd, script: None, key: read.key }
+        Request { command: read.cmd, script: None, partition: 0, key: read.key }
     }
 }
 
@@ -112,6 +114,9 @@ impl Batch<'_> {
                 && let Some(Err(trouble)) = position.and_then(|index| loaded.get(index))
             {
                 *answer = Err(trouble.clone());
+            }
+            if let (Some(script), Err(trouble)) = (request.script, answer) {
+                trouble.locate(script.name, request.partition);
             }
         }
         if let Err(trouble) = self.decode_confirmation(values.next()) {

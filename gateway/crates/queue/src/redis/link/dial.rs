@@ -47,8 +47,8 @@ pub(super) enum Purpose {
     Calls,
     /// To a sentinel instead of a server.
     Sentinel,
-    /// What is published goes to this channel.
-    Listening(mpsc::UnboundedSender<PushInfo>),
+    /// What is published goes to this channel. The connection ends when it is full: then something would be missed.
+    Listening(mpsc::Sender<PushInfo>),
 }
 
 /// One connection. It ends with its last owner, or when it is shut.
@@ -113,14 +113,16 @@ impl Dialer {
         let mut config = AsyncConnectionConfig::new()
             .set_response_timeout(Some(self.timeouts.response))
             .set_pipeline_buffer_size(QUEUED_MAX);
+        let shut = self.stop.child_token();
         if let Purpose::Listening(sender) = purpose {
             info = info.set_protocol(ProtocolVersion::RESP3);
-            config = config.set_push_sender(sender);
+            let full = shut.clone();
+            config = config.set_push_sender(move |push| sender.try_send(push).map_err(|_| full.cancel()));
         }
         let (requests, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
             .map_err(|error| Trouble::of_login(node, &error))?;
-        let (shut, ended) = (self.stop.child_token(), CancellationToken::new());
+        let ended = CancellationToken::new();
         let (until, at_end) = (shut.clone(), ended.clone().drop_guard());
         self.tasks.spawn(async move {
             let _at_end = at_end;

@@ -15,7 +15,7 @@ use super::wire::pause;
 
 /// How often a silent connection is asked whether it is alive: keepalive does not notice a server that is stuck.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// News that wait to be heard. When there are more, the listener waits, and the connection's own buffer takes them.
+/// News that wait to be heard. When there are more, the connection is made anew, and a gap is told.
 const QUEUED_MAX: usize = 1024;
 
 pub(super) fn listen(dialer: Arc<Dialer>, place: Arc<Place>, channel: String) -> mpsc::Receiver<News> {
@@ -60,8 +60,8 @@ impl Ear {
         }
     }
 
-    async fn subscribe(&self) -> Result<(Connection, mpsc::UnboundedReceiver<PushInfo>), Trouble> {
-        let (sender, pushed) = mpsc::unbounded_channel();
+    async fn subscribe(&self) -> Result<(Connection, mpsc::Receiver<PushInfo>), Trouble> {
+        let (sender, pushed) = mpsc::channel(QUEUED_MAX);
         let connection = self.place.dial(&self.dialer, Purpose::Listening(sender)).await?;
         let ms = self.dialer.timeouts.response.as_millis();
         match connection.requests.clone().subscribe(&self.channel).await {
@@ -71,11 +71,7 @@ impl Ear {
     }
 
     /// Until the connection is lost.
-    async fn hear(
-        &self,
-        connection: &Connection,
-        mut pushed: mpsc::UnboundedReceiver<PushInfo>,
-    ) -> Result<(), Unheard> {
+    async fn hear(&self, connection: &Connection, mut pushed: mpsc::Receiver<PushInfo>) -> Result<(), Unheard> {
         self.tell(News::Gap).await?;
         loop {
             tokio::select! {

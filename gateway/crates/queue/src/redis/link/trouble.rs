@@ -55,6 +55,14 @@ impl Trouble {
         }
     }
 
+    /// Says which script failed, when one did.
+    pub(super) fn locate(&mut self, script: &str, partition: u16) {
+        let is_of_the_script = !self.is_unavailable();
+        if let (Trouble::Server { text, .. }, true) = (self, is_of_the_script) {
+            text.push_str(&format!(" (script `{script}`, partition {partition})"));
+        }
+    }
+
     /// Whether the server has no memory left for it.
     pub(in crate::redis) fn is_no_room(&self) -> bool {
         self.code() == "OOM"

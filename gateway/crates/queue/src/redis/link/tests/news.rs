@@ -47,3 +47,17 @@ async fn in_a_cluster_any_node_tells() {
         assert_eq!(next(&mut news).await, News::Message(b"one".to_vec()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_keep_up_is_told_of_the_gap() {
+    let server = Server::start();
+    let link = link(&server.url()).await;
+    let mut news = link.listen("t:arrivals".to_owned());
+    assert_eq!(next(&mut news).await, News::Gap);
+    let mut publisher = server.connect().unwrap();
+    tidegate_test_redis::until("the connection is given up", || {
+        let heard = publisher.call(&["PUBLISH", "t:arrivals", "one"]).unwrap().int();
+        (heard == 0).then_some(())
+    });
+    while next(&mut news).await != News::Gap {}
+}

@@ -25,6 +25,7 @@ async fn a_script_that_cannot_be_loaded_says_why() {
     assert!(answers[0].is_ok());
     let trouble = answers[1].as_ref().unwrap_err();
     assert!(trouble.to_string().contains("Error compiling script"), "{trouble}");
+    assert!(trouble.to_string().ends_with("(script `broken`, partition 0)"), "{trouble}");
     assert!(!trouble.is_unavailable());
 }
 
@@ -59,6 +60,12 @@ async fn a_full_memory_refuses_all_calls_with_the_cause() {
             assert!(trouble.is_no_room() && trouble.is_unavailable(), "{trouble}");
             assert!(trouble.to_string().starts_with("OOM command not allowed"), "{trouble}");
         }
+    }
+    // A script of the old kind is begun, and refused at its first write.
+    static OLD: LazyLock<Script> = LazyLock::new(|| Script::new("old", "", "return redis.call('SET', KEYS[1], 'x')"));
+    let old = || Call { script: &OLD, partition: 0, keys: vec![key(0, "c")], args: vec![] };
+    for answer in run(&link, vec![old()]).await.into_iter().chain(run(&link, vec![old(), old()]).await) {
+        assert!(answer.unwrap_err().is_no_room());
     }
     server.must(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(run_one(&link, put(0, "y")).await.unwrap(), Value::Int(2));
