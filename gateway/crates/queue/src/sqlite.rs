@@ -1,7 +1,7 @@
 //! The embedded backend: one SQLite file, for one gateway. Owns the file, its lock and its threads; refuses a second
 //! gateway on the same file, and files that it cannot read.
 //!
-//! - [`open`] takes the lock, checks or makes the file. [`schema`] has its tables.
+//! - [`open`] takes the lock, checks or makes the file; [`log`] checks its log. [`schema`] has its tables.
 //! - [`writer`] is the one thread that writes: group commit, then the [`board`], then the answers.
 //! - [`lease`] leases in the caller's thread from the [`board`], which is in memory.
 //! - [`read`] has the other reads, on connections of their own; they neither wait for the writer nor hold it up.
@@ -18,6 +18,7 @@ mod export;
 mod fault;
 mod import;
 mod lease;
+mod log;
 mod open;
 mod read;
 mod readers;
@@ -99,6 +100,7 @@ impl SqliteQueue {
             Mode::Serve => {
                 let lock = open::lock(path)?;
                 open::create_if_missing(path)?;
+                log::check(path)?;
                 Some(lock)
             }
             Mode::Inspect => None,
@@ -112,6 +114,7 @@ impl SqliteQueue {
         let conn = open::connect(path, Purpose::Write)?;
         schema::migrate(&conn).map_err(refused)?;
         open::look_at_tables(path, &conn)?;
+        open::sync_directory(path)?;
 
         let data_version = writer::data_version(&conn).map_err(refused)?;
         let board = match options.mode {
@@ -130,6 +133,7 @@ impl SqliteQueue {
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
         let (requests, receiver) = mpsc::channel();
         let writer = Writer {
+            path: path.into(),
             conn,
             board,
             condition: condition.clone(),

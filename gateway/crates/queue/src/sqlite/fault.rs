@@ -8,15 +8,21 @@
 //! space), before or at the commit. A sync never reports `SQLITE_FULL`, only the writing of a frame to the WAL does;
 //! the commit frame is the last one and carries a checksum over all before it, so nothing of the transaction can be
 //! recovered by anyone: it certainly did not happen. The transaction is rolled back, everybody waiting gets
-//! [`Error::Unavailable`], and the queue works again as soon as there is space, without a restart.
+//! [`Error::Unavailable`], and the queue works again as soon as there is space, without a restart. The same goes for
+//! the log's index (`SQLITE_IOERR_SHMSIZE`), but that fails after the frames were written: they are overwritten by the
+//! next commit, and found again only if the process ends before it.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::Error;
+
+/// What can be done about a damaged file.
+pub(super) const WAY_OUT: &str =
+    "keep the file and restore it from a backup, or try `sqlite3 FILE .recover`; move it away to start empty";
 
 /// Where in a transaction a failure came.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,7 +43,10 @@ pub(super) enum Reach {
 }
 
 pub(super) fn reach(error: &rusqlite::Error, stage: Stage) -> Reach {
+    // The log's index, which is in memory and in a file, could not grow.
+    let no_room = matches!(error.sqlite_error(), Some(failure) if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
     match (error.sqlite_error_code(), stage) {
+        _ if no_room => Reach::Group,
         (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull), _) => Reach::Group,
         (Some(ErrorCode::OutOfMemory | ErrorCode::ReadOnly | ErrorCode::CannotOpen), Stage::Statement) => Reach::Group,
         (Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), Stage::Statement) => {
@@ -58,13 +67,23 @@ impl Cause {
         Self(text.as_ref().into())
     }
 
-    pub(super) fn of(error: &rusqlite::Error) -> Self {
-        match error {
-            rusqlite::Error::SqliteFailure(failure, _) => {
-                Self::new(format!("{error} (SQLite code {})", failure.extended_code))
+    /// In words for people who never saw a code of SQLite, and with it for those who did.
+    pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.display();
+        let said = match error {
+            rusqlite::Error::SqliteFailure(failure, _) => format!("{error} (SQLite code {})", failure.extended_code),
+            other => other.to_string(),
+        };
+        Self::new(match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => format!("the disk is full, writing `{path}`: {said}"),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                format!("another process keeps `{path}` locked: {said}")
             }
-            other => Self::new(other.to_string()),
-        }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                format!("`{path}` is damaged: {said}; {WAY_OUT}")
+            }
+            _ => format!("`{path}`: {said}"),
+        })
     }
 
     pub(super) fn unavailable(&self, operation: &'static str) -> Error {
@@ -80,9 +99,9 @@ impl Cause {
 pub(super) fn reading(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            Error::Corrupt { what: format!("`{}`", path.display()), why: error.to_string() }
+            Error::Corrupt { what: format!("`{}`", path.display()), why: format!("{error}; {WAY_OUT}") }
         }
-        _ => Cause::of(error).unavailable(operation),
+        _ => Cause::of(path, error).unavailable(operation),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::fault::WAY_OUT;
 use super::schema;
 
 /// How long an operation waits for another process's write.
@@ -27,6 +28,15 @@ pub enum OpenError {
     Damaged { path: PathBuf, why: String },
     #[error("the queue `{}` is gone, but its write-ahead log `{}` is there", path.display(), log.display())]
     Orphaned { path: PathBuf, log: PathBuf },
+    #[error(
+        "the write-ahead log `{}` of the queue `{}` is cut or damaged: {whole} of {committed} pages are whole",
+        log.display(), path.display()
+    )]
+    LogLost { path: PathBuf, log: PathBuf, whole: u32, committed: u32 },
+    #[error("the queue `{}` is locked by another process", path.display())]
+    Locked { path: PathBuf },
+    #[error("the queue `{}` cannot be written to", path.display())]
+    ReadOnly { path: PathBuf },
     #[error("the queue `{}` was written by a newer version (format {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the queue `{}` has the old format {found}, this version reads {known}", path.display())]
@@ -67,11 +77,17 @@ impl OpenError {
                 "if `[store] url` names a file of something else, choose another path; if it was a queue, its head is \
                  damaged: keep it and restore a backup"
             }
-            Self::Damaged { .. } => {
-                "keep the file and restore it from a backup, or try `sqlite3 FILE .recover`; move it away to start empty"
-            }
+            Self::Damaged { .. } => WAY_OUT,
             Self::Orphaned { .. } => {
                 "put the file back beside its log, which holds acknowledged events; move the log away to start empty"
+            }
+            Self::LogLost { .. } => {
+                "put the whole log back; to start without what was acknowledged last, copy all files of the queue away \
+                 and remove the one that ends in `-shm`"
+            }
+            Self::Locked { .. } => "wait for what copies or changes it, or end it",
+            Self::ReadOnly { .. } => {
+                "make the file and its directory writable for the gateway's user, and their file system too"
             }
             Self::Newer { .. } => "run the version that wrote it, or a later one; move the file away to start empty",
             Self::Older { .. } => "start this version's gateway once, it brings the file to its format",
@@ -163,6 +179,10 @@ pub(super) fn check(path: &Path) -> Result<i64, OpenError> {
     // Before any pragma may change the file: what is not ours stays as it is.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(|error| refuse(path, error))?;
+    // SQLite goes on reading where it may not write, and fails with the first event.
+    if conn.is_readonly("main").map_err(|error| refuse(path, error))? {
+        return Err(OpenError::ReadOnly { path: path.into() });
+    }
     let looked =
         conn.busy_timeout(BUSY_TIMEOUT).and_then(|()| Ok((schema::application_id(&conn)?, schema::version(&conn)?)));
     let (application_id, found) = looked.map_err(|error| refuse(path, error))?;
@@ -174,6 +194,13 @@ pub(super) fn check(path: &Path) -> Result<i64, OpenError> {
         return Err(OpenError::Newer { path: path.into(), found, known });
     }
     Ok(found)
+}
+
+/// Makes the name of the log as durable as what will be in it. SQLite syncs the directory too, but does not look at
+/// what comes of it.
+pub(super) fn sync_directory(path: &Path) -> Result<(), OpenError> {
+    let synced = File::open(directory_of(path)).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| OpenError::Create { path: path.into(), source })
 }
 
 /// Looks for damage that would only show later: the first row of each table.
@@ -194,6 +221,8 @@ pub(super) fn refuse(path: &Path, error: rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign { path: path.into() },
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path: path.into(), why: error.to_string() },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path: path.into() },
+        Some(ErrorCode::ReadOnly) => OpenError::ReadOnly { path: path.into() },
         _ => OpenError::Store { path: path.into(), source: error },
     }
 }

@@ -4,6 +4,7 @@
 //! A group is tried without savepoints first, because almost every group succeeds. When one request's own statements
 //! fail, the group is rolled back and tried again with a savepoint around each request, so that only that one fails.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,6 +34,7 @@ const PAGE_BYTES: usize = 4096;
 
 /// All that the thread owns.
 pub(super) struct Writer {
+    pub(super) path: Arc<Path>,
     pub(super) conn: Connection,
     /// Only where it serves.
     pub(super) board: Option<Arc<Mutex<Board>>>,
@@ -157,7 +159,7 @@ impl Writer {
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
         {
-            failed = Failed { reach: Reach::Store, cause: Cause::of(&error) };
+            failed = Failed { reach: Reach::Store, cause: Cause::of(&self.path, &error) };
         }
         Err(failed)
     }
@@ -168,7 +170,8 @@ impl Writer {
         isolation: Isolation,
         settling: &mut Vec<DeliveryKey>,
     ) -> Result<Vec<Result<Done, Error>>, Failed> {
-        let failed = |error: rusqlite::Error| Failed::new(&error, Stage::Statement);
+        let path = self.path.clone();
+        let failed = |error: rusqlite::Error| Failed::new(&path, &error, Stage::Statement);
         self.execute("BEGIN IMMEDIATE").map_err(failed)?;
         self.notice_changes().map_err(failed)?;
         let progress = &mut Progress { room: self.room_now(group).map_err(failed)?, settling };
@@ -179,13 +182,14 @@ impl Writer {
                 Isolation::Each => self.perform_alone(request, progress)?,
             });
         }
-        self.execute("COMMIT").map_err(|error| Failed::new(&error, Stage::Commit))?;
+        self.execute("COMMIT").map_err(|error| Failed::new(&path, &error, Stage::Commit))?;
         Ok(done)
     }
 
     /// Performs a request that may fail without the others.
     fn perform_alone(&mut self, request: &Request, progress: &mut Progress<'_>) -> Result<Result<Done, Error>, Failed> {
-        let failed = |error: rusqlite::Error| Failed::new(&error, Stage::Statement);
+        let path = self.path.clone();
+        let failed = |error: rusqlite::Error| Failed::new(&path, &error, Stage::Statement);
         let room = progress.room.clone();
         let settling = progress.settling.len();
         self.execute("SAVEPOINT alone").map_err(failed)?;
@@ -195,7 +199,7 @@ impl Writer {
                 self.execute("RELEASE alone").map_err(failed)?;
                 return Ok(done);
             }
-            Err(error) => Failed::new(&error, Stage::Statement),
+            Err(error) => failed(error),
         };
         if error.reach != Reach::Request {
             return Err(error);
@@ -337,7 +341,7 @@ impl Writer {
         if let Err(error) = looked {
             let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
             if !rolled_back || fault::reach(&error, Stage::Commit) == Reach::Store {
-                self.condition.fail(Cause::of(&error));
+                self.condition.fail(Cause::of(&self.path, &error));
             }
         }
         if self.log_pages > 0 {
@@ -365,7 +369,7 @@ impl Writer {
         if let Err(error) = copied
             && fault::reach(&error, Stage::Commit) == Reach::Store
         {
-            self.condition.fail(Cause::of(&error));
+            self.condition.fail(Cause::of(&self.path, &error));
         }
     }
 
@@ -375,8 +379,8 @@ impl Writer {
 }
 
 impl Failed {
-    fn new(error: &rusqlite::Error, stage: Stage) -> Self {
-        Self { reach: fault::reach(error, stage), cause: Cause::of(error) }
+    fn new(path: &Path, error: &rusqlite::Error, stage: Stage) -> Self {
+        Self { reach: fault::reach(error, stage), cause: Cause::of(path, error) }
     }
 }
 
