@@ -7,6 +7,7 @@ mod mistake;
 mod parse;
 mod reader;
 mod secret;
+mod store;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,8 +16,10 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 pub(crate) use mistake::suggestion;
 pub use mistake::{Mistake, Mistakes, Severity};
-pub use secret::Secret;
+pub use secret::{Secret, UNSET};
+pub use store::{Backend, Redis, Store};
 use tidegate_event::Level;
+use tidegate_queue::Cap;
 use url::Url;
 
 /// A whole `tidegate.toml`.
@@ -64,21 +67,6 @@ pub struct Admin {
     pub token: Secret,
 }
 
-/// `[store]`: where the queue lives.
-#[derive(Debug, Clone)]
-pub struct Store {
-    /// `url`: `sqlite:<path>`, relative to the configuration file's directory. Default `sqlite:data/tidegate.db`.
-    pub path: PathBuf,
-    /// `waiting_max`: deliveries that may wait, over all destinations. Default 5,000,000.
-    pub waiting_max: u64,
-    /// `journal_days`: how long traces of finished events, and de-duplication, last. Default 7.
-    pub journal_days: u32,
-    /// `dead_letters_days`: how long dead letters are kept. Default 90.
-    pub dead_letters_days: u32,
-    /// `profile_days`: how long a visitor's profile is kept after it was last written. Default 90.
-    pub profile_days: u32,
-}
-
 /// `[visitor]`: the first-party cookie.
 #[derive(Debug, Clone)]
 pub struct Visitor {
@@ -99,7 +87,8 @@ pub struct VisitorKey {
 /// `[plugins]`: the sandbox.
 #[derive(Debug, Clone)]
 pub struct Plugins {
-    /// `cache`: the directory of compiled plugins. Default `plugin-cache` beside the store's file.
+    /// `cache`: the directory of compiled plugins. Default `plugin-cache` beside the SQLite file, or beside the
+    /// configuration with Redis.
     pub cache: PathBuf,
 }
 
@@ -126,6 +115,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// `in_flight_max`: requests worked on at once; above it 503. Default 2,048.
     pub in_flight_max: usize,
+    /// `pending_bytes_max`: bytes that wait for the store at once; above it 503. Default 64 MiB.
+    pub pending_bytes_max: usize,
 }
 
 /// `[delivery]`: what every destination has by default.
@@ -194,6 +185,8 @@ pub struct Destination {
     pub concurrency: Option<usize>,
     /// `timeout_ms`, where it differs from `[delivery]`.
     pub timeout_ms: Option<u64>,
+    /// `waiting_max` and `when_full`: how many deliveries may wait for it, and what happens to more. Default none.
+    pub cap: Option<Cap>,
     /// The line of its table, for later messages about it.
     pub line: usize,
 }
@@ -224,6 +217,12 @@ impl Config {
     /// As [`Config::parse`].
     pub fn parse_in(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
         parse::config(text, surroundings)
+    }
+
+    /// How much the queue may hold.
+    pub fn queue_limits(&self) -> tidegate_queue::Limits {
+        let caps = self.destinations.iter().filter_map(|one| Some((one.name.clone(), one.cap?)));
+        tidegate_queue::Limits { waiting_max: self.store.waiting_max, destinations: caps.collect() }
     }
 
     /// The site of this name.

@@ -42,14 +42,14 @@ fn check_says_all_mistakes_at_once() {
     let (code, stdout, stderr) = run(&configs(), &["check", "--config", "dreadful.toml"]);
     let expected = include_str!("config/dreadful.txt").replace(" in tidegate.toml", " in dreadful.toml");
     let expected = expected.replace("/etc/tidegate/", "");
-    assert_eq!(stderr.trim_end(), format!("{}\n\ndreadful.toml: 27 errors, 2 warnings", expected.trim_end()));
+    assert_eq!(stderr.trim_end(), format!("{}\n\ndreadful.toml: 36 errors, 2 warnings", expected.trim_end()));
     assert_eq!((code, stdout.as_str()), (Some(USAGE), ""));
 }
 
 #[test]
 fn check_gives_machines_the_same_mistakes() {
     let (code, report) = json(&configs(), &["check", "--config", "dreadful.toml", "--json"]);
-    assert_eq!((code, &report["errors"], &report["warnings"]), (Some(USAGE), &27.into(), &2.into()));
+    assert_eq!((code, &report["errors"], &report["warnings"]), (Some(USAGE), &36.into(), &2.into()));
     assert_eq!(report["file"], "dreadful.toml");
     let first = &report["mistakes"][0];
     assert_eq!((&first["line"], &first["severity"]), (&3.into(), &"error".into()));

@@ -2,6 +2,7 @@
 
 mod destination;
 mod site;
+mod store;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -11,7 +12,9 @@ use toml_edit::Document;
 use super::mistake::{Mistake, Mistakes};
 use super::reader::{Complaint, Node, Reader, Section};
 use super::secret;
-use super::{Admin, Config, Delivery, Limits, Listen, Plugins, Severity, Store, Surroundings, Visitor, VisitorKey};
+use super::{
+    Admin, Backend, Config, Delivery, Limits, Listen, Plugins, Severity, Store, Surroundings, Visitor, VisitorKey,
+};
 
 pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
     let reader = Reader::new(text, surroundings);
@@ -31,7 +34,7 @@ pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Conf
 fn whole(root: &Section<'_>) -> Option<Config> {
     let listen = listen(root.section("listen"));
     let admin = admin(root.section("admin"));
-    let store = store(root.section("store"));
+    let store = store::store(root.section("store"));
     let visitor = visitor(root.section("visitor"));
     let plugins = plugins(root.section("plugins"), &store);
     let limits = limits(root.section("limits"));
@@ -101,20 +104,6 @@ fn admin(section: Section<'_>) -> Option<Admin> {
     Some(Admin { token })
 }
 
-fn store(section: Section<'_>) -> Option<Store> {
-    let path = match section.get("url") {
-        Some(node) => node.parsed(values::sqlite_path),
-        None => Some("data/tidegate.db".into()),
-    };
-    let base = section.reader.surroundings.base;
-    let waiting_max = section.number("waiting_max", 1..=1_000_000_000, 5_000_000);
-    let journal_days = section.number("journal_days", 1..=3_650, 7);
-    let dead_letters_days = section.number("dead_letters_days", 1..=3_650, 90);
-    let profile_days = section.number("profile_days", 1..=3_650, 90);
-    section.finish();
-    Some(Store { path: base.join(path?), waiting_max, journal_days, dead_letters_days, profile_days })
-}
-
 fn visitor(section: Section<'_>) -> Option<Visitor> {
     let cookie = match section.get("cookie") {
         Some(node) => node.parsed(values::cookie_name),
@@ -166,7 +155,10 @@ fn plugins(section: Section<'_>, store: &Option<Store>) -> Option<Plugins> {
     let base = section.reader.surroundings.base;
     let cache = match section.get("cache") {
         Some(node) => node.text().map(|path| base.join(path)),
-        None => store.as_ref().map(|store| store.path.with_file_name("plugin-cache")),
+        None => store.as_ref().map(|store| match &store.backend {
+            Backend::Sqlite { path } => path.with_file_name("plugin-cache"),
+            Backend::Redis(_) => base.join("plugin-cache"),
+        }),
     };
     section.finish();
     Some(Plugins { cache: cache? })
@@ -185,6 +177,7 @@ fn limits(section: Section<'_>) -> Limits {
         connections_max: section.number("connections_max", 1..=1_000_000, 10_000),
         requests_per_second: section.number("requests_per_second", 0..=10_000_000, 0),
         in_flight_max: section.number("in_flight_max", 1..=1_000_000, 2_048),
+        pending_bytes_max: section.number("pending_bytes_max", 1_024..=1_024 * MIB, 64 * MIB),
     };
     section.finish();
     limits

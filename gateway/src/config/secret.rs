@@ -26,6 +26,20 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Stands for a variable that is not set, where that is no mistake: before the variable's name.
+pub const UNSET: &str = "variable-not-set-";
+
+/// The secret at `node`, which has to be known even where other variables need not be set.
+pub(super) fn needed(node: &Node<'_>) -> Option<Secret> {
+    let secret = read(node)?;
+    if let Some(name) = secret.reveal().strip_prefix(UNSET) {
+        let hint = format!("set `{name}`: it is what `{}` is taken from", node.path);
+        node.wrong(format!("environment variable `{name}` is not set, but used"), hint);
+        return None;
+    }
+    Some(secret)
+}
+
 /// The secret at `node`: `env:NAME`, or the value itself.
 pub(super) fn read(node: &Node<'_>) -> Option<Secret> {
     resolve(node, node.text()?)

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tidegate_queue::{Cap, WhenFull};
 use url::{Host, Url};
 
-use super::{name, site, values};
+use super::{name, site, store, values};
 use crate::config::mistake::{nearest, suggestion};
 use crate::config::reader::{Node, Section};
 use crate::config::{Destination, PluginSource, Secret, secret};
@@ -45,6 +46,7 @@ fn one(section: Section<'_>, name: Option<String>, site: Option<String>) -> Opti
     let test_mode = section.flag("test_mode").unwrap_or(false);
     let concurrency = section.get("concurrency").and_then(|node| node.number(1..=1_024));
     let timeout_ms = section.get("timeout_ms").and_then(|node| node.number(100..=600_000));
+    let cap = cap(&section);
     let line = section.line.unwrap_or(1);
     section.finish();
     Some(Destination {
@@ -59,8 +61,27 @@ fn one(section: Section<'_>, name: Option<String>, site: Option<String>) -> Opti
         test_mode,
         concurrency,
         timeout_ms,
+        cap,
         line,
     })
+}
+
+fn cap(section: &Section<'_>) -> Option<Cap> {
+    let known = [("refuse", WhenFull::Refuse), ("dead-letter", WhenFull::Die)];
+    let waiting_max = section.get("waiting_max");
+    let when_full = section.get("when_full");
+    if let (None, Some(node)) = (&waiting_max, &when_full) {
+        node.wrong(
+            "`destination.when_full` without `waiting_max`",
+            "add `waiting_max = 100000`: without it the destination is never full",
+        );
+    }
+    let when_full = match when_full {
+        Some(node) => store::choice(&node, "way to be full,", known),
+        None => Some(WhenFull::Refuse),
+    };
+    let waiting_max = waiting_max.and_then(|node| node.number(1..=1_000_000_000))?;
+    Some(Cap { waiting_max, when_full: when_full? })
 }
 
 fn site(node: &Node<'_>, names: &site::Names) -> Option<String> {

@@ -1,10 +1,16 @@
 //! A file with almost every mistake, and one without any.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tidegate_event::Level;
 
-use crate::config::{Config, Mistakes, PluginSource, Severity, Surroundings};
+use tidegate_queue::redis::Persistence;
+use tidegate_queue::{Cap, WhenFull};
+
+use crate::config::{Backend, Config, Mistakes, PluginSource, Redis, Severity, Store, Surroundings, UNSET};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 const ISSUE: &str = r#"
 [listen]
@@ -73,7 +79,9 @@ fn the_documented_example_parses_without_a_word() {
     assert_eq!(config.listen.http, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.listen.admin, "127.0.0.1:9090".parse().unwrap());
     assert_eq!(config.admin.token.reveal(), "value-of-TIDEGATE_ADMIN_TOKEN");
-    assert_eq!(config.store.path, PathBuf::from("/etc/tidegate/data/tidegate.db"));
+    let Backend::Sqlite { path } = &config.store.backend else { panic!("{:?}", config.store) };
+    assert_eq!(*path, PathBuf::from("/etc/tidegate/data/tidegate.db"));
+    assert_eq!((config.store.durability, config.store.journal), (tidegate_queue::Level::Fsync, 7 * DAY));
     assert_eq!(config.plugins.cache, PathBuf::from("/etc/tidegate/data/plugin-cache"));
     assert_eq!(config.visitor.keys[0].id, "k1");
     assert_eq!(config.visitor.keys[0].key.reveal(), "value-of-TIDEGATE_VISITOR_KEY");
@@ -152,4 +160,112 @@ fn numbers_keep_their_ranges() {
     assert!(said("[visitor]", "waiting_max = -1\n[visitor]").contains("`store.waiting_max = -1` is out of range"));
     assert!(said("[visitor]", "waiting_max = 1.5\n[visitor]").contains("`store.waiting_max` is a fraction"));
     assert_eq!(changed("[visitor]", "waiting_max = 7\n[visitor]").unwrap().store.waiting_max, 7);
+}
+
+const SQLITE: &str = "url = \"sqlite:data/tidegate.db\"";
+
+/// The store with these lines instead of its URL.
+fn store(lines: &str) -> Result<Store, String> {
+    changed(SQLITE, lines).map(|config| config.store).map_err(|mistakes| mistakes.to_string())
+}
+
+fn redis(lines: &str) -> Redis {
+    match store(lines).map(|store| store.backend) {
+        Ok(Backend::Redis(redis)) => redis,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_redis_has_defaults_that_fit_it() {
+    let config = changed(SQLITE, "url = \"redis://127.0.0.1:6379/2\"").unwrap();
+    assert_eq!(config.store.journal, Duration::from_secs(3_600), "memory is dear");
+    assert_eq!(config.plugins.cache, PathBuf::from("/etc/tidegate/plugin-cache"));
+    let Backend::Redis(redis) = &config.store.backend else { panic!("{:?}", config.store) };
+    assert_eq!((redis.prefix.as_str(), redis.partitions, redis.assumed), ("tidegate", 64, None));
+    assert_eq!((redis.timeouts.connect, redis.timeouts.response), (Duration::from_secs(2), Duration::from_secs(2)));
+    assert_eq!(redis.address.database(), 2);
+}
+
+#[test]
+fn everything_of_a_redis_can_be_said() {
+    let config = changed(
+        SQLITE,
+        "url = \"rediss+cluster://a.example,b.example:7000\"\nusername = \"tide\"\npassword = \"env:META_TOKEN\"\n\
+         prefix = \"t:1\"\npartitions = 256\ndurability = \"replicated\"\ndurability_assumed = \"everysec\"\n\
+         timeout_ms = 500\nconnect_timeout_ms = 700\njournal_minutes = 5",
+    );
+    let store = config.unwrap().store;
+    assert_eq!((store.durability, store.journal), (tidegate_queue::Level::Replicated, Duration::from_secs(300)));
+    let Backend::Redis(redis) = &store.backend else { panic!("{store:?}") };
+    assert_eq!((redis.prefix.as_str(), redis.partitions), ("t:1", 256));
+    assert_eq!(redis.assumed, Some(Persistence::EverySecond));
+    assert_eq!((redis.timeouts.connect.as_millis(), redis.timeouts.response.as_millis()), (700, 500));
+    assert!(redis.address.to_string().starts_with("rediss+cluster://tide"), "{}", redis.address);
+    assert!(!format!("{store:?}").contains("value-of-META_TOKEN"));
+}
+
+#[test]
+fn a_user_and_a_password_of_their_own_take_the_place_of_the_urls() {
+    let plain = redis("url = \"redis://old:secret@h\"");
+    for lines in [
+        "url = \"redis://other:else@h\"\nusername = \"old\"\npassword = \"secret\"",
+        "url = \"redis://h\"\nusername = \"old\"\npassword = \"secret\"",
+        "url = \"redis://old:else@h\"\npassword = \"secret\"",
+        "url = \"redis://other:secret@h\"\nusername = \"old\"",
+    ] {
+        assert_eq!(redis(lines).address, plain.address, "{lines}");
+    }
+    let odd = redis("url = \"redis+sentinel://h/main?sentinel_password=s\"\npassword = \"p@:/ö%\"");
+    assert_eq!(
+        odd.address,
+        redis("url = \"redis+sentinel://:p%40%3A%2F%C3%B6%25@h/main?sentinel_password=s\"").address
+    );
+    assert!(store("url = \"redis://h\"\nusername = \"me\"").unwrap_err().contains("a user without a password"));
+}
+
+#[test]
+fn a_url_may_come_from_a_variable_which_has_to_be_set() {
+    let said = store("url = \"env:META_TOKEN\"").unwrap_err();
+    assert!(said.contains("`store.url` is no store"), "{said}");
+    assert!(!said.contains("value-of"), "it may hold a password: {said}");
+    let unset = |name: &str| Some(format!("{UNSET}{name}"));
+    let surroundings = Surroundings { base: Path::new("/etc"), variables: &unset, built_in: &["meta-capi"] };
+    let said = Config::parse_in(&ISSUE.replace(SQLITE, "url = \"env:STORE_URL\""), &surroundings).unwrap_err();
+    assert!(said.to_string().contains("environment variable `STORE_URL` is not set"), "{said}");
+}
+
+#[test]
+fn what_only_a_redis_has_is_a_mistake_beside_sqlite() {
+    let lines = format!("{SQLITE}\nprefix = \"x\"\ntimeout_ms = 100");
+    let said = store(&lines).unwrap_err();
+    assert!(said.contains("`store.prefix` does not apply to SQLite in tidegate.toml, line 11"), "{said}");
+    assert!(said.contains("`store.timeout_ms` does not apply to SQLite in tidegate.toml, line 12"), "{said}");
+    let said = store("partitions = 8").unwrap_err();
+    assert!(said.contains("`store.partitions` does not apply to SQLite"), "{said}");
+    let lines = format!("{SQLITE}\ndurability = \"any\"\njournal_minutes = 90");
+    assert_eq!(store(&lines).unwrap().journal, Duration::from_secs(5_400));
+}
+
+#[test]
+fn authorities_without_encryption_are_a_mistake() {
+    let said = store("url = \"redis://h\"\nca_file = \"/etc/hostname\"").unwrap_err();
+    assert!(said.contains("`store.ca_file` without TLS"), "{said}");
+    assert!(said.contains("rediss://"), "{said}");
+}
+
+#[test]
+fn a_destination_may_have_a_limit_of_its_own() {
+    let add = |lines: &str| changed("allow_insecure = true", &format!("allow_insecure = true\n{lines}"));
+    let config = add("waiting_max = 5\nwhen_full = \"dead-letter\"").unwrap();
+    let limits = config.queue_limits();
+    assert_eq!(limits.destinations["meta"], Cap { waiting_max: 5, when_full: WhenFull::Die });
+    assert_eq!(limits.waiting_max, 5_000_000);
+    let cap = |lines| add(lines).unwrap().destinations[0].cap;
+    assert_eq!(cap("waiting_max = 5").unwrap().when_full, WhenFull::Refuse);
+    assert_eq!(cap(""), None);
+    let said = add("when_full = \"refuse\"").unwrap_err().to_string();
+    assert!(said.contains("`destination.when_full` without `waiting_max`"), "{said}");
+    let said = add("waiting_max = 5\nwhen_full = \"dead\"").unwrap_err().to_string();
+    assert!(said.contains("unknown way to be full, `dead`"), "{said}");
 }

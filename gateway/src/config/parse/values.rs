@@ -39,15 +39,8 @@ pub(super) fn network(text: &str) -> Result<IpNet, Complaint> {
 
 /// `sqlite:data/tidegate.db`
 pub(super) fn sqlite_path(text: &str) -> Result<PathBuf, Complaint> {
-    let example = "write `sqlite:` and a path, such as `sqlite:data/tidegate.db`";
-    let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
-    match scheme {
-        "sqlite" => {}
-        "redis" | "rediss" | "valkey" | "valkeys" => {
-            return complain("names Redis, which is not built yet,", example);
-        }
-        _ => return complain("is no store", example),
-    }
+    let example = "write `sqlite:` and a path, such as `sqlite:data/tidegate.db`, or `redis://` and a host";
+    let Some(("sqlite", rest)) = text.split_once(':') else { return complain("is no store", example) };
     let path = rest.strip_prefix("//").unwrap_or(rest);
     match path {
         "" => complain("has no path", example),
@@ -55,6 +48,21 @@ pub(super) fn sqlite_path(text: &str) -> Result<PathBuf, Complaint> {
         _ if path.ends_with('/') => complain("is a directory", "add the file's name, such as `tidegate.db`"),
         _ => Ok(path.into()),
     }
+}
+
+/// The user of a Redis.
+pub(super) fn user_name(text: &str) -> Result<String, Complaint> {
+    let plain = !text.is_empty() && text.len() <= 256 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if plain { Ok(text.to_owned()) } else { complain("is no user", "a name without spaces, as `ACL LIST` shows it") }
+}
+
+/// What all keys in a Redis begin with.
+pub(super) fn key_prefix(text: &str) -> Result<String, Complaint> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
+        return complain("is no prefix", "letters, digits, `-`, `_`, `.` and `:`, at most 64");
+    }
+    Ok(text.to_owned())
 }
 
 /// The name of a cookie, a token of RFC 6265 without a prefix that HTTPS gives a meaning.
@@ -179,7 +187,7 @@ mod tests {
     fn stores_are_sqlite_files() {
         assert_eq!(sqlite_path("sqlite:data/x.db").ok(), Some("data/x.db".into()));
         assert_eq!(sqlite_path("sqlite:///var/x.db").ok(), Some("/var/x.db".into()));
-        for refused in ["redis://localhost", "sqlite:", "sqlite::memory:", "data/x.db", "sqlite:data/"] {
+        for refused in ["postgres:x", "sqlite:", "sqlite::memory:", "data/x.db", "sqlite:data/"] {
             assert!(sqlite_path(refused).is_err(), "{refused}");
         }
     }
