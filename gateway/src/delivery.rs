@@ -6,11 +6,13 @@ mod attempt;
 pub mod auth;
 pub mod egress;
 mod excerpt;
+mod keep;
 pub mod merge;
 pub mod request;
 pub mod retry;
 mod settle;
 pub mod state;
+mod work;
 pub mod worker;
 
 pub use egress::{Answer, Outgoing, SendError, Sender};

@@ -97,7 +97,7 @@ pub async fn replay(
             report.push(Replayed { id: letter.key.to_string(), queued: reason.is_none(), reason });
         }
         if !batch.is_empty() {
-            queue.replay(batch, clock.now_ms()).await?;
+            queue.replay(batch, clock.steady_ms()).await?;
         }
         if ids.is_some_and(|ids| report.len() >= ids.len()) {
             break;

@@ -43,11 +43,11 @@ const PARK_MAX_MS: u64 = 300_000;
 impl Attempting<'_> {
     /// Makes one attempt.
     pub(super) async fn attempt(&self, mut parcel: Parcel) -> Attempted {
-        let started_ms = self.clock.now_ms();
+        let started = self.now();
         let may_split = parcel.parts.len() > 1;
         // Only a parcel that may have to be split is still needed once it has been sent.
         let body = if may_split { parcel.body.clone() } else { std::mem::take(&mut parcel.body) };
-        let outgoing = match self.outgoing(&parcel, body, started_ms) {
+        let outgoing = match self.outgoing(&parcel, body, started.ms) {
             Ok(outgoing) => outgoing,
             Err(unsent) => {
                 let reason = unsent.to_string();
@@ -55,11 +55,11 @@ impl Attempting<'_> {
                     Unsent::Auth(_) => Verdict::Credentials(reason.clone()),
                     Unsent::Request(_) => Verdict::Reject(reason.clone()),
                 };
-                return self.settle(parcel, verdict, Exchange::unsent(started_ms, reason));
+                return self.settle(parcel, verdict, Exchange::unsent(started, reason));
             }
         };
         let result = self.sender.send(outgoing).await;
-        let exchange = Exchange::new(started_ms, self.clock.now_ms(), &result);
+        let exchange = Exchange::new(started, self.now(), &result);
         let verdict = match result {
             Ok(answer) => self.classify(answer, &parcel),
             Err(SendError::Forbidden(reason)) => Verdict::Credentials(format!("not sent: {reason}")),
@@ -69,6 +69,10 @@ impl Attempting<'_> {
             }
         };
         self.settle(parcel, verdict, exchange)
+    }
+
+    fn now(&self) -> Moment {
+        Moment { ms: self.clock.now_ms(), steady_ms: self.clock.steady_ms() }
     }
 
     fn outgoing(&self, parcel: &Parcel, mut body: Vec<u8>, now_ms: u64) -> Result<Outgoing, Unsent> {
@@ -129,7 +133,7 @@ impl Attempting<'_> {
     }
 
     fn settle(&self, mut parcel: Parcel, mut verdict: Verdict, exchange: Exchange) -> Attempted {
-        let now_ms = exchange.ended_ms;
+        let now = exchange.ended;
         let events = u32::try_from(parcel.parts.len()).unwrap_or(u32::MAX);
         if !matches!(verdict, Verdict::Credentials(_)) && exchange.status.is_some() {
             self.state.unpark();
@@ -148,8 +152,8 @@ impl Attempting<'_> {
                 at_ms: part.at_ms,
                 counts,
             };
-            match retry::decide(self.policy, failure, now_ms, rand::random::<f64>()) {
-                Next::At(ms) => (Outcome::Retry(ms), exchange.retry_reason()),
+            match retry::decide(self.policy, failure, now.ms, rand::random::<f64>()) {
+                Next::At(ms) => (Outcome::Retry(now.steady_at(ms)), exchange.retry_reason()),
                 Next::Dead(reason) => {
                     let reason = format!("{reason}; last: {}", exchange.retry_reason());
                     (Outcome::Dead(reason.clone()), reason)
@@ -162,8 +166,8 @@ impl Attempting<'_> {
             Verdict::Reject(reason) => rejected(reason),
             Verdict::Split => rejected("the platform refused it, and it was sent singly already"),
             Verdict::Credentials(reason) => {
-                let until_ms = self.park(reason, now_ms);
-                let (outcome, _) = retry(part, Some(until_ms.saturating_sub(now_ms)), Counts::No);
+                let until_ms = self.park(reason, now.steady_ms);
+                let (outcome, _) = retry(part, Some(until_ms.saturating_sub(now.steady_ms)), Counts::No);
                 (outcome, format!("credentials: {}", printable(reason)))
             }
             Verdict::Each(outcomes) => match outcomes.get(position) {
@@ -175,33 +179,33 @@ impl Attempting<'_> {
         };
         if let (Verdict::Retry(Some(asked_ms)), Some(429 | 503)) = (&verdict, exchange.status) {
             // The platform throttles the account, not this event: the others would only be refused as well.
-            self.state.pause(now_ms.saturating_add((*asked_ms).min(self.policy.backoff_max_ms)));
+            self.state.pause(now.steady_ms.saturating_add((*asked_ms).min(self.policy.backoff_max_ms)));
         }
         let attempts = parcel.parts.iter().enumerate().map(|(position, part)| {
             let (outcome, verdict) = decide(position, part);
-            self.state.count(&outcome, now_ms);
+            self.state.count(&outcome, now.ms);
             let record = AttemptRecord {
                 v: record::VERSION,
-                at_ms: exchange.started_ms,
-                duration_ms: exchange.ended_ms.saturating_sub(exchange.started_ms),
+                at_ms: exchange.started.ms,
+                duration_ms: now.steady_ms.saturating_sub(exchange.started.steady_ms),
                 status: exchange.status,
                 verdict,
                 answer: exchange.answer.clone(),
                 events,
             };
             let (key, token) = (part.lease.key, part.lease.token);
-            Attempt { key, token, record: record::write(&record), at_ms: exchange.started_ms, outcome }
+            Attempt { key, token, record: record::write(&record), at_ms: exchange.started.ms, outcome }
         });
         Attempted::Settled(attempts.collect())
     }
 
-    fn park(&self, reason: &str, now_ms: u64) -> u64 {
+    fn park(&self, reason: &str, steady_ms: u64) -> u64 {
         let base_ms = self.policy.backoff_base_ms.saturating_mul(PARK_FACTOR);
         if self.state.parked().is_none() {
             let name = &self.destination.name;
             tracing::error!(destination.name = %name, "parked `{name}`: {}", printable(reason));
         }
-        self.state.park(printable(reason), now_ms, base_ms, self.policy.backoff_max_ms.min(PARK_MAX_MS))
+        self.state.park(printable(reason), steady_ms, base_ms, self.policy.backoff_max_ms.min(PARK_MAX_MS))
     }
 }
 
@@ -214,29 +218,43 @@ enum Unsent {
     Request(String),
 }
 
+/// A moment by both times of the clock.
+#[derive(Clone, Copy)]
+struct Moment {
+    ms: u64,
+    steady_ms: u64,
+}
+
+impl Moment {
+    /// The steady time of a moment that the machine's clock would show as `ms`.
+    fn steady_at(self, ms: u64) -> u64 {
+        self.steady_ms.saturating_add(ms.saturating_sub(self.ms))
+    }
+}
+
 /// What happened on the wire.
 struct Exchange {
-    started_ms: u64,
-    ended_ms: u64,
+    started: Moment,
+    ended: Moment,
     status: Option<u16>,
     answer: Option<String>,
     failure: Option<String>,
 }
 
 impl Exchange {
-    fn new(started_ms: u64, ended_ms: u64, result: &Result<Answer, SendError>) -> Exchange {
+    fn new(started: Moment, ended: Moment, result: &Result<Answer, SendError>) -> Exchange {
         let answer = result.as_ref().ok();
         Exchange {
-            started_ms,
-            ended_ms,
+            started,
+            ended,
             status: answer.map(|answer| answer.status),
             answer: answer.map(|answer| excerpt(&answer.body, ANSWER_CHARS)).filter(|text| !text.is_empty()),
             failure: None,
         }
     }
 
-    fn unsent(at_ms: u64, reason: String) -> Exchange {
-        Exchange { started_ms: at_ms, ended_ms: at_ms, status: None, answer: None, failure: Some(reason) }
+    fn unsent(at: Moment, reason: String) -> Exchange {
+        Exchange { started: at, ended: at, status: None, answer: None, failure: Some(reason) }
     }
 
     fn retry_reason(&self) -> String {

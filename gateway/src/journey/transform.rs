@@ -92,7 +92,7 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
         return dead(format!("transform failed: {problem}"));
     }
     let records = requests.into_iter().zip(0..).map(|(request, index)| blank(index, Some(request.into())));
-    Made::Deliveries(records.map(|record| new(&record, NewState::Due(moment.received_ms))).collect())
+    Made::Deliveries(records.map(|record| new(&record, NewState::Due(clock.steady_ms()))).collect())
 }
 
 async fn call(

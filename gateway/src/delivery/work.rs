@@ -1,0 +1,195 @@
+//! What happens to leases: read, merged into parcels, sent while they are kept, settled or given back.
+//!
+//! A parcel of which a lease was lost is not sent. When the gateway stops, what was not begun is given back; when it
+//! has waited long enough, so is what is under way.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::{join, join_all};
+use tidegate_plugin_sdk::manifest::Join;
+use tidegate_queue::{Attempt, DeliveryKey, Lease, LeaseToken, Outcome};
+
+use super::attempt::{Attempted, Attempting};
+use super::keep::{Keeper, Terms};
+use super::merge::{self, Load, Parcel};
+use super::retry;
+use super::settle::Settler;
+use super::worker::Worker;
+use crate::causes::chain;
+use crate::record::{self, AttemptRecord, ToSend};
+
+/// A worker at work: what it is made of, and where its outcomes go.
+pub(super) struct Working {
+    pub(super) worker: Worker,
+    pub(super) settler: Settler,
+}
+
+/// What one call leased.
+pub(super) struct Leases {
+    pub(super) leases: Vec<Lease>,
+    /// When they end unless they are renewed, in steady time.
+    pub(super) until_ms: u64,
+}
+
+impl Deref for Working {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.worker
+    }
+}
+
+impl Working {
+    /// Works on leases until each has its outcome, or has been given back.
+    pub(super) async fn work(&self, leases: Leases) {
+        let terms = Terms {
+            destination: &self.destination.name,
+            queue: self.queue.as_ref(),
+            clock: self.clock.as_ref(),
+            lease_ms: self.lease_ms,
+        };
+        let keeper = Keeper::new(terms, &leases.leases, leases.until_ms);
+        tokio::select! {
+            never = keeper.renewing() => match never {},
+            () = self.send(leases.leases, &keeper) => {}
+        }
+    }
+
+    async fn send(&self, leases: Vec<Lease>, keeper: &Keeper<'_>) {
+        let (loads, unreadable) = self.load(leases);
+        keeper.let_go(unreadable.iter().map(|attempt| &attempt.key));
+        self.settler.settle_unsent(unreadable).await;
+        let parcels = merge::merge(&self.destination.batch, loads);
+        // Singles go out side by side, each lane taking the next, so that a slow one holds up none behind it.
+        let lanes = match self.destination.batch.join {
+            Join::None => self.destination.concurrency.min(parcels.len()),
+            Join::JsonArray(_) | Join::Ndjson => 1,
+        };
+        let waiting = Mutex::new(VecDeque::from(parcels));
+        let mut sending = join_all((0..lanes.max(1)).map(|_| self.lane(&waiting, keeper)));
+        tokio::select! {
+            biased;
+            _ = &mut sending => return,
+            () = self.ending.stop.cancelled() => {}
+        }
+        // Somebody else may have at once what has not been begun, however long the rest takes.
+        join(self.give_back(&waiting, keeper), sending).await;
+    }
+
+    async fn lane(&self, waiting: &Mutex<VecDeque<Parcel>>, keeper: &Keeper<'_>) {
+        while !locked(waiting).is_empty() {
+            // A slot is free when an outcome is on the disk; what is not begun by a stop need not wait for that.
+            let slot = tokio::select! {
+                slot = Arc::clone(&self.requests).acquire_owned() => slot,
+                () = self.ending.stop.cancelled() => return self.give_back(waiting, keeper).await,
+            };
+            let Ok(slot) = slot else { return };
+            if self.ending.stop.is_cancelled() || self.state.held_until(self.clock.steady_ms()).is_some() {
+                return self.give_back(waiting, keeper).await;
+            }
+            let Some(parcel) = locked(waiting).pop_front() else { return };
+            let leases = leases(&parcel);
+            if !keeper.holds(leases.iter().map(|(key, _)| key)) {
+                // Those of the parcel that are ours still are due again at once; the others are somebody else's.
+                self.release(leases, keeper).await;
+                continue;
+            }
+            let attempting = self.attempting();
+            let attempted = tokio::select! {
+                attempted = attempting.attempt(parcel) => attempted,
+                () = self.ending.give_up.cancelled() => {
+                    self.release(leases, keeper).await;
+                    return self.give_back(waiting, keeper).await;
+                }
+            };
+            match attempted {
+                Attempted::Settled(attempts) => {
+                    keeper.let_go(attempts.iter().map(|attempt| &attempt.key));
+                    self.settler.settle(attempts, slot).await;
+                }
+                Attempted::Split(parcels) => locked(waiting).extend(parcels),
+            }
+        }
+    }
+
+    /// Reads leased deliveries. One that cannot be read, is too old by now, or relies on a consent that does not cover
+    /// what the destination is for by now, gets its outcome at once.
+    fn load(&self, leases: Vec<Lease>) -> (Vec<Load>, Vec<Attempt>) {
+        let now_ms = self.clock.now_ms();
+        let mut loads = Vec::with_capacity(leases.len());
+        let mut dead = Vec::new();
+        for mut lease in leases {
+            let payload = std::mem::take(&mut lease.payload);
+            let reason = match record::read::<ToSend>(&payload) {
+                Err(error) => format!("the stored delivery {error}"),
+                Ok(ToSend { request: None, .. }) => "the stored delivery has no request".to_owned(),
+                Ok(ToSend { consent, at_ms, index, request: Some(request) }) => {
+                    let too_old = || retry::too_old(&self.policy, at_ms, now_ms);
+                    match self.destination.consent_obstacle(&consent).or_else(too_old) {
+                        Some(reason) => reason,
+                        None => {
+                            loads.push(Load { lease, at_ms, index, request });
+                            continue;
+                        }
+                    }
+                }
+            };
+            let record = AttemptRecord {
+                v: record::VERSION,
+                at_ms: now_ms,
+                duration_ms: 0,
+                status: None,
+                verdict: format!("not sent: {reason}"),
+                answer: None,
+                events: 1,
+            };
+            let outcome = Outcome::Dead(reason);
+            self.state.count(&outcome, now_ms);
+            let (key, token) = (lease.key, lease.token);
+            dead.push(Attempt { key, token, record: record::write(&record), at_ms: now_ms, outcome });
+        }
+        (loads, dead)
+    }
+
+    /// Gives back all that has not been begun.
+    async fn give_back(&self, waiting: &Mutex<VecDeque<Parcel>>, keeper: &Keeper<'_>) {
+        let rest = std::mem::take(&mut *locked(waiting));
+        self.release(rest.iter().flat_map(leases).collect(), keeper).await;
+    }
+
+    async fn release(&self, leases: Vec<(DeliveryKey, LeaseToken)>, keeper: &Keeper<'_>) {
+        if leases.is_empty() {
+            return;
+        }
+        keeper.let_go(leases.iter().map(|(key, _)| key));
+        if let Err(error) = self.queue.release(leases).await {
+            let name = &self.destination.name;
+            tracing::warn!(destination.name = %name, "could not give leases of `{name}` back: {}", chain(&error));
+        }
+    }
+
+    fn attempting(&self) -> Attempting<'_> {
+        Attempting {
+            destination: &self.destination,
+            policy: &self.policy,
+            state: &self.state,
+            sender: self.sender.as_ref(),
+            clock: self.clock.as_ref(),
+            response_bytes_max: self.response_bytes_max,
+        }
+    }
+}
+
+fn leases(parcel: &Parcel) -> Vec<(DeliveryKey, LeaseToken)> {
+    parcel.parts.iter().map(|part| (part.lease.key, part.lease.token)).collect()
+}
+
+fn locked(waiting: &Mutex<VecDeque<Parcel>>) -> MutexGuard<'_, VecDeque<Parcel>> {
+    // Nothing panics while it holds the lock, and a queue is whole after any of its methods.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
