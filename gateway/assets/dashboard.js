@@ -145,7 +145,10 @@ async function poll() {
 function drawStatus() {
   const { version, uptime_ms, store, destinations = [], counters = {} } = state.status;
   byId("facts").textContent = [version && `version ${version}`, uptime_ms !== undefined && `up ${span(uptime_ms)}`].filter(Boolean).join("  ·  ");
-  byId("durability").textContent = store?.durability ? `Durability: ${store.durability}.` : "";
+  byId("durability").textContent = store?.durability ? `Durability: ${store.durability.meaning}.` : "";
+  // Events are answered with 503 until this is mended, so it is the first thing to see.
+  byId("trouble").textContent = store?.trouble ? `The store takes no events: ${store.trouble}.` : "";
+  byId("trouble").hidden = !store?.trouble;
   byId("destinations").replaceChildren(...destinations.map(destination));
   if (!destinations.length) byId("destinations").append(el("li", "card soft", "No destination is configured."));
   const dead = destinations.reduce((sum, one) => sum + (one.dead ?? 0), 0);

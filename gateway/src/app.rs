@@ -1,26 +1,34 @@
 //! The application: the only place that builds concrete types, joins them, and takes them down in order.
 
+mod catch_up;
+mod housekeeping;
+mod roles;
+pub mod store;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_queue::{Limits, Queue, Retention, SqliteQueue, Swept, sqlite};
+use tidegate_queue::{Queue, Retention};
 use tidegate_sandbox::Sandbox;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use self::housekeeping::Housekeeping;
+pub use self::roles::{Role, Roles};
 use crate::admin::{self, Operator};
 use crate::causes::chain;
-use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Mistakes};
+use crate::clock::{Ahead, Clock, SystemClock};
+use crate::config::{self, Backend, Config, Mistakes};
 use crate::delivery::egress::Egress;
-use crate::delivery::retry;
 use crate::delivery::state::State;
-use crate::delivery::worker::Worker;
+use crate::delivery::worker::{self, Worker};
+use crate::delivery::{Sender, retry};
 use crate::destination::{self, Destination};
+use crate::ending::Ending;
 use crate::http::{self, Collector};
+use crate::journey::intake::{Bounds, Intake};
 use crate::journey::{Journey, Route};
 use crate::metrics::Metrics;
 
@@ -32,7 +40,9 @@ pub enum Error {
     #[error("the sandbox could not be set up")]
     Sandbox(#[source] tidegate_sandbox::Error),
     #[error("the store could not be opened")]
-    Store(#[source] sqlite::OpenError),
+    Store(#[source] store::OpenError),
+    #[error("the store could not be read")]
+    StoreRead(#[source] tidegate_queue::Error),
     #[error("could not listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -47,55 +57,61 @@ pub enum Error {
 
 /// A gateway that runs.
 pub struct Gateway {
-    /// Where the public listener really is.
-    pub http: SocketAddr,
+    /// Where the public listener really is; none where it does not collect.
+    pub http: Option<SocketAddr>,
     /// Where the admin listener really is.
     pub admin: SocketAddr,
-    stop: CancellationToken,
-    tracker: TaskTracker,
-    /// The public listener's and the workers' tasks: they end before the store is closed.
+    ending: Ending,
     queue: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+    roles: Roles,
     shutdown_ms: u64,
+    /// Its own clock ticks as long as it lives: without it no plugin would be stopped.
+    _sandbox: Sandbox,
 }
 
 /// Every destination with the state of its worker.
 type Running = Vec<(Arc<Destination>, Arc<State>)>;
 
-/// How often the store is swept and its health looked at.
-const HOUSEKEEPING_MS: u64 = 5_000;
-const DAY_MS: u64 = 86_400_000;
+/// How long a client waits for SQLite; for a Redis the configuration tells.
+const SQLITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a stop has beyond `shutdown_ms`, in two steps: to give back what is under way, and to close the store.
+const STEP: Duration = Duration::from_millis(900);
+const DAY: Duration = Duration::from_secs(86_400);
 
-/// Starts a gateway: when this returns, both listeners take connections.
+/// Starts a gateway with both roles: when this returns, both listeners take connections.
 ///
 /// # Errors
 /// When the configuration, a plugin, the store or an address is not usable.
 pub async fn start(config: Config) -> Result<Gateway, Error> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    start_as(config, Roles::default()).await
+}
+
+/// Starts a gateway with these roles: when this returns, its listeners take connections.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_as(config: Config, roles: Roles) -> Result<Gateway, Error> {
     let sandbox = sandbox(&config)?;
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
-    let queue = open(&config)?;
-    let public = listen(config.listen.http).await?;
-    let admin = listen(config.listen.admin).await?;
-    let gateway = Gateway {
-        http: public.1,
-        admin: admin.1,
-        stop: CancellationToken::new(),
-        tracker: TaskTracker::new(),
-        queue,
-        shutdown_ms: config.delivery.shutdown_ms,
+    let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
+    let clock = clock(&config, queue.as_ref()).await?;
+    let public = match roles.has(Role::Collect) {
+        true => Some(listen(config.listen.http).await?),
+        false => None,
     };
+    let admin = listen(config.listen.admin).await?;
+    let http = public.as_ref().map(|(_, address)| *address);
+    let (ending, shutdown_ms) = (Ending::default(), config.delivery.shutdown_ms);
+    let gateway = Gateway { http, admin: admin.1, ending, queue, clock, roles, shutdown_ms, _sandbox: sandbox };
     let metrics = Arc::new(Metrics::default());
-    let workers = gateway.start_workers(&config, &destinations, &clock)?;
-    gateway.start_admin(&config, admin.0, workers, &clock, &metrics);
-    gateway.start_public(&config, public.0, &destinations, &clock, metrics);
-    gateway.start_housekeeping(&config, sandbox, Arc::clone(&clock));
-    tracing::info!(
-        "collecting on http://{}, admin on http://{}, {} destinations; {}",
-        gateway.http,
-        gateway.admin,
-        destinations.len(),
-        gateway.queue.durability().meaning
-    );
+    let workers = gateway.start_workers(&config, &destinations)?;
+    gateway.start_admin(&config, admin.0, workers, &metrics);
+    if let Some((listener, _)) = public {
+        gateway.start_public(&config, listener, &destinations, metrics);
+    }
+    gateway.start_housekeeping(&config);
+    gateway.announce(&config, destinations.len());
     Ok(gateway)
 }
 
@@ -103,8 +119,8 @@ pub async fn start(config: Config) -> Result<Gateway, Error> {
 ///
 /// # Errors
 /// As [`start`], and when the store fails for good.
-pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let gateway = start(config).await?;
+pub async fn run(config: Config, roles: Roles, shutdown: CancellationToken) -> Result<(), Error> {
+    let gateway = start_as(config, roles).await?;
     gateway.run_until(shutdown).await
 }
 
@@ -136,27 +152,46 @@ impl Gateway {
     pub async fn run_until(self, shutdown: CancellationToken) -> Result<(), Error> {
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = self.stop.cancelled() => {}
+            () = self.ending.stop.cancelled() => {}
         }
         self.stop().await
     }
 
-    /// Stops: takes nothing new, finishes what is under way within the configured time, closes the store.
+    /// Stops: takes nothing new, finishes what is under way within the configured time, gives back what was leased,
+    /// closes the store. Ends in time whatever the platforms and the store do.
     ///
     /// # Errors
     /// When the store had failed.
     pub async fn stop(self) -> Result<(), Error> {
-        let health = self.queue.health().await;
-        self.stop.cancel();
-        self.tracker.close();
-        // The listener and the requests to platforms each have a bound of their own; this one is above both.
-        let bound = Duration::from_millis(self.shutdown_ms.saturating_add(2_000));
-        if tokio::time::timeout(bound, self.tracker.wait()).await.is_err() {
-            tracing::warn!("some tasks did not end in time; what they had leased is tried again at the next start");
+        self.ending.stop.cancel();
+        self.ending.tracker.close();
+        let ended = || self.ending.tracker.wait();
+        if tokio::time::timeout(Duration::from_millis(self.shutdown_ms), ended()).await.is_err() {
+            tracing::info!("what is still under way is given back: it is sent again by the next gateway");
+            self.ending.give_up.cancel();
+            if tokio::time::timeout(STEP, ended()).await.is_err() {
+                tracing::warn!("some tasks did not end in time; what they had leased is sent again later");
+            }
         }
-        if let Err(error) = self.queue.close().await {
-            tracing::error!("the store did not close cleanly: {}", chain(&error));
-        }
+        let queue = Arc::clone(&self.queue);
+        // In a task of its own: a store that hangs must not keep this one from going on.
+        let closing = self.ending.tracker.spawn(async move {
+            let health = queue.health().await;
+            (health, queue.close().await)
+        });
+        let health = match tokio::time::timeout(STEP, closing).await {
+            Ok(Ok((health, closed))) => {
+                if let Err(error) = closed {
+                    tracing::error!("the store did not close cleanly: {}", chain(&error));
+                }
+                health
+            }
+            Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+            Err(_) => {
+                tracing::error!("the store did not close in time; what was acknowledged is in it all the same");
+                Ok(())
+            }
+        };
         tracing::info!("stopped");
         match health {
             Err(error @ tidegate_queue::Error::Fatal { .. }) => Err(Error::StoreFailed(chain(&error))),
@@ -164,13 +199,26 @@ impl Gateway {
         }
     }
 
-    fn start_workers(
-        &self,
-        config: &Config,
-        destinations: &[Arc<Destination>],
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Running, Error> {
-        let sender = Arc::new(Egress::new().map_err(Error::Egress)?);
+    fn announce(&self, config: &Config, destinations: usize) {
+        let collecting = match self.http {
+            Some(http) => format!("collecting on http://{http}"),
+            None => "not collecting".to_owned(),
+        };
+        let delivering = match self.roles.has(Role::Deliver) {
+            true => format!("{destinations} destinations"),
+            false => format!("not delivering to {destinations} destinations"),
+        };
+        let (admin, durability) = (self.admin, self.queue.durability());
+        tracing::info!(
+            "{collecting}, admin on http://{admin}, {delivering}; store `{}`, durability `{}`: {}",
+            config.store.backend,
+            durability.level.name(),
+            durability.meaning
+        );
+    }
+
+    fn start_workers(&self, config: &Config, destinations: &[Arc<Destination>]) -> Result<Running, Error> {
+        let sender: Arc<dyn Sender> = Arc::new(Egress::new().map_err(Error::Egress)?);
         let delivery = &config.delivery;
         let with_state = |destination: &Arc<Destination>| {
             let state = Arc::new(State::default());
@@ -184,40 +232,35 @@ impl Gateway {
                 },
                 state: Arc::clone(&state),
                 queue: Arc::clone(&self.queue),
-                sender: Arc::clone(&sender) as Arc<dyn crate::delivery::Sender>,
-                clock: Arc::clone(clock),
+                sender: Arc::clone(&sender),
+                clock: Arc::clone(&self.clock),
                 response_bytes_max: delivery.response_bytes_max,
+                lease_ms: worker::lease_ms(destination.timeout_ms),
                 requests: Arc::new(Semaphore::new(destination.concurrency.max(1))),
-                stop: self.stop.clone(),
-                tracker: self.tracker.clone(),
+                ending: self.ending.clone(),
             };
-            if destination.switch == destination::Switch::On {
-                self.tracker.spawn(worker.run());
+            if destination.switch == destination::Switch::On && self.roles.has(Role::Deliver) {
+                self.ending.tracker.spawn(worker.run());
             }
             (Arc::clone(destination), state)
         };
         Ok(destinations.iter().map(with_state).collect())
     }
 
-    fn start_admin(
-        &self,
-        config: &Config,
-        listener: TcpListener,
-        destinations: Running,
-        clock: &Arc<dyn Clock>,
-        metrics: &Arc<Metrics>,
-    ) {
+    fn start_admin(&self, config: &Config, listener: TcpListener, destinations: Running, metrics: &Arc<Metrics>) {
         let operator = Operator {
             token: config.admin.token.clone(),
             queue: Arc::clone(&self.queue),
-            clock: Arc::clone(clock),
+            store: config.store.backend.to_string(),
+            roles: self.roles.names(),
+            clock: Arc::clone(&self.clock),
             metrics: Arc::clone(metrics),
             destinations,
-            started_ms: clock.now_ms(),
-            stopping: self.stop.clone(),
+            started_ms: self.clock.steady_ms(),
+            stopping: self.ending.stop.clone(),
         };
-        let stop = self.stop.clone();
-        self.tracker.spawn(async move {
+        let stop = self.ending.stop.clone();
+        self.ending.tracker.spawn(async move {
             if let Err(error) = admin::serve(listener, operator, stop).await {
                 tracing::error!("the admin listener failed: {error}");
             }
@@ -229,60 +272,56 @@ impl Gateway {
         config: &Config,
         listener: TcpListener,
         destinations: &[Arc<Destination>],
-        clock: &Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) {
-        let journey = Journey {
-            queue: Arc::clone(&self.queue),
-            clock: Arc::clone(clock),
-            profile_ms: u64::from(config.store.profile_days).saturating_mul(DAY_MS),
+        let timeout = match &config.store.backend {
+            Backend::Sqlite { .. } => SQLITE_TIMEOUT,
+            // The queue's own limits come first: they know more of what went wrong.
+            Backend::Redis(redis) => redis.timeouts.connect + redis.timeouts.response * 2,
         };
+        let bounds = Bounds { bytes_max: config.limits.pending_bytes_max, timeout };
+        let profile_ms = millis(DAY * config.store.profile_days);
+        let intake = Intake::new(Arc::clone(&self.queue), bounds);
+        let journey = Journey { intake, clock: Arc::clone(&self.clock), profile_ms };
         let route = |site: &config::Site| Route {
             destinations: destinations.iter().filter(|d| d.site == site.name).cloned().collect(),
             site: site.clone(),
         };
         let routes = config.sites.iter().map(route).collect();
-        let collector = Arc::new(Collector::new(config, journey, routes, Arc::clone(clock), metrics));
-        let serving = http::serve(listener, collector, self.stop.clone(), self.tracker.clone(), self.shutdown_ms);
-        self.tracker.spawn(serving);
+        let collector = Arc::new(Collector::new(config, journey, routes, Arc::clone(&self.clock), metrics));
+        let Ending { stop, tracker, .. } = self.ending.clone();
+        self.ending.tracker.spawn(http::serve(listener, collector, stop, tracker, self.shutdown_ms));
     }
 
-    /// Sweeps the store, and stops the gateway when the store has failed for good: what it said it took, it has, and
-    /// it must not go on to say so.
-    fn start_housekeeping(&self, config: &Config, sandbox: Sandbox, clock: Arc<dyn Clock>) {
-        let (stop, queue) = (self.stop.clone(), Arc::clone(&self.queue));
-        let retention = Retention {
-            journal_ms: u64::from(config.store.journal_days).saturating_mul(DAY_MS),
-            dead_ms: u64::from(config.store.dead_letters_days).saturating_mul(DAY_MS),
+    fn start_housekeeping(&self, config: &Config) {
+        let housekeeping = Housekeeping {
+            queue: Arc::clone(&self.queue),
+            clock: Arc::clone(&self.clock),
+            retention: Retention {
+                journal_ms: millis(config.store.journal),
+                dead_ms: millis(DAY * config.store.dead_letters_days),
+            },
+            ending: self.ending.clone(),
         };
-        self.tracker.spawn(async move {
-            // The sandbox's clock ticks as long as it lives.
-            let _sandbox = sandbox;
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(Duration::from_millis(HOUSEKEEPING_MS)) => {}
-                }
-                if let Err(error @ tidegate_queue::Error::Fatal { .. }) = queue.health().await {
-                    tracing::error!("stopping, for {}", chain(&error));
-                    stop.cancel();
-                    return;
-                }
-                match queue.sweep(clock.now_ms(), retention).await {
-                    Ok(Swept { records: 0, fields: 0 }) => {}
-                    Ok(Swept { records, fields }) => {
-                        tracing::debug!("swept {records} old records and {fields} fields of profiles");
-                    }
-                    Err(error) => tracing::warn!("could not sweep the store: {}", chain(&error)),
-                }
-            }
-        });
+        housekeeping.start();
     }
 }
 
-fn open(config: &Config) -> Result<Arc<dyn Queue>, Error> {
-    let options = sqlite::Options { mode: sqlite::Mode::Serve, limits: Limits::overall(config.store.waiting_max) };
-    Ok(Arc::new(SqliteQueue::open(&config.store.path, options).map_err(Error::Store)?))
+/// The machine's clock; with SQLite at the store's time, where that is ahead. A Redis goes by its server's clock.
+async fn clock(config: &Config, queue: &dyn Queue) -> Result<Arc<dyn Clock>, Error> {
+    let Backend::Sqlite { .. } = &config.store.backend else { return Ok(Arc::new(SystemClock)) };
+    let names = config.destinations.iter().map(|destination| destination.name.as_str());
+    let (now_ms, wait_max_ms) = (SystemClock.steady_ms(), config.delivery.backoff_max_ms);
+    let by_ms = catch_up::ahead_ms(queue, names, now_ms, wait_max_ms).await.map_err(Error::StoreRead)?;
+    if by_ms > 0 {
+        let by_s = by_ms / 1_000;
+        tracing::warn!("the machine's clock has been set back since the last start: retries wait {by_s} s less");
+    }
+    Ok(Arc::new(Ahead { clock: SystemClock, by_ms }))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

@@ -26,7 +26,7 @@ use tidegate_sandbox::{Options, Sandbox};
 use failure::{Exit, Failure};
 use output::{Format, Output};
 
-use crate::config::Config;
+use crate::config::{Config, UNSET};
 
 /// First-party events, with delivery that you can prove.
 #[derive(Debug, Parser)]
@@ -53,6 +53,9 @@ enum Command {
     /// Look after the dead letters: what could not be delivered
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Move, copy and describe the store
+    #[command(subcommand)]
+    Store(store::Command),
     /// Look into destinations' plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -83,6 +86,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(arguments) => wait(send::run(&arguments, &out)),
         Command::Events(command) => wait(events::run(&command, &out)),
         Command::Dlq(command) => wait(dlq::run(&command, &out)),
+        Command::Store(command) => wait(store::run(&command, &out)),
         Command::Plugin(command) => plugin::run(&command, &out),
     };
     match done {
@@ -115,9 +119,6 @@ enum Variables {
     /// They are not: who looks at dead letters does not need the platforms' credentials.
     Optional,
 }
-
-/// Stands for a variable that is not set, where that is no mistake.
-const UNSET: &str = "variable-not-set-";
 
 impl ConfigFile {
     fn load(&self, needed: Variables) -> Result<Config, Failure> {

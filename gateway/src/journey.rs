@@ -11,6 +11,7 @@ pub mod decode;
 pub mod enqueue;
 pub mod fan_out;
 pub mod identify;
+pub mod intake;
 mod names;
 pub mod profile;
 pub mod transform;
@@ -19,13 +20,13 @@ pub mod visit;
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 use tidegate_event::{ClickId, EventId, Kind, Level, VisitorId};
-use tidegate_queue::{Appended, Entry, ProfilePatch, Queue};
+use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
 use self::decode::{Envelope, FieldError};
+use self::intake::Intake;
 use self::profile::Profiles;
 use self::transform::Moment;
 use self::visit::{Sender, Visit};
@@ -53,7 +54,7 @@ pub struct Route {
 
 /// What the stages need from outside.
 pub struct Journey {
-    pub queue: Arc<dyn Queue>,
+    pub intake: Intake,
     pub clock: Arc<dyn Clock>,
     pub profile_ms: u64,
 }
@@ -109,10 +110,8 @@ impl Journey {
             arrivals.push(arrival);
             entries.push(entry);
         }
-        // All entries of a request are appended together, so that they share commits.
-        let appended = join_all(entries.into_iter().map(|entry| self.queue.append(entry))).await;
+        let appended = self.intake.append(entries).await?;
         for (arrival, appended) in arrivals.iter_mut().zip(appended) {
-            let appended = appended?;
             if let Ok(result) = &mut arrival.result {
                 *result = appended;
             }
@@ -148,8 +147,9 @@ impl Journey {
         if let Some(visitor) = visitor.filter(|_| visit.sender == Sender::Browser) {
             note_identity(identity, visitor, &consented);
         }
-        let profiles = Profiles { queue: self.queue.as_ref(), told };
-        let patches = profile::join(&mut consented, site, visit.sender, self.profile_ms, profiles).await?;
+        let profiles = Profiles { queue: self.intake.queue(), told };
+        let joining = profile::join(&mut consented, site, visit.sender, self.profile_ms, profiles);
+        let patches = self.intake.in_time("read the profile", joining).await?;
         if let Some(identity) = identity {
             identity.remember(&consented);
         }

@@ -64,7 +64,7 @@ impl Stack {
         settings.write_files(dir.path());
         let text = settings.text(&platforms, &plugin_cache());
         let gateway = start(&text, &dir).await.unwrap_or_else(|error| panic!("{error}\n\n{text}"));
-        let client = Client::new(gateway.http, gateway.admin);
+        let client = Client::new(gateway.http.expect("it collects"), gateway.admin);
         Stack { platforms, dir, client, gateway: Some(gateway), text }
     }
 
@@ -97,7 +97,7 @@ impl Stack {
     /// Starts the gateway that was stopped again on the same store.
     pub async fn start_again(&mut self) {
         let gateway = start(&self.text, &self.dir).await.unwrap_or_else(|error| panic!("{error}"));
-        self.client = Client::new(gateway.http, gateway.admin);
+        self.client = Client::new(gateway.http.expect("it collects"), gateway.admin);
         self.gateway = Some(gateway);
     }
 

@@ -262,7 +262,7 @@ async fn a_full_queue_is_503_and_what_it_took_is_delivered() {
     stack.platforms.webhook.next([Behaviour::held(&gate)]);
     let taken = stack.take(&event()).await;
     let answer = stack.post("/v1/events", &with("message_id", json!("too-many"))).await;
-    assert_eq!((told(&answer).0, told(&answer).1), (503, "the events could not be stored"));
+    assert_eq!((told(&answer).0, told(&answer).1), (503, "the events could not be stored: the queue is full"));
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert_eq!(stack.admin("/api/events/too-many").await.status, 404, "it was not acknowledged");
     assert_eq!(stack.admin("/readyz").await.status, 503);

@@ -30,10 +30,15 @@ use crate::metrics::{DestinationNumbers, Metrics};
 pub struct Operator {
     pub token: Secret,
     pub queue: Arc<dyn Queue>,
+    /// Where the store is, without a password.
+    pub store: String,
+    /// What this process does.
+    pub roles: Vec<&'static str>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     /// Every destination, with its worker's state.
     pub destinations: Vec<(Arc<Destination>, Arc<state::State>)>,
+    /// In steady time.
     pub started_ms: u64,
     /// Cancelled when the gateway begins to stop: it is not ready any more.
     pub stopping: CancellationToken,
@@ -46,6 +51,9 @@ const DASHBOARD_JS: &str = include_str!("../../assets/dashboard.js");
 const DASHBOARD_CSS: &str = include_str!("../../assets/dashboard.css");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// How long the store may take to say how it is, and for the rest.
+const HEALTH_MAX: Duration = Duration::from_secs(2);
+const NUMBERS_MAX: Duration = Duration::from_secs(10);
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Serves until `stop`.
@@ -107,16 +115,38 @@ async fn ready(State(operator): State<Shared>) -> Response {
     if operator.stopping.is_cancelled() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping", "");
     }
-    let health = tokio::time::timeout(Duration::from_secs(2), operator.queue.health()).await;
-    match health {
-        Ok(Ok(())) => Json(json!({ "ready": true, "durability": operator.queue.durability().meaning })).into_response(),
-        Ok(Err(error)) => store_problem(&error),
-        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer within 2 s", ""),
+    match store_trouble(&operator).await {
+        None => {
+            let durability = durability(&operator);
+            Json(json!({ "ready": true, "roles": operator.roles, "durability": durability })).into_response()
+        }
+        Some(trouble) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble, ""),
     }
 }
 
-async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>, tidegate_queue::Error> {
-    let counts = operator.queue.counts().await?;
+/// What an acknowledgement means: a level, and a sentence for people.
+fn durability(operator: &Operator) -> Value {
+    let durability = operator.queue.durability();
+    json!({ "level": durability.level.name(), "meaning": durability.meaning })
+}
+
+/// Why the store takes nothing at the moment.
+async fn store_trouble(operator: &Operator) -> Option<String> {
+    match tokio::time::timeout(HEALTH_MAX, operator.queue.health()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(chain(&error)),
+        Err(_) => Some(format!("the store did not answer within {} s", HEALTH_MAX.as_secs())),
+    }
+}
+
+async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>, Box<Response>> {
+    let counts = match tokio::time::timeout(NUMBERS_MAX, operator.queue.counts()).await {
+        Ok(counts) => counts.map_err(|error| Box::new(store_problem(&error)))?,
+        Err(_) => {
+            let late = format!("the store did not answer within {} s", NUMBERS_MAX.as_secs());
+            return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, &late, "")));
+        }
+    };
     let each = operator.destinations.iter().map(|(destination, state)| {
         let count = counts.iter().find(|count| count.destination == destination.name);
         let (totals, parked) = (state.totals(), state.parked());
@@ -149,13 +179,15 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
 
 async fn status(State(operator): State<Shared>) -> Response {
     match numbers(&operator).await {
-        Err(error) => store_problem(&error),
+        Err(answer) => *answer,
         Ok(numbers) => {
+            let trouble = store_trouble(&operator).await;
             let destinations: Vec<Value> = numbers.into_iter().map(|(_, status)| status).collect();
             Json(json!({
                 "version": env!("CARGO_PKG_VERSION"),
-                "uptime_ms": operator.clock.now_ms().saturating_sub(operator.started_ms),
-                "store": { "durability": operator.queue.durability().meaning },
+                "uptime_ms": operator.clock.steady_ms().saturating_sub(operator.started_ms),
+                "roles": operator.roles,
+                "store": { "url": operator.store, "durability": durability(&operator), "trouble": trouble },
                 "destinations": destinations,
             }))
             .into_response()
@@ -166,7 +198,7 @@ async fn status(State(operator): State<Shared>) -> Response {
 async fn metrics(State(operator): State<Shared>) -> Response {
     let numbers = match numbers(&operator).await {
         Ok(numbers) => numbers,
-        Err(error) => return store_problem(&error),
+        Err(answer) => return *answer,
     };
     let numbers: Vec<DestinationNumbers> = numbers.into_iter().map(|(numbers, _)| numbers).collect();
     match operator.metrics.encode(&numbers) {

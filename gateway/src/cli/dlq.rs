@@ -94,7 +94,7 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
                 before: None,
                 limit: *limit,
             };
-            let queue = store::open(&config)?;
+            let queue = store::open(&config).await?;
             let letters = ops::dead_letters(&*queue, filter).await?;
             note_if_unknown(&config, destination.as_deref(), out);
             out.data(&json!({ "dead_letters": letters }), |_, paint| list(&letters, paint));
@@ -107,7 +107,7 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
         }
         Command::Purge { which, yes, config } => {
             let config = config.load(Variables::Optional)?;
-            let queue = store::open(&config)?;
+            let queue = store::open(&config).await?;
             note_if_unknown(&config, which.destination.as_deref(), out);
             if !yes {
                 confirm(which, &*queue, out).await?;
@@ -160,7 +160,7 @@ fn list(letters: &[DeadLetter], paint: Paint) -> String {
 
 async fn show(id: DeliveryKey, config: &ConfigFile, out: &Output) -> Result<(), Failure> {
     let config = config.load(Variables::Optional)?;
-    let queue = store::open(&config)?;
+    let queue = store::open(&config).await?;
     let missing = || {
         let failure = Failure::new(Exit::NotFound, format!("no dead letter has the id `{id}`"));
         failure.hint("`tidegate dlq list` lists them; one that was put back is shown by `tidegate events show`")
@@ -193,7 +193,7 @@ fn of_trace(trace: Trace, id: &str) -> Option<DeliveryTrace> {
 }
 
 async fn replay(which: &Which, how: How, config: &Config, out: &Output) -> Result<(), Failure> {
-    let queue = store::open(config)?;
+    let queue = store::open(config).await?;
     note_if_unknown(config, which.destination.as_deref(), out);
     let destinations = destinations(config)?;
     let ids = which.keys().map(<[DeliveryKey]>::to_vec);

@@ -34,7 +34,7 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
     match command {
         Command::Show { id, config } => {
             let config = config.load(Variables::Optional)?;
-            let queue = store::open(&config)?;
+            let queue = store::open(&config).await?;
             let mut traces = ops::trace(&*queue, id).await?;
             // As the admin listener does: the one that was taken tells more than one that was refused.
             traces.sort_by_key(|trace| trace.event.is_none());
@@ -48,7 +48,7 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
             });
         }
         Command::List { limit, config } => {
-            let queue = store::open(&config.load(Variables::Optional)?)?;
+            let queue = store::open(&config.load(Variables::Optional)?).await?;
             let events = ops::recent(&*queue, *limit).await?;
             out.data(&json!({ "events": events }), |_, paint| list(&events, paint));
         }

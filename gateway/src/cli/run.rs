@@ -11,13 +11,16 @@ use tracing_subscriber::EnvFilter;
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint};
 use super::{ConfigFile, Variables};
-use crate::app;
+use crate::app::{self, Role, Roles};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigFile,
+    /// What this process does: `collect` takes events, `deliver` sends them to the platforms
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_value = "collect,deliver")]
+    roles: Vec<Role>,
     /// How the log is written, to stderr; `TIDEGATE_LOG` says how much of it (`info`, `tidegate=debug`)
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -38,22 +41,22 @@ pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of(Exit::Internal, "start the runtime", &error))?;
-    let done = runtime.block_on(until_stopped(config, &arguments.config));
+    let done = runtime.block_on(until_stopped(config, arguments));
     // What has not ended by now would not end by itself.
     runtime.shutdown_background();
     done
 }
 
 /// Runs the gateway. The first signal ends it in order, the second at once.
-async fn until_stopped(config: Config, file: &ConfigFile) -> Result<(), Failure> {
+async fn until_stopped(config: Config, arguments: &Arguments) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Internal, "listen for signals", &error));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut gateway = std::pin::pin!(app::run(config, stop.clone()));
+    let mut gateway = std::pin::pin!(app::run(config, Roles::of(&arguments.roles), stop.clone()));
     loop {
         let signal = tokio::select! {
-            done = &mut gateway => return done.map_err(|error| failure(error, file)),
+            done = &mut gateway => return done.map_err(|error| failure(error, &arguments.config)),
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
@@ -72,6 +75,7 @@ fn failure(error: app::Error, file: &ConfigFile) -> Failure {
         app::Error::Store(error) => Failure::of(Exit::Unavailable, "", &error).hint(error.hint()),
         app::Error::Listen { .. } => Failure::of(Exit::Unavailable, "", &error)
             .hint("does another program, or another gateway, listen there? `[listen]` names the addresses"),
+        error @ app::Error::StoreRead(_) => Failure::of(Exit::Unavailable, "", &error),
         error @ (app::Error::Sandbox(_) | app::Error::Egress(_) | app::Error::StoreFailed(_)) => {
             Failure::of(Exit::Internal, "", &error)
         }

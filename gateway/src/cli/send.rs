@@ -12,11 +12,11 @@ use tidegate_queue::Queue;
 use super::addresses::Addresses;
 use super::failure::{Exit, Failure};
 use super::output::{Format, Output, time};
-use super::{ConfigFile, UNSET, Variables, store, trace};
+use super::{ConfigFile, Variables, store, trace};
 use crate::admin::ops;
 use crate::admin::view::{Outcome, Trace};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Site, suggestion};
+use crate::config::{Config, Site, UNSET, suggestion};
 
 /// How often the store is asked what became of the event.
 const POLL: Duration = Duration::from_millis(200);
@@ -120,7 +120,7 @@ async fn post(arguments: &Arguments, config: &Config, site: &Site) -> Result<Sen
         .body(body(arguments, site, &id, SystemClock.now_ms()).to_string());
     let answer = request.send().await.map_err(|error| {
         let failure = Failure::of(Exit::Unavailable, "send the event", &error.without_url());
-        failure.hint(format!("is the gateway running at {url}? `tidegate run` starts it"))
+        failure.hint(format!("is a gateway that collects running at {url}? `tidegate run` starts it"))
     })?;
     let status = answer.status().as_u16();
     let text = answer.text().await.map_err(|error| Failure::of(Exit::Unavailable, "read the answer", &error))?;
@@ -155,7 +155,7 @@ fn body(arguments: &Arguments, site: &Site, id: &str, now_ms: u64) -> Value {
 
 /// Asks the store what became of the event, until nothing of it waits or the time is over.
 async fn follow(arguments: &Arguments, config: &Config, id: &str) -> Result<Option<Trace>, Failure> {
-    let queue = store::open(config)?;
+    let queue = store::open(config).await?;
     let rounds = arguments.wait * 1_000 / POLL.as_millis() as u64;
     let mut trace = latest(&*queue, id).await?;
     for _ in 0..rounds {

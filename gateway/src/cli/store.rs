@@ -1,25 +1,70 @@
-//! Opens the gateway's store beside it: to read, to replay, to purge. Delivers nothing.
+//! `tidegate store`: moves, copies and describes the store. Opens it for the other commands, too, beside a gateway: to
+//! read, to replay, to purge. Delivers nothing.
+
+mod backup;
+mod export;
+mod import;
+mod status;
 
 use std::sync::Arc;
 
-use tidegate_queue::sqlite::{Mode, OpenError, Options};
-use tidegate_queue::{Error, Limits, Queue, SqliteQueue};
+use clap::Subcommand;
+use tidegate_queue::{Error, Queue, redis, sqlite};
 
 use super::failure::{Exit, Failure};
+use super::output::Output;
+use crate::app::store::{self, OpenError, Purpose};
 use crate::config::Config;
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write everything that is stored as lines of JSON, to be imported into another store
+    Export(export::Arguments),
+    /// Store what another store exported; doing it again changes nothing
+    Import(import::Arguments),
+    /// Copy an SQLite store to a new file, while a gateway serves it
+    Backup(backup::Arguments),
+    /// Show where the store is, what an acknowledgement means, and what waits
+    Status(status::Arguments),
+}
+
+pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Export(arguments) => export::run(arguments, out).await,
+        Command::Import(arguments) => import::run(arguments, out).await,
+        Command::Backup(arguments) => backup::run(arguments, out),
+        Command::Status(arguments) => status::run(arguments, out).await,
+    }
+}
+
 /// The store that the configuration names.
-pub(super) fn open(config: &Config) -> Result<Arc<dyn Queue>, Failure> {
-    let options = Options { mode: Mode::Inspect, limits: Limits::overall(config.store.waiting_max) };
-    let queue = SqliteQueue::open(&config.store.path, options).map_err(|error| {
+pub(super) async fn open(config: &Config) -> Result<Arc<dyn Queue>, Failure> {
+    open_for(config, Purpose::Inspect).await
+}
+
+async fn open_for(config: &Config, purpose: Purpose) -> Result<Arc<dyn Queue>, Failure> {
+    store::open(config, purpose).await.map_err(Failure::from)
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
         let exit = match &error {
-            OpenError::Missing { .. } => Exit::NotFound,
-            OpenError::Foreign { .. } | OpenError::Damaged { .. } | OpenError::Newer { .. } => Exit::Data,
-            _ => Exit::Unavailable,
+            OpenError::Sqlite(error) => exit(error),
+            OpenError::Redis(redis::OpenError::Foreign { .. }) => Exit::Data,
+            OpenError::Redis(_) | OpenError::TooWeak { .. } => Exit::Unavailable,
         };
         Failure::of(exit, "", &error).hint(error.hint())
-    })?;
-    Ok(Arc::new(queue))
+    }
+}
+
+fn exit(error: &sqlite::OpenError) -> Exit {
+    match error {
+        sqlite::OpenError::Missing { .. } => Exit::NotFound,
+        sqlite::OpenError::Foreign { .. } | sqlite::OpenError::Damaged { .. } | sqlite::OpenError::Newer { .. } => {
+            Exit::Data
+        }
+        _ => Exit::Unavailable,
+    }
 }
 
 impl From<Error> for Failure {

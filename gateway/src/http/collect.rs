@@ -38,7 +38,7 @@ pub struct Collector {
     listen: Listen,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    /// When the store was last complained about, in Unix milliseconds.
+    /// When the store was last complained about, in steady time.
     complained_ms: AtomicU64,
 }
 
@@ -131,7 +131,7 @@ impl Collector {
             // The body is parsed before the key is known: some clients have no other place for it.
             let envelope = decode::open(&bytes, protocol).map_err(|error| Box::new(reply::bad_envelope(&error)))?;
             let now_ms = self.clock.now_ms();
-            let grant = self.admit(head, &envelope, now_ms)?;
+            let grant = self.admit(head, &envelope)?;
             self.oversized(&envelope, bytes.len())?;
             let arrived = Arrived { head, connection, now_ms };
             Ok(self.take(&envelope, protocol, grant, arrived).await)
@@ -140,7 +140,7 @@ impl Collector {
     }
 
     /// Whose request it is, if it may send events now.
-    fn admit(&self, head: &Parts, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
+    fn admit(&self, head: &Parts, envelope: &Envelope) -> Result<Grant, Refusal> {
         let refuse = |status, error, hint| Err(Box::new(reply::failure(status, error, hint)));
         let Some(presented) = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri) else {
             let hint = "give it as Basic user, Bearer token, X-Write-Key header, or `writeKey` in the body";
@@ -155,7 +155,7 @@ impl Collector {
             return refuse(StatusCode::FORBIDDEN, "pages of this origin may not send events here", hint);
         }
         let bucket = grant.site * 2 + usize::from(grant.trust == Trust::Secret);
-        match self.throttle.take(bucket, now_ms) {
+        match self.throttle.take(bucket, self.clock.steady_ms()) {
             Ok(()) => Ok(grant),
             Err(wait_ms) => {
                 let error = "too many requests with this key";
@@ -183,8 +183,8 @@ impl Collector {
                 reply
             }
             Err(error) => {
-                self.complain(&error, arrived.now_ms);
-                reply::later(StatusCode::SERVICE_UNAVAILABLE, "the events could not be stored", STORE_RETRY_S)
+                self.complain(&error);
+                reply::not_stored(&error, STORE_RETRY_S)
             }
         }
     }
@@ -233,7 +233,8 @@ impl Collector {
     }
 
     /// While the store is away every request fails for the same reason: once a second is enough to say so.
-    fn complain(&self, error: &tidegate_queue::Error, now_ms: u64) {
+    fn complain(&self, error: &tidegate_queue::Error) {
+        let now_ms = self.clock.steady_ms();
         let last_ms = self.complained_ms.load(Ordering::Relaxed);
         if now_ms.saturating_sub(last_ms) >= 1_000 {
             self.complained_ms.store(now_ms, Ordering::Relaxed);

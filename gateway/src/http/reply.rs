@@ -5,7 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use tidegate_queue::Appended;
+use tidegate_queue::{Appended, Error};
 
 use crate::journey::decode::FieldError;
 use crate::journey::{Arrival, Arrivals};
@@ -99,6 +99,18 @@ pub(super) fn later(status: StatusCode, error: &str, after_s: u64) -> Reply {
     let mut reply = failure(status, error, "send it again after Retry-After; events with an id count once");
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after_s.max(1)));
     reply
+}
+
+/// The store did not take the events: nothing is acknowledged, though some of them may be there.
+pub(super) fn not_stored(error: &Error, after_s: u64) -> Reply {
+    let why = match error {
+        Error::Full { destination: Some(name), .. } => format!("the queue of `{name}` is full"),
+        Error::Full { destination: None, .. } => "the queue is full".to_owned(),
+        Error::Unavailable { .. } => "the store is busy or away".to_owned(),
+        Error::Closed => "the gateway is stopping".to_owned(),
+        Error::Fatal { .. } | Error::Corrupt { .. } => "the store has failed".to_owned(),
+    };
+    later(StatusCode::SERVICE_UNAVAILABLE, &format!("the events could not be stored: {why}"), after_s)
 }
 
 /// No content.

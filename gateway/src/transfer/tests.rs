@@ -1,0 +1,64 @@
+//! Lines as they are written, and as they were written by version 1.
+
+use super::*;
+
+fn item() -> Item {
+    let key = EntryKey { scope: "shop".into(), id: "e\"1".into() };
+    let delivery = |n: u8, payload: &[u8], state| StoredDelivery {
+        key: DeliveryKey([n; 16]),
+        destination: "hook".into(),
+        payload: payload.to_vec(),
+        state,
+        queued_ms: 3,
+        attempts: 2,
+        records: vec![b"{}".to_vec()],
+    };
+    let deliveries = vec![
+        delivery(1, b"{\"a\":\"\xc3\xa4\\n\"}", StoredState::Waiting(7)),
+        delivery(2, &[0xff, 0], StoredState::Delivered),
+        delivery(3, b"", StoredState::Dead { reason: "no\nway".into(), died_ms: 9 }),
+    ];
+    let record = b"{\"v\":1}".to_vec();
+    Item::Entry(StoredEntry { key, affinity: "c".into(), received_ms: 1, record, duplicates: 4, deliveries })
+}
+
+fn profile() -> Item {
+    let field = ProfileField { name: "n".into(), value: "v".into(), seen_ms: 5 };
+    Item::Profile(StoredProfile { key: "shop/user/u".into(), fields: vec![(field, 6)] })
+}
+
+/// As version 1 writes them. Never changed: what is in somebody's file has to be read for ever.
+const VERSION_1: &str = include_str!("version-1.jsonl");
+
+#[test]
+fn what_version_1_wrote_is_read_and_written_the_same() {
+    let end = Counts { entries: 1, profiles: 1 };
+    let lines = [Line::head("2026-01-15T14:32:00Z".into()), item().into(), profile().into(), Line::End { end }];
+    let written: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+    assert_eq!(written, VERSION_1);
+    let read: Vec<Line> = VERSION_1.lines().map(|line| Line::parse(line).unwrap()).collect();
+    assert_eq!(read, lines);
+}
+
+#[test]
+fn a_line_gives_the_item_that_it_was_made_of() {
+    for item in [item(), profile()] {
+        let text = serde_json::to_string(&Line::from(item.clone())).unwrap();
+        let back = match Line::parse(&text).unwrap() {
+            Line::Entry { entry } => entry.into(),
+            Line::Profile { profile } => profile.into(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(item, back);
+    }
+}
+
+#[test]
+fn a_line_that_is_no_line_is_said_why() {
+    let said = |text: &str| Line::parse(text).unwrap_err().to_string();
+    assert!(said(r#"{"entry":{"scope":"s"}}"#).contains("missing field `id`"));
+    assert!(said(r#"{"profile":{"key":"k","fields":[],"more":1}}"#).contains("unknown field `more`"));
+    assert!(said("{}").contains("missing field `tidegate_export`"));
+    assert!(Line::parse("7").is_err());
+    assert!(Line::parse(r#"{"entry":{"#).is_err());
+}
