@@ -133,10 +133,10 @@ async fn a_lost_answer_is_told_and_not_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_replica_nothing_counts_that_a_replica_should_confirm() {
     let server = Server::start();
-    let link = quick_link(&server.url(), Duration::from_millis(500)).await;
+    let link = quick_link(&server.url(), Duration::from_secs(2)).await;
     for answer in link.run(Lane::Commit, vec![put(0, "x"), put(1, "x")], Confirm::Replicas).await {
         let trouble = answer.unwrap_err();
-        assert_eq!(trouble.to_string(), "only 0 of 1 replicas confirmed in 400 ms");
+        assert_eq!(trouble.to_string(), "only 0 of 1 replicas confirmed in 1600 ms");
         assert!(trouble.is_unavailable());
     }
 }
@@ -210,4 +210,18 @@ async fn a_closed_link_says_so() {
     let trouble = run_one(&link, put(0, "y")).await.unwrap_err();
     assert!(matches!(trouble.into_error("append"), crate::Error::Closed));
     link.inner.dialer.tasks.wait().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_nobody_answers_is_replaced() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let link = quick_link(&proxy.url(), Duration::from_millis(300)).await;
+    run_one(&link, put(0, "x")).await.unwrap();
+    proxy.half_open();
+    let trouble = run_one(&link, put(0, "y")).await.unwrap_err();
+    assert!(matches!(trouble, Trouble::Timeout { .. }), "{trouble}");
+    proxy.pass();
+    until_well(&link, 0).await;
+    assert_eq!(server.must(&["HLEN", "t:{q:00}:a"]).int(), 2);
 }
