@@ -1,12 +1,13 @@
 //! Requests to the nodes of a cluster: each goes to the owner of its slot, follows redirections, and waits out a slot
 //! that moves or a cluster that elects, within the time for an answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::{Cmd, Pipeline};
 use tokio::time::{Instant, sleep};
 
@@ -67,6 +68,8 @@ enum Learn {
 /// What follows from an answer.
 enum Next {
     Done,
+    /// The outcome is unknown, and the owner perhaps no longer the owner.
+    Unknown,
     Again(Route, Learn),
     /// After a pause.
     Later,
@@ -109,6 +112,7 @@ impl Cluster {
                 answers[one.index] = answer;
                 match what {
                     Next::Done => {}
+                    Next::Unknown => stale = true,
                     Next::Again(route, learn) => {
                         stale |= matches!(route, Route::Moved(_));
                         again.push(Pending { route, learn, hops: one.hops + 1, ..one });
@@ -165,27 +169,35 @@ impl Cluster {
         }
         let mut question = Pipeline::new();
         question.cmd("CLUSTER").arg("SLOTS");
-        let mut reasons = Vec::new();
-        for node in known.primaries().iter().chain(&self.seeds) {
-            match self.ask_one(node, &question).await {
-                Ok((_, answers)) => match answers.into_iter().next() {
-                    Some(Ok(value)) => match Slots::read(&value, node, known.generation + 1) {
-                        Some(slots) => {
-                            self.learn(slots);
-                            return Ok(());
-                        }
-                        None => reasons.push(format!("`{node}` owns no slots and knows nobody that does")),
-                    },
-                    Some(Err(trouble)) => reasons.push(format!("`{node}`: {trouble}")),
-                    None => {}
-                },
+        // All at once, and the first answer is taken: one that is gone without a word holds up nobody.
+        let nodes: BTreeSet<&Node> = known.primaries().iter().chain(&self.seeds).collect();
+        let generation = known.generation + 1;
+        let asked = nodes.into_iter().map(|node| self.ask_for_slots(node, &question, generation));
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        let mut reasons = BTreeSet::new();
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(slots) => {
+                    self.learn(slots);
+                    return Ok(());
+                }
                 Err(Trouble::Closed) => return Err(Trouble::Closed),
-                Err(trouble) => reasons.push(trouble.to_string()),
-            }
+                Err(trouble) => reasons.insert(trouble.to_string()),
+            };
         }
-        reasons.sort();
-        reasons.dedup();
-        Err(Trouble::Connect { node: "the cluster".to_owned(), why: reasons.join("; ") })
+        let why = reasons.into_iter().collect::<Vec<_>>().join("; ");
+        Err(Trouble::Connect { node: "the cluster".to_owned(), why })
+    }
+
+    async fn ask_for_slots(&self, node: &Node, question: &Pipeline, generation: u64) -> Result<Slots, Trouble> {
+        let (_, answers) = self.ask_one(node, question).await?;
+        let unfit = |why: String| Trouble::Connect { node: node.to_string(), why };
+        match answers.into_iter().next() {
+            Some(Ok(value)) => Slots::read(&value, node, generation)
+                .ok_or_else(|| unfit("it owns no slots and knows nobody that does".to_owned())),
+            Some(Err(trouble)) => Err(unfit(trouble.to_string())),
+            None => Err(unfit("no answer".to_owned())),
+        }
     }
 
     fn learn(&self, slots: Slots) {
@@ -288,6 +300,7 @@ fn next(answer: &Answer, one: &Pending, asked: Option<&Node>) -> Next {
     let (code, text) = match trouble {
         Trouble::Server { code, text } => (code.as_str(), text),
         Trouble::Connect { .. } => return Next::Elsewhere,
+        Trouble::Lost { .. } | Trouble::Timeout { .. } => return Next::Unknown,
         _ => return Next::Done,
     };
     let target = || asked.and_then(|asked| redirected(text, asked));

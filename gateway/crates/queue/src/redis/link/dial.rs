@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo, Value, cmd};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -128,7 +128,15 @@ impl Dialer {
             let _at_end = at_end;
             until.run_until_cancelled(driver).await;
         });
-        Ok(Connection { node: node.to_string(), requests, ended, shut: shut.clone(), _shut_on_drop: shut.drop_guard() })
+        let connection = Connection {
+            node: node.to_string(),
+            requests,
+            ended,
+            shut: shut.clone(),
+            _shut_on_drop: shut.drop_guard(),
+        };
+        connection.greet(node).await?;
+        Ok(connection)
     }
 
     async fn open(&self, node: &Node) -> io::Result<Box<dyn Stream>> {
@@ -151,6 +159,19 @@ impl Dialer {
 }
 
 impl Connection {
+    /// Fails when the server is stuck, loading, or does not let us in. The system accepts connections for a process that
+    /// is stopped, and the login may have nothing to say.
+    async fn greet(&self, node: &Node) -> Result<(), Trouble> {
+        let answer = self.requests.clone().send_packed_command(&cmd("PING")).await;
+        match answer.map_err(|error| Trouble::of_connecting(node, &error))? {
+            Value::ServerError(error) if error.code() != "NOPERM" => {
+                let why = Trouble::from(error).to_string();
+                Err(Trouble::Connect { node: self.node.clone(), why })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Ends it now. Requests under way fail.
     pub(super) fn shut(&self) {
         self.shut.cancel();

@@ -64,6 +64,9 @@ async fn a_slot_that_stays_between_is_told_in_time() {
     let owner = cluster.owner_of_slot(slot);
     let to = cluster.primaries().into_iter().find(|node| *node != owner).unwrap();
     let moving = cluster.begin_move(slot, to);
+    // A key that is nowhere counts as one that has gone already.
+    let nowhere = Call { keys: vec![key(0, "a"), key(0, "nowhere")], ..put(0, "y") };
+    assert_eq!(run_one(&link, nowhere).await.unwrap_err().code(), "TRYAGAIN");
     moving.some_keys(1);
     let begun = Instant::now();
     let trouble = run_one(&link, put(0, "y")).await.unwrap_err();
@@ -92,5 +95,19 @@ async fn a_killed_primary_is_replaced_and_the_others_go_on() {
     }
     for answer in link.read((0..PARTITIONS).map(length).collect()).await {
         assert!(matches!(answer.unwrap(), Value::Int(2..=3)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_primary_is_replaced_and_not_asked_again() {
+    let cluster = Cluster::start();
+    let link = quick_link(&cluster.url(), Duration::from_secs(1)).await;
+    run(&link, (0..PARTITIONS).map(|partition| put(partition, "x")).collect()).await.pop().unwrap().unwrap();
+    let stuck = cluster.owner_of_slot(slot_of("t:{q:00}:a"));
+    cluster.node(stuck).pause();
+    assert!(run_one(&link, put(0, "y")).await.unwrap_err().is_unavailable());
+    cluster.until_replaced(stuck);
+    for partition in 0..PARTITIONS {
+        until_well(&link, partition).await;
     }
 }
