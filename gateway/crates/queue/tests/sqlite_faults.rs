@@ -15,6 +15,8 @@ use std::time::Duration;
 use sqlite_ledger::{Ledger, begin_deliveries, chain, entry, open, runtime, tell};
 use tidegate_queue::*;
 
+/// Set to have the process store one big thing, of so many bytes.
+const BULK: &str = "QUEUE_FAULTS_BULK";
 const ROUNDS: u128 = 4;
 const EACH: u128 = 3;
 
@@ -31,7 +33,13 @@ fn the_process_to_be_killed() {
             for n in 0..EACH {
                 let id = format!("{life}.{round}.{n}");
                 let number = (life << 64) + (round << 32) + n;
-                let Some(_) = insist(&queue, || queue.append(entry(&id, number))).await else { return };
+                let mut entry = entry(&id, number);
+                if let (1, 1, Ok(bytes)) = (round, n, std::env::var(BULK)) {
+                    let value = "b".repeat(bytes.parse().unwrap());
+                    let fields = vec![ProfileField { name: "bulk".into(), value, seen_ms: 1 }];
+                    entry.profile.push(ProfilePatch { key: "shop/user/1".into(), fields, expires_ms: 1 << 40 });
+                }
+                let Some(_) = insist(&queue, || queue.append(entry.clone())).await else { return };
                 tell(&format!("stored {id}"));
             }
             let (leased, attempts) = begin_deliveries(&queue).await;
@@ -89,12 +97,17 @@ fn long() -> bool {
     std::env::var("TIDEGATE_FAULTS").is_ok_and(|form| form == "long")
 }
 
-/// Runs the process with a fault, and adds what it told.
-fn run(path: &Path, life: u64, fault: &str, ledger: &mut Ledger) {
+/// What starts a program with a fault.
+fn under(fault: &str) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync,pwrite64", "-e"]);
-    command.arg(format!("inject={fault}")).arg(std::env::current_exe().unwrap());
-    let output = sqlite_ledger::arm(&mut command, path, life).output();
+    command.arg(format!("inject={fault}"));
+    command
+}
+
+/// Runs the process under a fault, and adds what it told.
+fn run(mut fault: Command, path: &Path, life: u64, ledger: &mut Ledger) {
+    let output = sqlite_ledger::arm(fault.arg(std::env::current_exe().unwrap()), path, life).output();
     let output =
         output.unwrap_or_else(|error| panic!("`strace` could not be started ({error}): `make test` installs it"));
     let mut seen = 0;
@@ -103,8 +116,8 @@ fn run(path: &Path, life: u64, fault: &str, ledger: &mut Ledger) {
         ledger.note(line);
     }
     let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(seen, 1, "{fault}: the process did not start: {told}");
-    assert!(!told.contains("panicked"), "{fault}: {told}");
+    assert_eq!(seen, 1, "{fault:?}: the process did not start: {told}");
+    assert!(!told.contains("panicked"), "{fault:?}: {told}");
 }
 
 /// Opens the file as the next start does, and looks for what was acknowledged.
@@ -129,9 +142,9 @@ fn kill_at(call: &str, n: u32, file: File) -> bool {
     }
     let fault = format!("{call}:signal=SIGKILL:when={n}");
     let mut ledger = Ledger::default();
-    run(&path, 0, &fault, &mut ledger);
+    run(under(&fault), &path, 0, &mut ledger);
     let died = !ledger.remarked("done");
-    run(&path, 1, &fault, &mut ledger);
+    run(under(&fault), &path, 1, &mut ledger);
     runtime().block_on(check(&path, &ledger, &fault));
     died
 }
@@ -179,7 +192,7 @@ fn survives(fault: &str) -> Ledger {
     let path = directory.path().join("tidegate.db");
     runtime().block_on(async { open(&path).unwrap().close().await.unwrap() });
     let mut ledger = Ledger::default();
-    run(&path, 0, fault, &mut ledger);
+    run(under(fault), &path, 0, &mut ledger);
     runtime().block_on(check(&path, &ledger, fault));
     ledger
 }
@@ -213,6 +226,25 @@ fn a_full_disk_makes_it_unavailable_until_there_is_room() {
         assert!(ledger.remarked("the disk is full"), "{first}..{last}: {ledger:?}");
         assert_eq!(ledger.stored.len() as u128, ROUNDS * EACH);
     }
+}
+
+#[test]
+fn an_index_that_cannot_grow_on_a_full_disk_makes_it_unavailable_until_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidegate.db");
+    runtime().block_on(async { open(&path).unwrap().close().await.unwrap() });
+    // Keeps the index in being, so that opening the file does not write it.
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.query_row("SELECT count(*) FROM entry", [], |_| Ok(())).unwrap();
+    let mut fault = under("pwrite64:error=ENOSPC:when=1..3");
+    // The index grows with the log, and this much makes it grow.
+    fault.arg("-P").arg(directory.path().join("tidegate.db-shm")).env(BULK, (20 << 20).to_string());
+    let mut ledger = Ledger::default();
+    run(fault, &path, 0, &mut ledger);
+    drop(reader);
+    runtime().block_on(check(&path, &ledger, "an index that cannot grow"));
+    assert!(ledger.remarked("tidegate.db-shm`") && ledger.remarked("done"), "{ledger:?}");
+    assert_eq!(ledger.stored.len() as u128, ROUNDS * EACH);
 }
 
 #[test]

@@ -43,10 +43,8 @@ pub(super) enum Reach {
 }
 
 pub(super) fn reach(error: &rusqlite::Error, stage: Stage) -> Reach {
-    // The log's index, which is in memory and in a file, could not grow.
-    let no_room = matches!(error.sqlite_error(), Some(failure) if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
     match (error.sqlite_error_code(), stage) {
-        _ if no_room => Reach::Group,
+        _ if is_index_stuck(error) => Reach::Group,
         (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull), _) => Reach::Group,
         (Some(ErrorCode::OutOfMemory | ErrorCode::ReadOnly | ErrorCode::CannotOpen), Stage::Statement) => Reach::Group,
         (Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), Stage::Statement) => {
@@ -55,6 +53,11 @@ pub(super) fn reach(error: &rusqlite::Error, stage: Stage) -> Reach {
         (_, Stage::Statement) => Reach::Request,
         (_, Stage::Commit) => Reach::Store,
     }
+}
+
+/// Whether the log's index, which is in memory and in a file, could not grow.
+fn is_index_stuck(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|failure| failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// What SQLite said, for many to hold.
@@ -75,6 +78,7 @@ impl Cause {
             other => other.to_string(),
         };
         Self::new(match error.sqlite_error_code() {
+            _ if is_index_stuck(error) => format!("the disk is full, writing `{path}-shm`: {said}"),
             Some(ErrorCode::DiskFull) => format!("the disk is full, writing `{path}`: {said}"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 format!("another process keeps `{path}` locked: {said}")

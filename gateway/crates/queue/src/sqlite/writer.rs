@@ -141,6 +141,10 @@ impl Writer {
                 group.into_iter().for_each(|request| fail(request, |operation| cause.fatal(operation)));
             }
             Err(Failed { cause, .. }) => {
+                if self.condition.trouble().is_none() {
+                    // On a full disk this may make room: a log that has been copied begins anew, in its own place.
+                    self.checkpoint();
+                }
                 self.condition.set_trouble(Some(cause.clone()));
                 group.into_iter().for_each(|request| fail(request, |operation| cause.unavailable(operation)));
             }
