@@ -3,14 +3,15 @@
 //! The first line says the format's version, the last how much there was, so that a file that was cut is noticed. In
 //! between each line is an entry with its deliveries and all that happened to them, or a profile. Opens nothing.
 
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidegate_queue::{
     DeliveryKey, EntryKey, Item, ProfileField, StoredDelivery, StoredEntry, StoredProfile, StoredState,
 };
-
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 
 /// The format that is written; older ones are read as well.
 pub const VERSION: u32 = 1;
@@ -49,6 +50,14 @@ impl Counts {
             Item::Entry(_) => self.entries += 1,
             Item::Profile(_) => self.profiles += 1,
         }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = if self.entries == 1 { "entry" } else { "entries" };
+        let profiles = if self.profiles == 1 { "profile" } else { "profiles" };
+        write!(f, "{} {entries} and {} {profiles}", self.entries, self.profiles)
     }
 }
 

@@ -85,11 +85,11 @@ async fn a_store_that_is_moved_by_a_file_goes_on_where_it_was() {
     let (code, lines, said) = old.store(&["export", "--to", name(&file)]).await;
     assert_eq!((code, lines.as_str()), (0, ""), "{said}");
     assert!(said.contains("what a gateway changes meanwhile may be missed"), "{said}");
-    assert!(said.contains("exported 3 entries and 2 profiles"), "{said}");
+    assert!(said.contains("exported 3 entries and 1 profile"), "{said}");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "it holds customers' data");
 
     let (code, told, said) = new.store(&["import", name(&file)]).await;
-    assert_eq!((code, told.trim()), (0, "imported 3 entries and 2 profiles, 5 of them new"), "{said}");
+    assert_eq!((code, told.trim()), (0, "imported 3 entries and 1 profile, 4 of them new"), "{said}");
     let (code, told, said) = new.store(&["import", name(&file), "--json"]).await;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, &told["new"], &told["entries"]), (0, &json!(0), &json!(3)), "again changes nothing: {said}");
@@ -118,12 +118,13 @@ async fn a_store_is_imported_from_stdin_into_one_that_a_gateway_serves() {
     let (from, to) = (name(&old.config), name(&new.config));
     let program = tidegate_tests::binary();
     let pipe = format!("'{0}' store export --config '{from}' | '{0}' store import --config '{to}'", program.display());
-    let piped = Process::command(&["--version"]).as_std().get_envs().fold(tokio::process::Command::new("sh"), |mut sh, env| {
-        if let (name, Some(value)) = env {
-            sh.env(name, value);
-        }
-        sh
-    });
+    let piped =
+        Process::command(&["--version"]).as_std().get_envs().fold(tokio::process::Command::new("sh"), |mut sh, env| {
+            if let (name, Some(value)) = env {
+                sh.env(name, value);
+            }
+            sh
+        });
     let mut piped = piped;
     let output = piped.args(["-c", &pipe]).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -159,11 +160,12 @@ async fn a_file_that_was_cut_is_refused_but_for_what_there_is() {
     let (code, told, said) = new.store(&["import", name(&file), "--partial"]).await;
     assert_eq!((code, told.contains("0 of them new")), (0, true), "it was imported already: {told}{said}");
 
-    let short: String = export.lines().enumerate().filter(|(n, _)| *n != 2).map(|(_, line)| format!("{line}\n")).collect();
+    let short: String =
+        export.lines().enumerate().filter(|(n, _)| *n != 2).map(|(_, line)| format!("{line}\n")).collect();
     std::fs::write(&file, short).unwrap();
     let (code, _, said) = new.store(&["import", name(&file)]).await;
     assert_eq!(code, DATA);
-    assert!(said.contains("should hold 3 entries and 2 profiles"), "{said}");
+    assert!(said.contains("should hold 3 entries and 1 profile"), "{said}");
     std::fs::write(&file, &export).unwrap();
     let (code, ..) = new.store(&["import", name(&file)]).await;
     assert_eq!(code, 0);

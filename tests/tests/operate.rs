@@ -311,7 +311,10 @@ async fn health_and_the_page_are_open_and_the_page_can_load_nothing_from_elsewhe
     assert_eq!(ask(&stack, Method::GET, "/healthz", None).await.text, "ok\n");
     let ready = ask(&stack, Method::GET, "/readyz", None).await;
     assert_eq!((ready.status, &ready.json["ready"]), (200, &json!(true)));
-    assert_eq!((&ready.json["durability"]["level"], &ready.json["roles"]), (&json!("fsync"), &json!(["collect", "deliver"])));
+    assert_eq!(
+        (&ready.json["durability"]["level"], &ready.json["roles"]),
+        (&json!("fsync"), &json!(["collect", "deliver"]))
+    );
     assert!(ready.json["durability"]["meaning"].as_str().unwrap().contains("synchronous=FULL"));
     for (path, kind) in [("/", "text/html"), ("/dashboard.js", "text/javascript"), ("/dashboard.css", "text/css")] {
         let page = ask(&stack, Method::GET, path, None).await;

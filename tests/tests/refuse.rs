@@ -1,11 +1,13 @@
 //! Refusing: what is not taken, with which status, and what the client is told to do about it.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tidegate_fakes::{Behaviour, Gate};
-use tidegate_tests::{API_KEY, Answer, Destinations, ORIGIN, Raw, Settings, Stack, WRITE_KEY};
+use tidegate_tests::{API_KEY, Answer, Destinations, HOOK, ORIGIN, Raw, Settings, Stack, WRITE_KEY};
+use tokio::task::JoinSet;
 
 async fn collector() -> Stack {
     Stack::with(Settings { destinations: Destinations::None, ..Settings::default() }).await
@@ -271,6 +273,85 @@ async fn a_full_queue_is_503_and_what_it_took_is_delivered() {
     let again = stack.take(&with("message_id", json!("too-many"))).await;
     stack.outcome(&again, "hook", "delivered").await;
     assert_eq!(stack.admin("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_destination_refuses_the_whole_event_and_is_named() {
+    let more = format!("{HOOK}waiting_max = 1\n");
+    let stack = Stack::with(Settings { more, ..Settings::hook() }).await;
+    let gate = Gate::shut();
+    stack.platforms.webhook.next([Behaviour::held(&gate)]);
+    let taken = stack.take(&event()).await;
+    let answer = stack.post("/v1/events", &with("message_id", json!("too-many"))).await;
+    assert_eq!(
+        (told(&answer).0, told(&answer).1),
+        (503, "the events could not be stored: the queue of `hook` is full")
+    );
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(stack.admin("/api/events/too-many").await.status, 404, "it was not acknowledged");
+    gate.open();
+    stack.outcome(&taken, "hook", "delivered").await;
+    let again = stack.take(&with("message_id", json!("too-many"))).await;
+    stack.outcome(&again, "hook", "delivered").await;
+}
+
+#[tokio::test]
+async fn a_full_destination_may_cost_only_itself_the_event() {
+    let second = HOOK.replace("name = \"hook\"", "name = \"second\"");
+    let more = format!("{HOOK}waiting_max = 1\nwhen_full = \"dead-letter\"\n{second}");
+    let stack = Stack::with(Settings { more, ..Settings::hook() }).await;
+    let gate = Gate::shut();
+    stack.platforms.webhook.always(Behaviour::held(&gate));
+    let first = stack.take(&event()).await;
+    let taken = stack.take(&with("message_id", json!("too-many"))).await;
+    let part = stack.outcome(&taken, "hook", "dead").await;
+    assert!(part["reason"].as_str().unwrap().contains("full"), "{part:#}");
+    gate.open();
+    stack.outcome(&first, "hook", "delivered").await;
+    stack.outcome(&taken, "second", "delivered").await;
+    let replayed = stack.admin_post("/api/dead-letters/replay", &json!({ "all": true })).await;
+    assert_eq!(replayed.json["replayed"], 1);
+    stack.outcome(&taken, "hook", "delivered").await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_slow_store_is_bounded_and_the_rest_is_503_at_once() {
+    let stack = Arc::new(limited("pending_bytes_max = 1024\n").await);
+    let store = rusqlite::Connection::open(stack.dir.path().join("tidegate.db")).unwrap();
+    store.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut posts = JoinSet::new();
+    for id in ["a", "b", "c"] {
+        let stack = Arc::clone(&stack);
+        posts.spawn(async move { stack.post("/v1/events", &with("message_id", json!(id))).await });
+    }
+    for _ in 0..2 {
+        let answer = posts.join_next().await.unwrap().unwrap();
+        let busy = "the events could not be stored: the store is busy or away";
+        assert_eq!((told(&answer).0, told(&answer).1, answer.header("retry-after")), (503, busy, Some("5")));
+    }
+    store.execute_batch("ROLLBACK").unwrap();
+    let answer = posts.join_next().await.unwrap().unwrap();
+    assert_eq!(answer.status, 200, "what waited is stored: {}", answer.text);
+    assert_eq!(stack.post("/v1/events", &event()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_is_locked_for_long_is_said_by_collecting_and_by_health() {
+    let stack = collector().await;
+    let store = rusqlite::Connection::open(stack.dir.path().join("tidegate.db")).unwrap();
+    store.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = stack.post("/v1/events", &with("message_id", json!("later"))).await;
+    assert_eq!(told(&answer).0, 503);
+    let ready = stack.admin("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.json["error"].as_str().unwrap().contains("locked"), "{}", ready.text);
+    let status = stack.admin("/api/status").await.json;
+    assert!(status["store"]["trouble"].as_str().unwrap().contains("locked"), "{status:#}");
+    store.execute_batch("ROLLBACK").unwrap();
+    let again = stack.take(&with("message_id", json!("later"))).await;
+    assert_eq!(stack.trace(&again).await["id"], "later");
+    assert_eq!(stack.admin("/readyz").await.status, 200);
+    assert_eq!(stack.admin("/api/status").await.json["store"]["trouble"], json!(null));
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: &Arguments, out: &Output) -> Result<(), Failu
             counts
         }
     };
-    out.note(&format!("exported {} entries and {} profiles", counts.entries, counts.profiles));
+    out.note(&format!("exported {counts}"));
     Ok(())
 }
 

@@ -65,15 +65,12 @@ pub(super) async fn run(arguments: &Arguments, out: &Output) -> Result<(), Failu
     let end = imported?;
     out.data(&report, |report, _| {
         let Report { read, new } = report;
-        format!("imported {} entries and {} profiles, {new} of them new", read.entries, read.profiles)
+        format!("imported {read}, {new} of them new")
     });
     match end {
         Some(end) if end == report.read => Ok(()),
-        Some(end) => Err(Failure::new(
-            Exit::Data,
-            format!("`{name}` should hold {} entries and {} profiles", end.entries, end.profiles),
-        )
-        .hint("lines have been added or removed: export it again; importing again is safe")),
+        Some(end) => Err(Failure::new(Exit::Data, format!("`{name}` should hold {end}"))
+            .hint("lines have been added or removed: export it again; importing again is safe")),
         None if arguments.partial => Ok(()),
         None => Err(Failure::new(Exit::Data, format!("`{name}` has no last line: it was cut"))
             .hint("what there is has been imported; `--partial` says that this is meant")),
