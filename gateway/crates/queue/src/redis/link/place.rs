@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::{Value, cmd};
+use tokio::time::timeout;
 
 use super::dial::{Connection, Dialer, Purpose};
 use super::trouble::Trouble;
@@ -34,7 +35,14 @@ impl Place {
     pub(super) async fn dial(&self, dialer: &Dialer, purpose: Purpose) -> Result<Connection, Trouble> {
         match self {
             Place::Fixed(node) => dialer.dial(node, purpose).await,
-            Place::Primary(sentinels) => sentinels.dial(dialer, purpose).await,
+            Place::Primary(sentinels) => {
+                // Time for one that is gone without a word, and for one that answers.
+                let limit = dialer.timeouts.connect * 2;
+                timeout(limit, Box::pin(sentinels.dial(dialer, purpose))).await.unwrap_or_else(|_| {
+                    let why = format!("no answer within {} ms", limit.as_millis());
+                    Err(Trouble::Connect { node: self.to_string(), why })
+                })
+            }
             Place::Any(nodes, next) => {
                 let node = {
                     let nodes = nodes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -65,7 +73,16 @@ impl Sentinels {
     /// was cut off may name a server that has been demoted.
     async fn dial(&self, dialer: &Dialer, purpose: Purpose) -> Result<Connection, Trouble> {
         let primary = self.ask(dialer).await?;
-        let connection = dialer.dial(&primary, purpose).await?;
+        let connected = self.connect(&primary, dialer, purpose).await;
+        if connected.is_err() {
+            // Another sentinel may know better.
+            self.first.fetch_add(1, Ordering::Relaxed);
+        }
+        connected
+    }
+
+    async fn connect(&self, primary: &Node, dialer: &Dialer, purpose: Purpose) -> Result<Connection, Trouble> {
+        let connection = dialer.dial(primary, purpose).await?;
         let role = connection.requests.clone().send_packed_command(&cmd("ROLE")).await;
         let ms = dialer.timeouts.response.as_millis();
         match role.map_err(|error| Trouble::of_exchange(&connection.node, &error, ms))? {
@@ -87,7 +104,9 @@ impl Sentinels {
         let mut reasons = Vec::new();
         let first = self.first.load(Ordering::Relaxed);
         for turn in 0..self.nodes.len() {
-            let index = (first + turn) % self.nodes.len();
+            let index = first.wrapping_add(turn) % self.nodes.len();
+            // The next attempt begins with another one, should this be cut short.
+            self.first.store(index + 1, Ordering::Relaxed);
             match self.ask_one(&self.nodes[index], dialer).await {
                 Ok(node) => {
                     self.first.store(index, Ordering::Relaxed);

@@ -46,3 +46,13 @@ async fn an_unknown_service_is_told() {
     let message = refusal(&url).await;
     assert!(message.contains("knows no service `other`"), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sentinel_that_is_stuck_is_passed_over() {
+    let replicated = Replicated::start(1);
+    let first = replicated.sentinels.nodes().first().unwrap();
+    first.pause();
+    let link = link(&replicated.url()).await;
+    run_one(&link, put(0, "x")).await.unwrap();
+    first.resume();
+}
