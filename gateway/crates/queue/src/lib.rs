@@ -9,5 +9,6 @@ pub mod redis;
 pub mod sqlite;
 mod types;
 
+pub use redis::RedisQueue;
 pub use sqlite::SqliteQueue;
 pub use types::*;

@@ -58,8 +58,9 @@ pub trait Queue: Send + Sync + 'static {
     /// left to delete when it deleted nothing.
     fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept>;
 
-    /// A page of all that is stored, to be moved to another store; begins at the start without a cursor. What changes
-    /// meanwhile may be missed, so whoever moves stops the gateways first.
+    /// A page of all that is stored, to be moved to another store; begins at the start without a cursor. Has at most
+    /// `limit` entries, and where there are none about as many profiles. What changes meanwhile may be missed, so whoever
+    /// moves stops the gateways first.
     fn export(&self, after: Option<Cursor>, limit: usize) -> Operation<'_, Export>;
 
     /// Stores what another store exported; what is here already stays as it is. Gives how many items were new.
@@ -432,7 +433,10 @@ pub enum StoredState {
     /// Due at this time.
     Waiting(u64),
     Delivered,
-    Dead { reason: String, died_ms: u64 },
+    Dead {
+        reason: String,
+        died_ms: u64,
+    },
 }
 
 /// A profile as it is stored, each field with the time at which it is forgotten.

@@ -1,0 +1,31 @@
+//! The scripts, each with what all of them share in front of it.
+//!
+//! When the server's memory is full, those that make it larger are refused before they begin, and those that deliver
+//! and delete still run: that is how it gets room again.
+
+use std::sync::LazyLock;
+
+use super::script::Script;
+
+const GROWS: &str = "#!lua\n";
+const SHRINKS: &str = "#!lua flags=allow-oom\n";
+
+macro_rules! script {
+    ($name:ident, $file:literal, $header:expr) => {
+        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            let prelude = format!("{}{}", $header, include_str!("scripts/prelude.lua"));
+            Script::new($file, &prelude, include_str!(concat!("scripts/", $file, ".lua")))
+        });
+    };
+}
+
+script!(APPEND, "append", GROWS);
+script!(LEASE, "lease", SHRINKS);
+script!(SETTLE, "settle", SHRINKS);
+script!(RELEASE, "release", SHRINKS);
+script!(REPLAY, "replay", GROWS);
+script!(SWEEP, "sweep", SHRINKS);
+script!(PATCH, "patch", GROWS);
+script!(LOOK, "look", SHRINKS);
+script!(OPEN, "open", GROWS);
+script!(CLEAR, "clear", SHRINKS);

@@ -1,0 +1,255 @@
+-- Shared by all scripts: the keys of a partition, and the steps that several of them take.
+--
+-- KEYS are the partition's fixed keys, then four for each destination that the script may touch, then others. Every
+-- key that a script touches is declared, so that a cluster that moves the partition's slot refuses the whole call.
+
+local ENTRY, JOURNAL, DUPLICATE, SCOPE, DELIVERY, PAYLOAD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local ATTEMPT, HELD, DEAD, DIED, COUNT, OUTBOX = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local FIXED, GROUP = 12, 'workers'
+
+-- Fields of a delivery's state; pack.rs has the same.
+local REF, DESTINATION, STATE, DUE, QUEUED, ATTEMPTS, RECORDED, BYTES, DIED_MS, REASON, LAPSES =
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+local WAITING, DELIVERED, DEAD_STATE = 0, 1, 2
+-- Fields of an entry.
+local RECEIVED, AFFINITY, DELIVERIES, RECORD = 1, 2, 3, 4
+
+-- Lua hands over so many values of a table at once.
+local CHUNK = 4000
+
+local at = 0
+local function arg()
+    at = at + 1
+    return ARGV[at]
+end
+
+-- Reads the first two arguments: the caller's time, and whether the server's counts instead. Gives the time that
+-- counts, and what to add to the caller's other times.
+local function clock()
+    local told, whose = tonumber(arg()), arg()
+    if whose ~= 'server' then
+        return told, 0
+    end
+    local time = redis.call('TIME')
+    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    return now, now - told
+end
+
+local function stream(n) return KEYS[FIXED + 4 * n - 3] end
+local function retry(n) return KEYS[FIXED + 4 * n - 2] end
+local function leased(n) return KEYS[FIXED + 4 * n - 1] end
+local function age(n) return KEYS[FIXED + 4 * n] end
+
+-- Calls a command with all of a table's values, a bounded number at a time: an even one, so that pairs stay pairs.
+local function each(values, command, key, ...)
+    for first = 1, #values, CHUNK do
+        local call = { command, key, ... }
+        for i = first, math.min(first + CHUNK - 1, #values) do
+            call[#call + 1] = values[i]
+        end
+        redis.call(unpack(call))
+    end
+end
+
+local function many(key, fields)
+    local values = {}
+    for first = 1, #fields, CHUNK do
+        local last = math.min(first + CHUNK - 1, #fields)
+        local some = redis.call('HMGET', key, unpack(fields, first, last))
+        for i = 1, last - first + 1 do
+            values[first + i - 1] = some[i]
+        end
+    end
+    return values
+end
+
+local function add(list, ...)
+    for _, value in ipairs({ ... }) do
+        list[#list + 1] = value
+    end
+end
+
+-- Whole numbers as text: Lua would write large ones with an exponent.
+local function whole(number) return string.format('%.0f', number) end
+
+-- A packed value, or nil for what cannot be read.
+local function read(packed)
+    if not packed then
+        return nil
+    end
+    local ok, value = pcall(cmsgpack.unpack, packed)
+    if ok and type(value) == 'table' then
+        return value
+    end
+    return nil
+end
+
+local function is_delivery(state)
+    return state and type(state[REF]) == 'string' and type(state[DUE]) == 'number' and type(state[LAPSES]) == 'number'
+end
+
+local function dead_member(destination, key) return #destination .. ':' .. destination .. key end
+
+-- One more or one less that waits.
+local function waits(destination, change)
+    redis.call('HINCRBY', COUNT, 'w', change)
+    redis.call('HINCRBY', COUNT, 'w:' .. destination, change)
+end
+
+-- Removes what was leased from the stream, if it was there: acknowledged and deleted in one, so that nothing pending
+-- is ever trimmed and nothing settled stays.
+local function leave_stream(n, id)
+    if id ~= '' then
+        redis.call('XACK', stream(n), GROUP, id)
+        redis.call('XDEL', stream(n), id)
+    end
+end
+
+-- The token and the stream's id of a lease.
+local function lease_of(held)
+    if not held then
+        return nil, ''
+    end
+    local token, id = string.match(held, '^(%d+):(.*)$')
+    return token, id or ''
+end
+
+local function end_lease(n, key, id)
+    redis.call('ZREM', leased(n), key)
+    redis.call('HDEL', HELD, key)
+    leave_stream(n, id)
+end
+
+-- Whatever has been leased once waits with the retries, where it is due when it was.
+local function wait_again(n, key, state)
+    redis.call('ZADD', retry(n), whole(state[DUE]), key)
+    redis.call('ZADD', age(n), whole(state[QUEUED]), key)
+end
+
+local function die(key, state, now, reason)
+    state[STATE], state[DIED_MS], state[REASON] = DEAD_STATE, now, reason
+    redis.call('ZADD', DEAD, 0, dead_member(state[DESTINATION], key))
+    redis.call('ZADD', DIED, whole(now), key)
+    redis.call('HINCRBY', COUNT, 'd:' .. state[DESTINATION], 1)
+end
+
+-- Takes a dead letter off the lists of the dead.
+local function unbury(key, state)
+    redis.call('ZREM', DEAD, dead_member(state[DESTINATION], key))
+    redis.call('ZREM', DIED, key)
+    redis.call('HINCRBY', COUNT, 'd:' .. state[DESTINATION], -1)
+end
+
+-- Deletes a delivery with its attempts; its entry still names it.
+local function forget(key, state)
+    redis.call('HDEL', DELIVERY, key)
+    redis.call('HDEL', PAYLOAD, key)
+    for n = 1, state[RECORDED] do
+        redis.call('HDEL', ATTEMPT, key .. struct.pack('>I4', n))
+    end
+end
+
+-- Changes which deliveries an entry names.
+local function rename(ref, gone, new)
+    local entry = read(redis.call('HGET', ENTRY, ref))
+    if not entry then
+        return
+    end
+    local keys = {}
+    for first = 1, #entry[DELIVERIES], 16 do
+        local key = string.sub(entry[DELIVERIES], first, first + 15)
+        if key ~= gone then
+            keys[#keys + 1] = key
+        end
+    end
+    for _, key in ipairs(new) do
+        keys[#keys + 1] = key
+    end
+    entry[DELIVERIES] = table.concat(keys)
+    redis.call('HSET', ENTRY, ref, cmsgpack.pack(entry))
+end
+
+-- Tells the other processes that destinations may have something due, each with the time.
+local function tell(channel, origin, partition, news)
+    if #news > 0 then
+        redis.call('PUBLISH', channel, cmsgpack.pack({ origin, partition, unpack(news) }))
+    end
+end
+
+-- Merges fields into a profile: of two, the one seen later wins, and of equally old ones the later written, or where
+-- an import writes the one that is here. What has expired is no rival. The key outlives the fields by a day, so that a
+-- clock that is late still finds them. Gives how many fields were written.
+local function patch(profile, received, expires, fields, importing)
+    local written = 0
+    for i = 1, #fields, 3 do
+        local name, seen, value = fields[i], tonumber(fields[i + 1]), fields[i + 2]
+        local known = redis.call('HGET', profile, name)
+        local known_seen, known_expires = string.match(known or '', '^(%d+):(%d+):')
+        known_seen, known_expires = tonumber(known_seen), tonumber(known_expires)
+        local is_newer = not known_seen or known_seen < seen or (known_seen == seen and not importing)
+        if is_newer or known_expires <= received then
+            redis.call('HSET', profile, name, whole(seen) .. ':' .. whole(expires) .. ':' .. value)
+            written = written + 1
+        end
+    end
+    local life = math.max(0, expires - received) + 86400000
+    if redis.call('PTTL', profile) < life then
+        redis.call('PEXPIRE', profile, whole(life))
+    end
+    return written
+end
+
+-- Reads a delivery of the arguments: its key, its destination's number, where it goes (`fresh`, `later`, `dead`,
+-- `done`), its state, its payload and the records of its attempts.
+local function delivery_argument()
+    local one = { key = arg(), n = tonumber(arg()), place = arg(), packed = arg(), payload = arg(), records = {} }
+    for i = 1, tonumber(arg()) do
+        one.records[i] = arg()
+    end
+    return one
+end
+
+-- What a script is about to write, gathered so that one command takes all of it.
+local function batch() return { states = {}, payloads = {}, records = {}, waiting = {}, total = 0 } end
+
+-- Adds a delivery; gives when it is due, 0 for at once and nil for never.
+local function store(into, one, shift)
+    local due
+    local state = cmsgpack.unpack(one.packed)
+    if one.place == 'fresh' then
+        redis.call('XADD', stream(one.n), '*', 'k', one.key)
+        due = 0
+    elseif one.place == 'later' then
+        if shift ~= 0 then
+            state[DUE] = state[DUE] + shift
+            one.packed = cmsgpack.pack(state)
+        end
+        wait_again(one.n, one.key, state)
+        due = state[DUE]
+    elseif one.place == 'dead' then
+        die(one.key, state, state[DIED_MS], state[REASON])
+    end
+    if due then
+        local destination = state[DESTINATION]
+        into.waiting[destination] = (into.waiting[destination] or 0) + 1
+        into.total = into.total + 1
+    end
+    for i, record in ipairs(one.records) do
+        add(into.records, one.key .. struct.pack('>I4', i), record)
+    end
+    add(into.payloads, one.key, one.payload)
+    add(into.states, one.key, one.packed)
+    return due
+end
+
+local function flush(from)
+    each(from.records, 'HSET', ATTEMPT)
+    each(from.payloads, 'HSET', PAYLOAD)
+    each(from.states, 'HSET', DELIVERY)
+    for destination, count in pairs(from.waiting) do
+        redis.call('HINCRBY', COUNT, 'w:' .. destination, count)
+    end
+    if from.total > 0 then
+        redis.call('HINCRBY', COUNT, 'w', from.total)
+    end
+end

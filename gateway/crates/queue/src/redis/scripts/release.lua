@@ -1,0 +1,33 @@
+-- Gives leases back, or lets them go on.
+--
+-- ARGV: time, whose; channel, origin, partition; `release` or `renew`; when the leases end instead; the consumer; the
+-- number of leases, each with its delivery's key, the token, its destination's number and name.
+-- Answers: for each lease 1 held or 0 lost.
+
+local _, shift = clock()
+local channel, origin, partition = arg(), arg(), tonumber(arg())
+local renewing, till, consumer = arg() == 'renew', tonumber(arg()) + shift, arg()
+local answer, news = {}, {}
+for i = 1, tonumber(arg()) do
+    local key, wanted, n, destination = arg(), arg(), tonumber(arg()), arg()
+    local token, id = lease_of(redis.call('HGET', HELD, key))
+    answer[i] = 0
+    if token == wanted then
+        answer[i] = 1
+        if renewing then
+            redis.call('ZADD', leased(n), whole(till), key)
+            if id ~= '' then
+                redis.call('XCLAIM', stream(n), GROUP, consumer, 0, id, 'JUSTID')
+            end
+        else
+            end_lease(n, key, id)
+            local state = read(redis.call('HGET', DELIVERY, key))
+            if is_delivery(state) then
+                wait_again(n, key, state)
+                add(news, destination, 0)
+            end
+        end
+    end
+end
+tell(channel, origin, partition, news)
+return answer

@@ -1,0 +1,78 @@
+-- Records attempts with their outcomes, and ends their leases. An attempt whose lease was lost changes nothing.
+--
+-- ARGV: time, whose; channel, origin, partition; the number of attempts, each with its delivery's key, the token, its
+-- destination's number and name, its time, `delivered`, `retry` or `dead`, when it is due again, why it is dead, and
+-- its record.
+-- Answers: for each attempt 1 recorded or 0 lost; then how many wait here.
+
+local _, shift = clock()
+local channel, origin, partition = arg(), arg(), tonumber(arg())
+local attempts, keys = {}, {}
+for i = 1, tonumber(arg()) do
+    local one = { key = arg(), token = arg(), n = tonumber(arg()), destination = arg(), at = tonumber(arg()) }
+    one.outcome, one.due, one.reason, one.record = arg(), tonumber(arg()), arg(), arg()
+    attempts[i], keys[i] = one, one.key
+end
+local held, states = many(HELD, keys), many(DELIVERY, keys)
+
+local answer, news = {}, {}
+local records, packed, ended = {}, {}, {}
+local lists = {}
+local waiting, total = {}, 0
+for i, one in ipairs(attempts) do
+    local token, id = lease_of(held[i])
+    local state = read(states[i])
+    answer[i] = 0
+    if token == one.token and not ended[one.key] and is_delivery(state) then
+        answer[i] = 1
+        ended[one.key] = true
+        local list = lists[one.n] or { leased = {}, stream = {}, age = {} }
+        lists[one.n] = list
+        add(list.leased, one.key)
+        if id ~= '' then
+            add(list.stream, id)
+        end
+        state[ATTEMPTS], state[RECORDED], state[LAPSES] = state[ATTEMPTS] + 1, state[RECORDED] + 1, 0
+        add(records, one.key .. struct.pack('>I4', state[RECORDED]), one.record)
+        if one.outcome == 'retry' then
+            state[DUE] = one.due + shift
+            wait_again(one.n, one.key, state)
+            add(news, one.destination, state[DUE])
+        else
+            waiting[one.destination] = (waiting[one.destination] or 0) - 1
+            total = total - 1
+            if id == '' then
+                add(list.age, one.key)
+            end
+            if one.outcome == 'dead' then
+                die(one.key, state, one.at, one.reason)
+            else
+                state[STATE] = DELIVERED
+            end
+        end
+        add(packed, one.key, cmsgpack.pack(state))
+    end
+end
+
+local gone = {}
+for key in pairs(ended) do
+    gone[#gone + 1] = key
+end
+each(gone, 'HDEL', HELD)
+for n, list in pairs(lists) do
+    each(list.leased, 'ZREM', leased(n))
+    each(list.stream, 'XACK', stream(n), GROUP)
+    each(list.stream, 'XDEL', stream(n))
+    each(list.age, 'ZREM', age(n))
+end
+each(records, 'HSET', ATTEMPT)
+each(packed, 'HSET', DELIVERY)
+for destination, change in pairs(waiting) do
+    redis.call('HINCRBY', COUNT, 'w:' .. destination, change)
+end
+if total ~= 0 then
+    redis.call('HINCRBY', COUNT, 'w', total)
+end
+tell(channel, origin, partition, news)
+answer[#answer + 1] = tonumber(redis.call('HGET', COUNT, 'w') or 0)
+return answer

@@ -1,0 +1,56 @@
+-- Deletes dead letters and finished entries that have outlived their retention, a bounded number.
+--
+-- ARGV: time, whose; dead letters older than this go; entries older than this go; how many old entries are known to
+-- have to stay, and are passed over; how many are deleted at most.
+-- Answers: how many were deleted, how many entries were looked at, how many of those have to stay, and the time of the
+-- oldest entry, or -1.
+
+local _, shift = clock()
+local dead_before, before = tonumber(arg()) + shift, tonumber(arg()) + shift
+local skip, max = tonumber(arg()), tonumber(arg())
+
+local deleted = 0
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', DIED, '-inf', '(' .. whole(dead_before), 'LIMIT', 0, max)) do
+    local state = read(redis.call('HGET', DELIVERY, key))
+    if is_delivery(state) then
+        unbury(key, state)
+        forget(key, state)
+        rename(state[REF], key, {})
+        deleted = deleted + 1
+    else
+        redis.call('ZREM', DIED, key)
+    end
+end
+
+local old = redis.call('ZRANGEBYSCORE', JOURNAL, '-inf', '(' .. whole(before), 'LIMIT', skip, max)
+local entries, stay, gone = many(ENTRY, old), 0, {}
+for i, ref in ipairs(old) do
+    local entry = read(entries[i])
+    local keys = {}
+    for first = 1, entry and #entry[DELIVERIES] or 0, 16 do
+        keys[#keys + 1] = string.sub(entry[DELIVERIES], first, first + 15)
+    end
+    local states, done = {}, true
+    for k, packed in ipairs(many(DELIVERY, keys)) do
+        states[k] = read(packed)
+        if is_delivery(states[k]) and states[k][STATE] ~= DELIVERED then
+            done = false
+        end
+    end
+    if done then
+        for k, key in ipairs(keys) do
+            if is_delivery(states[k]) then
+                forget(key, states[k])
+            end
+        end
+        gone[#gone + 1] = ref
+        deleted = deleted + 1
+    else
+        stay = stay + 1
+    end
+end
+each(gone, 'HDEL', ENTRY)
+each(gone, 'HDEL', DUPLICATE)
+each(gone, 'ZREM', JOURNAL)
+local oldest = redis.call('ZRANGE', JOURNAL, 0, 0, 'WITHSCORES')[2]
+return { deleted, #old, stay, tonumber(oldest or -1) }

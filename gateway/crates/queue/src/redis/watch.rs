@@ -1,0 +1,170 @@
+//! Keeps the table up: hears what other processes tell, and looks at one partition a second, for what nobody told.
+//! Looks into outboxes on the way, and finds out whether the store takes entries.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::Value;
+use rmp::decode;
+use tokio_util::sync::CancellationToken;
+
+use super::commit::Shop;
+use super::keys::Fixed;
+use super::link::{Call, Confirm, Lane, News, Read, Trouble};
+use super::outbox::{self, Left};
+use super::pack::{number, read_number, read_text};
+use super::scripts::LOOK;
+use super::table::Told;
+use super::value::{Answer, array, optional};
+use crate::Error;
+
+/// One partition is looked at in this time: at 64 partitions each once a minute.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A pending entry that nobody leases is put back after this time. Leases are renewed far more often.
+const ORPHAN_MS: u64 = 600_000;
+/// Changes of profiles that are taken out of an outbox at once.
+const OUTBOX_PAGE: usize = 100;
+
+/// Whether the store answers, as the last look found it.
+#[derive(Default)]
+pub(super) struct Health {
+    trouble: Mutex<Option<Trouble>>,
+}
+
+impl Health {
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, found: Option<Trouble>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*trouble, &found) {
+            (None, Some(now)) => tracing::error!("the store does not answer: {now}"),
+            (Some(_), None) => tracing::info!("the store answers again"),
+            _ => {}
+        }
+        *trouble = found;
+    }
+}
+
+/// Hears of arrivals until the queue is closed.
+pub(super) async fn hear(shop: Arc<Shop>, stop: CancellationToken) {
+    let mut news = shop.link.listen(shop.keys.channel());
+    loop {
+        let next = tokio::select! {
+            () = stop.cancelled() => return,
+            next = news.recv() => next,
+        };
+        match next {
+            Some(News::Message(message)) => note(&shop, &message),
+            Some(News::Gap) => shop.table.doubt_all(),
+            None => return,
+        }
+    }
+}
+
+/// A message is `[origin, partition, destination, due, destination, due, …]`.
+fn note(shop: &Shop, message: &[u8]) {
+    let mut from = Cursor::new(message);
+    let Ok(length) = decode::read_array_len(&mut from) else { return };
+    let (Some(origin), Some(partition)) = (read_text(&mut from), read_number(&mut from)) else { return };
+    let Ok(partition) = u16::try_from(partition) else { return };
+    if origin == shop.identity.origin {
+        return;
+    }
+    for _ in 0..length.saturating_sub(2) / 2 {
+        let (Some(destination), Some(due_ms)) = (read_text(&mut from), read_number(&mut from)) else { return };
+        shop.table.news(&destination, partition, due_ms);
+    }
+}
+
+/// Looks at one partition after the other until the queue is closed.
+pub(super) async fn look_around(shop: Arc<Shop>, health: Arc<Health>, stop: CancellationToken) {
+    let mut partition = 0;
+    // What was in a partition's outbox at the last look, and is still there at the next, was left behind.
+    let mut outboxes: HashMap<u16, u64> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        match look(&shop, partition).await {
+            Ok(left) => {
+                health.set(None);
+                if left > 0 && outboxes.insert(partition, left).is_some() {
+                    empty_outbox(&shop, partition).await;
+                } else if left == 0 {
+                    outboxes.remove(&partition);
+                }
+                partition = (partition + 1) % shop.keys.partitions();
+            }
+            Err(Look::Trouble(Trouble::Closed)) => return,
+            Err(Look::Trouble(trouble)) => health.set(Some(trouble)),
+            Err(Look::Odd(error)) => tracing::error!("{error}"),
+        }
+    }
+}
+
+enum Look {
+    Trouble(Trouble),
+    Odd(Error),
+}
+
+impl From<Error> for Look {
+    fn from(error: Error) -> Look {
+        Look::Odd(error)
+    }
+}
+
+/// Looks at a partition; gives how many changes of profiles its outbox holds.
+async fn look(shop: &Shop, partition: u16) -> Result<u64, Look> {
+    let destinations = shop.table.destinations();
+    let mut args = shop.clock.arguments(0);
+    args.push(number(ORPHAN_MS));
+    args.push(number(destinations.len() as u64));
+    args.extend(destinations.iter().map(|name| name.as_bytes().to_vec()));
+    let keys = shop.keys.script(partition, destinations.iter().map(AsRef::as_ref));
+    let answer = shop.link.run(Lane::Work, vec![Call { script: &LOOK, partition, keys, args }], Confirm::Nothing).await;
+    let value = answer.into_iter().next().unwrap_or(Ok(Value::Nil)).map_err(Look::Trouble)?;
+    let mut answer = Answer::of("look", value)?;
+    answer.int()?;
+    shop.table.set_waiting(partition, answer.count()?.unwrap_or(0));
+    shop.table.set_oldest(partition, answer.count()?);
+    let left = answer.count()?.unwrap_or(0);
+    for destination in destinations {
+        let (due_ms, end_ms) = (answer.count()?, answer.count()?);
+        let waiting = answer.count()?.unwrap_or(0);
+        let later_ms = due_ms.filter(|due_ms| *due_ms > 0);
+        shop.table.told(&destination, partition, Told { more: false, due_ms: later_ms, end_ms, waiting });
+        if due_ms == Some(0) {
+            shop.table.news(&destination, partition, 0);
+        }
+    }
+    Ok(left)
+}
+
+/// Writes what a process that died left in a partition's outbox.
+async fn empty_outbox(shop: &Shop, partition: u16) {
+    let key = shop.keys.fixed(partition, Fixed::Outbox);
+    let mut cmd = redis::cmd("HRANDFIELD");
+    cmd.arg(&key).arg(OUTBOX_PAGE).arg("WITHVALUES");
+    let Ok(answers) = shop.ask("outbox", vec![Read { key, cmd }]).await else { return };
+    let Ok(values) = array("outbox", answers.into_iter().next().unwrap_or(Value::Nil)) else { return };
+    // In RESP3 each field comes in a pair of its own.
+    let flat = values.into_iter().flat_map(|value| match value {
+        Value::Array(pair) => pair,
+        other => vec![other],
+    });
+    let mut flat = flat.filter_map(optional);
+    let mut left = Vec::new();
+    while let (Some(reference), Some(packed)) = (flat.next(), flat.next()) {
+        match outbox::read(&packed) {
+            Some(patches) => left.push(Left { partition, reference, patches }),
+            // It can never be written; kept, it would be looked at for ever.
+            None => left.push(Left { partition, reference, patches: Vec::new() }),
+        }
+    }
+    outbox::deliver(&shop.link, &shop.keys, left).await;
+}
