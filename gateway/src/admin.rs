@@ -4,6 +4,7 @@
 
 mod listener;
 pub mod ops;
+mod status;
 pub mod view;
 
 pub use listener::{Operator, serve};

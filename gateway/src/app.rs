@@ -19,7 +19,7 @@ use self::housekeeping::Housekeeping;
 pub use self::roles::{Role, Roles};
 use crate::admin::{self, Operator};
 use crate::causes::chain;
-use crate::clock::{Ahead, Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config::{self, Backend, Config, Mistakes};
 use crate::delivery::egress::Egress;
 use crate::delivery::state::State;
@@ -95,7 +95,7 @@ pub async fn start_as(config: Config, roles: Roles) -> Result<Gateway, Error> {
     let sandbox = sandbox(&config)?;
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
     let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
-    let clock = clock(&config, queue.as_ref()).await?;
+    let clock = catch_up::clock(&config, queue.as_ref()).await.map_err(Error::StoreRead)?;
     let public = match roles.has(Role::Collect) {
         true => Some(listen(config.listen.http).await?),
         false => None,
@@ -305,19 +305,6 @@ impl Gateway {
         };
         housekeeping.start();
     }
-}
-
-/// The machine's clock; with SQLite at the store's time, where that is ahead. A Redis goes by its server's clock.
-async fn clock(config: &Config, queue: &dyn Queue) -> Result<Arc<dyn Clock>, Error> {
-    let Backend::Sqlite { .. } = &config.store.backend else { return Ok(Arc::new(SystemClock)) };
-    let names = config.destinations.iter().map(|destination| destination.name.as_str());
-    let (now_ms, wait_max_ms) = (SystemClock.steady_ms(), config.delivery.backoff_max_ms);
-    let by_ms = catch_up::ahead_ms(queue, names, now_ms, wait_max_ms).await.map_err(Error::StoreRead)?;
-    if by_ms > 0 {
-        let by_s = by_ms / 1_000;
-        tracing::warn!("the machine's clock has been set back since the last start: retries wait {by_s} s less");
-    }
-    Ok(Arc::new(Ahead { clock: SystemClock, by_ms }))
 }
 
 fn millis(duration: Duration) -> u64 {

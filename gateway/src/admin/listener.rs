@@ -1,7 +1,6 @@
 //! The admin listener: health, numbers, traces and dead letters, behind a bearer token, and the dashboard's page.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -12,19 +11,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use tidegate_queue::{DeadFilter, DeliveryKey, Queue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ops::{self, How, Wanted};
+use super::status;
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::delivery::state;
 use crate::destination::Destination;
-use crate::metrics::{DestinationNumbers, Metrics};
+use crate::metrics::Metrics;
 
 /// What the admin listener operates on.
 pub struct Operator {
@@ -44,16 +44,13 @@ pub struct Operator {
     pub stopping: CancellationToken,
 }
 
-type Shared = Arc<Operator>;
+pub(super) type Shared = Arc<Operator>;
 
 const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
 const DASHBOARD_JS: &str = include_str!("../../assets/dashboard.js");
 const DASHBOARD_CSS: &str = include_str!("../../assets/dashboard.css");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// How long the store may take to say how it is, and for the rest.
-const HEALTH_MAX: Duration = Duration::from_secs(2);
-const NUMBERS_MAX: Duration = Duration::from_secs(10);
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Serves until `stop`.
@@ -68,18 +65,18 @@ pub async fn serve(listener: TcpListener, operator: Operator, stop: Cancellation
 
 fn router(operator: Shared) -> Router {
     let api = Router::new()
-        .route("/api/status", get(status))
+        .route("/api/status", get(status::status))
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
         .route("/api/dead-letters", get(dead_letters))
         .route("/api/dead-letters/replay", post(replay))
         .route("/api/dead-letters/purge", post(purge))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(status::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), authorise));
     Router::new()
         .merge(api)
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(status::ready))
         .route("/", get(|| page("text/html; charset=utf-8", DASHBOARD)))
         .route("/dashboard.js", get(|| page("text/javascript; charset=utf-8", DASHBOARD_JS)))
         .route("/dashboard.css", get(|| page("text/css; charset=utf-8", DASHBOARD_CSS)))
@@ -109,105 +106,6 @@ async fn page(kind: &'static str, body: &'static str) -> Response {
         (HeaderName::from_static("referrer-policy"), "no-referrer"),
     ];
     (headers, body).into_response()
-}
-
-async fn ready(State(operator): State<Shared>) -> Response {
-    if operator.stopping.is_cancelled() {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping", "");
-    }
-    match store_trouble(&operator).await {
-        None => {
-            let durability = durability(&operator);
-            Json(json!({ "ready": true, "roles": operator.roles, "durability": durability })).into_response()
-        }
-        Some(trouble) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble, ""),
-    }
-}
-
-/// What an acknowledgement means: a level, and a sentence for people.
-fn durability(operator: &Operator) -> Value {
-    let durability = operator.queue.durability();
-    json!({ "level": durability.level.name(), "meaning": durability.meaning })
-}
-
-/// Why the store takes nothing at the moment.
-async fn store_trouble(operator: &Operator) -> Option<String> {
-    match tokio::time::timeout(HEALTH_MAX, operator.queue.health()).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(chain(&error)),
-        Err(_) => Some(format!("the store did not answer within {} s", HEALTH_MAX.as_secs())),
-    }
-}
-
-async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>, Box<Response>> {
-    let counts = match tokio::time::timeout(NUMBERS_MAX, operator.queue.counts()).await {
-        Ok(counts) => counts.map_err(|error| Box::new(store_problem(&error)))?,
-        Err(_) => {
-            let late = format!("the store did not answer within {} s", NUMBERS_MAX.as_secs());
-            return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, &late, "")));
-        }
-    };
-    let each = operator.destinations.iter().map(|(destination, state)| {
-        let count = counts.iter().find(|count| count.destination == destination.name);
-        let (totals, parked) = (state.totals(), state.parked());
-        let numbers = DestinationNumbers {
-            name: destination.name.clone(),
-            waiting: count.map_or(0, |count| count.waiting),
-            dead: count.map_or(0, |count| count.dead),
-            parked: parked.is_some(),
-            delivered: totals.delivered,
-            retried: totals.retried,
-            died: totals.died,
-        };
-        let status = json!({
-            "name": destination.name,
-            "site": destination.site,
-            "plugin": destination.plugin_label,
-            "digest": destination.plugin.digest().to_string(),
-            "waiting": numbers.waiting,
-            "dead": numbers.dead,
-            "delivered": totals.delivered,
-            "retried": totals.retried,
-            "delivered_ms": (totals.delivered_ms > 0).then_some(totals.delivered_ms),
-            "parked": parked,
-            "oldest_queued_ms": count.and_then(|count| count.oldest_queued_ms),
-        });
-        (numbers, status)
-    });
-    Ok(each.collect())
-}
-
-async fn status(State(operator): State<Shared>) -> Response {
-    match numbers(&operator).await {
-        Err(answer) => *answer,
-        Ok(numbers) => {
-            let trouble = store_trouble(&operator).await;
-            let destinations: Vec<Value> = numbers.into_iter().map(|(_, status)| status).collect();
-            Json(json!({
-                "version": env!("CARGO_PKG_VERSION"),
-                "uptime_ms": operator.clock.steady_ms().saturating_sub(operator.started_ms),
-                "roles": operator.roles,
-                "store": { "url": operator.store, "durability": durability(&operator), "trouble": trouble },
-                "destinations": destinations,
-            }))
-            .into_response()
-        }
-    }
-}
-
-async fn metrics(State(operator): State<Shared>) -> Response {
-    let numbers = match numbers(&operator).await {
-        Ok(numbers) => numbers,
-        Err(answer) => return *answer,
-    };
-    let numbers: Vec<DestinationNumbers> = numbers.into_iter().map(|(numbers, _)| numbers).collect();
-    match operator.metrics.encode(&numbers) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the numbers could not be written", ""),
-    }
 }
 
 #[derive(Deserialize)]
@@ -336,11 +234,11 @@ fn key(text: &str) -> Option<DeliveryKey> {
     uuid::Uuid::try_parse(text).ok().map(|uuid| DeliveryKey(*uuid.as_bytes()))
 }
 
-fn store_problem(error: &tidegate_queue::Error) -> Response {
+pub(super) fn store_problem(error: &tidegate_queue::Error) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, &chain(error), "")
 }
 
-fn problem(status: StatusCode, error: &str, hint: &str) -> Response {
+pub(super) fn problem(status: StatusCode, error: &str, hint: &str) -> Response {
     let body = if hint.is_empty() { json!({ "error": error }) } else { json!({ "error": error, "hint": hint }) };
     (status, Json(body)).into_response()
 }

@@ -31,7 +31,7 @@ pub enum Backend {
     /// `sqlite:<path>`, relative to the configuration file's directory.
     Sqlite { path: PathBuf },
     /// `redis://…` and its kin.
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 /// How a Redis is reached and used.

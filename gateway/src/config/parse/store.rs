@@ -120,7 +120,7 @@ fn backend(node: &Node<'_>, url: &Secret, redis: RedisKeys, section: &Section<'_
                 let hint = "the connection is not encrypted: write `rediss://` in `url`, or remove `ca_file`";
                 node.wrong("`store.ca_file` without TLS", hint);
             }
-            redis.with(address).map(Backend::Redis)
+            redis.with(address).map(|redis| Backend::Redis(Box::new(redis)))
         }
         Err(error) => {
             node.wrong(format!("`{}` {}", node.path, error.what()), error.hint());

@@ -171,7 +171,7 @@ fn store(lines: &str) -> Result<Store, String> {
 
 fn redis(lines: &str) -> Redis {
     match store(lines).map(|store| store.backend) {
-        Ok(Backend::Redis(redis)) => redis,
+        Ok(Backend::Redis(redis)) => *redis,
         other => panic!("{other:?}"),
     }
 }

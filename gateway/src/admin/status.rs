@@ -1,0 +1,120 @@
+//! What the admin listener says of the gateway's state: whether it takes events, what is in the store, the numbers.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use super::listener::{Operator, Shared, problem, store_problem};
+use crate::causes::chain;
+use crate::metrics::DestinationNumbers;
+
+/// How long the store may take to say how it is, and for the rest.
+const HEALTH_MAX: Duration = Duration::from_secs(2);
+const NUMBERS_MAX: Duration = Duration::from_secs(10);
+
+/// `/readyz`: whether events are taken, and if not, why.
+pub(super) async fn ready(State(operator): State<Shared>) -> Response {
+    if operator.stopping.is_cancelled() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping", "");
+    }
+    match store_trouble(&operator).await {
+        None => {
+            let durability = durability(&operator);
+            Json(json!({ "ready": true, "roles": operator.roles, "durability": durability })).into_response()
+        }
+        Some(trouble) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble, ""),
+    }
+}
+
+/// What an acknowledgement means: a level, and a sentence for people.
+fn durability(operator: &Operator) -> Value {
+    let durability = operator.queue.durability();
+    json!({ "level": durability.level.name(), "meaning": durability.meaning })
+}
+
+/// Why the store takes nothing at the moment.
+async fn store_trouble(operator: &Operator) -> Option<String> {
+    match tokio::time::timeout(HEALTH_MAX, operator.queue.health()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(chain(&error)),
+        Err(_) => Some(format!("the store did not answer within {} s", HEALTH_MAX.as_secs())),
+    }
+}
+
+async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>, Box<Response>> {
+    let counts = match tokio::time::timeout(NUMBERS_MAX, operator.queue.counts()).await {
+        Ok(counts) => counts.map_err(|error| Box::new(store_problem(&error)))?,
+        Err(_) => {
+            let late = format!("the store did not answer within {} s", NUMBERS_MAX.as_secs());
+            return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, &late, "")));
+        }
+    };
+    let each = operator.destinations.iter().map(|(destination, state)| {
+        let count = counts.iter().find(|count| count.destination == destination.name);
+        let (totals, parked) = (state.totals(), state.parked());
+        let numbers = DestinationNumbers {
+            name: destination.name.clone(),
+            waiting: count.map_or(0, |count| count.waiting),
+            dead: count.map_or(0, |count| count.dead),
+            parked: parked.is_some(),
+            delivered: totals.delivered,
+            retried: totals.retried,
+            died: totals.died,
+        };
+        let status = json!({
+            "name": destination.name,
+            "site": destination.site,
+            "plugin": destination.plugin_label,
+            "digest": destination.plugin.digest().to_string(),
+            "waiting": numbers.waiting,
+            "dead": numbers.dead,
+            "delivered": totals.delivered,
+            "retried": totals.retried,
+            "delivered_ms": (totals.delivered_ms > 0).then_some(totals.delivered_ms),
+            "parked": parked,
+            "oldest_queued_ms": count.and_then(|count| count.oldest_queued_ms),
+        });
+        (numbers, status)
+    });
+    Ok(each.collect())
+}
+
+/// `/api/status`.
+pub(super) async fn status(State(operator): State<Shared>) -> Response {
+    match numbers(&operator).await {
+        Err(answer) => *answer,
+        Ok(numbers) => {
+            let trouble = store_trouble(&operator).await;
+            let destinations: Vec<Value> = numbers.into_iter().map(|(_, status)| status).collect();
+            Json(json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "uptime_ms": operator.clock.steady_ms().saturating_sub(operator.started_ms),
+                "roles": operator.roles,
+                "store": { "url": operator.store, "durability": durability(&operator), "trouble": trouble },
+                "destinations": destinations,
+            }))
+            .into_response()
+        }
+    }
+}
+
+/// `/metrics`.
+pub(super) async fn metrics(State(operator): State<Shared>) -> Response {
+    let numbers = match numbers(&operator).await {
+        Ok(numbers) => numbers,
+        Err(answer) => return *answer,
+    };
+    let numbers: Vec<DestinationNumbers> = numbers.into_iter().map(|(numbers, _)| numbers).collect();
+    match operator.metrics.encode(&numbers) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the numbers could not be written", ""),
+    }
+}
