@@ -68,7 +68,6 @@ fn a_file_that_is_locked_at_the_start_is_named() {
 
 /// Not a test by itself: without a file it does nothing, with one it says how opening it went.
 #[test]
-#[expect(clippy::print_stdout, reason = "what starts this process reads it")]
 fn the_process_without_rights() {
     let Some(path) = std::env::var_os(FILE).map(PathBuf::from) else { return };
     for mode in [Mode::Serve, Mode::Inspect] {

@@ -7,7 +7,7 @@ mod contract;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use contract::{arrives, attempt, dead, due, entry, key, keys, lease, letters, roomy};
+use contract::{arrives, attempt, dead, due, key, keys, lease, letters, roomy};
 use tempfile::TempDir;
 use tidegate_queue::sqlite::{Mode, OpenError, Options};
 use tidegate_queue::*;

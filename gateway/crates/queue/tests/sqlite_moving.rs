@@ -125,7 +125,8 @@ async fn a_backup_made_while_a_gateway_writes_is_whole() {
     let gateway = open(&path, Mode::Serve);
     let stop = Arc::new(AtomicBool::new(false));
     let (writing, stopping) = (gateway.clone(), stop.clone());
-    let writer = tokio::spawn(async move {
+    let mut writer = tokio::task::JoinSet::new();
+    writer.spawn(async move {
         let mut n = 0;
         while !stopping.load(Ordering::Relaxed) {
             let deliveries =
@@ -157,7 +158,7 @@ async fn a_backup_made_while_a_gateway_writes_is_whole() {
         copied.close().await.unwrap();
     }
     stop.store(true, Ordering::Relaxed);
-    let appended = writer.await.unwrap();
+    let appended = writer.join_next().await.unwrap().unwrap();
     assert_eq!(gateway.counts().await.unwrap()[0].waiting, appended);
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("partial")), "{left:?}");
