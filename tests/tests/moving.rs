@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_fakes::Behaviour;
+use tidegate_test_redis::Server;
 use tidegate_tests::{Platforms, Process, Settings};
 
 const USAGE: i32 = 64;
@@ -29,6 +30,14 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         let config = Process::configure(&Settings::hook(), platforms, dir.path());
         Home { dir, config }
+    }
+
+    /// The same with its store in a Redis.
+    fn over(redis: &Server, platforms: &Platforms) -> Home {
+        let home = Home::new(platforms);
+        let text = std::fs::read_to_string(&home.config).unwrap();
+        std::fs::write(&home.config, text.replace("sqlite:tidegate.db", &redis.url())).unwrap();
+        home
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -111,6 +120,32 @@ async fn a_store_that_is_moved_by_a_file_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_store_is_moved_to_a_redis_and_back() {
+    let platforms = Platforms::start().await;
+    let redis = Server::with(&["appendfsync always"]);
+    let (old, shared, back) = (used(&platforms).await, Home::over(&redis, &platforms), Home::new(&platforms));
+    for (from, to, file) in [(&old, &shared, "there.jsonl"), (&shared, &back, "back.jsonl")] {
+        let file = old.file(file);
+        let (code, _, said) = from.store(&["export", "--to", name(&file)]).await;
+        assert_eq!(code, 0, "{said}");
+        let (code, told, said) = to.store(&["import", name(&file)]).await;
+        assert_eq!((code, told.trim()), (0, "imported 3 entries and 1 profile, 4 of them new"), "{said}");
+        let (code, told, said) = to.store(&["import", name(&file)]).await;
+        assert_eq!((code, told.trim()), (0, "imported 3 entries and 1 profile, 0 of them new"), "{said}");
+        assert_eq!(content(&from.export().await), content(&to.export().await));
+    }
+    let (code, told, said) = shared.store(&["status"]).await;
+    assert!(code == 0 && told.contains("durability  fsync: ") && told.contains("hook"), "{told}{said}");
+    assert_eq!(shared.store(&["backup", "copy.db"]).await.0, USAGE);
+
+    let gateway = Process::start(&shared.config).await;
+    gateway.client.outcome("waits", "hook", "delivered").await;
+    let again = gateway.client.post("/v1/events", &event("delivered")).await;
+    assert_eq!(again.json["events"][0]["outcome"], "duplicate");
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test]
 async fn a_store_is_imported_from_stdin_into_one_that_a_gateway_serves() {
     let platforms = Platforms::start().await;
     let (old, new) = (used(&platforms).await, Home::new(&platforms));
@@ -118,14 +153,10 @@ async fn a_store_is_imported_from_stdin_into_one_that_a_gateway_serves() {
     let (from, to) = (name(&old.config), name(&new.config));
     let program = tidegate_tests::binary();
     let pipe = format!("'{0}' store export --config '{from}' | '{0}' store import --config '{to}'", program.display());
-    let piped =
-        Process::command(&["--version"]).as_std().get_envs().fold(tokio::process::Command::new("sh"), |mut sh, env| {
-            if let (name, Some(value)) = env {
-                sh.env(name, value);
-            }
-            sh
-        });
-    let mut piped = piped;
+    let mut piped = tokio::process::Command::new("sh");
+    for (variable, value) in Process::command(&[]).as_std().get_envs() {
+        piped.env(variable, value.unwrap_or_default());
+    }
     let output = piped.args(["-c", &pipe]).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     gateway.client.outcome("waits", "hook", "delivered").await;
