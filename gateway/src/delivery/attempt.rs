@@ -194,7 +194,14 @@ impl Attempting<'_> {
                 events,
             };
             let (key, token) = (part.lease.key, part.lease.token);
-            Attempt { key, token, record: record::write(&record), at_ms: exchange.started.ms, outcome }
+            Attempt {
+                key,
+                token,
+                record: record::write(&record),
+                at_ms: exchange.started.ms,
+                now_ms: now.steady_ms,
+                outcome,
+            }
         });
         Attempted::Settled(attempts.collect())
     }

@@ -91,7 +91,7 @@ impl Working {
             }
             let Some(parcel) = locked(waiting).pop_front() else { return };
             let leases = leases(&parcel);
-            if !keeper.holds(leases.iter().map(|(key, _)| key)) {
+            if !keeper.holds(leases.iter().map(|(key, _)| key)).await {
                 // Those of the parcel that are ours still are due again at once; the others are somebody else's.
                 self.release(leases, keeper).await;
                 continue;
@@ -148,7 +148,14 @@ impl Working {
             let outcome = Outcome::Dead(reason);
             self.state.count(&outcome, now_ms);
             let (key, token) = (lease.key, lease.token);
-            dead.push(Attempt { key, token, record: record::write(&record), at_ms: now_ms, outcome });
+            dead.push(Attempt {
+                key,
+                token,
+                record: record::write(&record),
+                at_ms: now_ms,
+                now_ms: self.clock.steady_ms(),
+                outcome,
+            });
         }
         (loads, dead)
     }

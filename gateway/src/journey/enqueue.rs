@@ -12,6 +12,7 @@ pub fn entry(consented: Consented, made: Deliveries, profile: Vec<ProfilePatch>,
     let event = consented.event;
     let key = EntryKey { scope: site.to_owned(), id: event.id.as_str().to_owned() };
     let (affinity, received_ms) = (affinity(&event), event.received_ms);
+    let now_ms = made.now_ms;
     let record = EventRecord {
         v: record::VERSION,
         site: site.to_owned(),
@@ -20,7 +21,7 @@ pub fn entry(consented: Consented, made: Deliveries, profile: Vec<ProfilePatch>,
         event: Some(event),
         dropped: made.dropped,
     };
-    Entry { key, affinity, received_ms, record: record::write(&record), deliveries: made.deliveries, profile }
+    Entry { key, affinity, received_ms, now_ms, record: record::write(&record), deliveries: made.deliveries, profile }
 }
 
 /// The entry of an event that was refused. Its scope is its own, so that the event may be sent again, mended, under
@@ -38,6 +39,8 @@ pub fn refused(id: &str, name: &str, reason: &str, site: &str, received_ms: u64)
         key: EntryKey { scope: format!("{site}#refused"), id: id.to_owned() },
         affinity: id.to_owned(),
         received_ms,
+        // Nothing of it is ever due.
+        now_ms: received_ms,
         record: record::write(&record),
         deliveries: Vec::new(),
         profile: Vec::new(),

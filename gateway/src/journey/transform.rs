@@ -21,6 +21,8 @@ use crate::record::{self, DeliveryRecord, Dropped, RequestRecord};
 pub struct Deliveries {
     pub(super) deliveries: Vec<NewDelivery>,
     pub(super) dropped: Vec<Dropped>,
+    /// When they were made, by the steady time.
+    pub(super) now_ms: u64,
 }
 
 /// The moments and marks of the event that every plugin's context and every delivery's record carry.
@@ -50,7 +52,7 @@ pub async fn transform(routes: Routes, moment: Moment, clock: &dyn Clock) -> Del
             }
         }
     }
-    Deliveries { deliveries, dropped }
+    Deliveries { deliveries, dropped, now_ms: clock.steady_ms() }
 }
 
 /// What one plugin made of one event.

@@ -97,6 +97,7 @@ async fn deliver_all(queue: &Arc<dyn Queue>, destination: &'static str, events: 
                 token: lease.token,
                 record: vec![b'a'; ATTEMPT_BYTES],
                 at_ms: 3,
+                now_ms: 1,
                 outcome: Outcome::Delivered,
             })
             .collect();
@@ -151,6 +152,7 @@ fn entry(destination: &str, n: u64) -> Entry {
         key: EntryKey { scope: "shop".into(), id: format!("{destination}-{scattered:016x}-{n:012}") },
         affinity: String::new(),
         received_ms: 1,
+        now_ms: 1,
         record: vec![b'r'; RECORD_BYTES],
         deliveries: vec![NewDelivery {
             key: DeliveryKey(key),

@@ -342,8 +342,8 @@ impl Queue for RedisQueue {
 
     fn health(&self) -> Operation<'_, ()> {
         self.open_only(async {
-            if let Some(trouble) = self.health.trouble() {
-                return Err(trouble.into_error("health"));
+            if let Some(ailment) = self.health.ailment() {
+                return Err(Error::Unavailable { operation: "health", source: ailment.into() });
             }
             let (waiting, max) = (self.shop.table.waiting(), self.shop.limits.waiting_max);
             if waiting >= max {

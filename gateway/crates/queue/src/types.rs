@@ -96,6 +96,8 @@ pub struct Entry {
     /// Entries of one affinity meet each other's marks, in a backend of several partitions: a visitor or a user.
     pub affinity: String,
     pub received_ms: u64,
+    /// What time it is by the clock that due times go by. Another one than that of `received_ms`, perhaps.
+    pub now_ms: u64,
     /// What the journal keeps.
     pub record: Vec<u8>,
     pub deliveries: Vec<NewDelivery>,
@@ -191,6 +193,8 @@ pub struct Attempt {
     /// What the journal keeps of it.
     pub record: Vec<u8>,
     pub at_ms: u64,
+    /// What time it is by the clock that due times go by. Another one than that of `at_ms`, perhaps.
+    pub now_ms: u64,
     pub outcome: Outcome,
 }
 

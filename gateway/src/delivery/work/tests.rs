@@ -202,6 +202,7 @@ fn entry(n: u8, clock: &dyn Clock) -> Entry {
         key: EntryKey { scope: "shop".into(), id: n.to_string() },
         affinity: String::new(),
         received_ms: clock.now_ms(),
+        now_ms: clock.steady_ms(),
         record: b"{}".to_vec(),
         deliveries: vec![delivery],
         profile: Vec::new(),
@@ -235,6 +236,19 @@ async fn what_somebody_else_has_leased_meanwhile_is_not_sent() {
     assert_eq!(bench.requests(), 1, "the second one is not sent");
     assert_eq!((bench.attempts(1).await, bench.attempts(2).await), (0, 0), "nor is the first one recorded");
     assert!(matches!(bench.state(1).await, Stands::Waiting(_)) && matches!(bench.state(2).await, Stands::Waiting(_)));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_asks_for_its_leases_before_it_sends() {
+    let bench = Bench::start(ManualClock::at(NOW_MS), lease_ms(10_000), 2).await;
+    bench.arrived(1).await;
+    // The machine is suspended for an hour, which its steady time does not see; somebody else gets its leases.
+    assert_eq!(bench.free(NOW_MS + 3_600_000).await, 2);
+    bench.clock.jump_ms(3_600_000);
+    bench.answer(2);
+    bench.until("nothing is under way", async || bench.is_idle().await).await;
+    assert_eq!(bench.requests(), 1, "the second one is not sent");
     bench.stop().await;
 }
 

@@ -61,6 +61,7 @@ pub(super) struct Prepared {
     reference: Vec<u8>,
     scope: String,
     received_ms: u64,
+    now_ms: u64,
     packed: Vec<u8>,
     duplicates: u32,
     parcels: Vec<Parcel>,
@@ -128,12 +129,15 @@ impl Committer {
 impl Prepared {
     fn new(entry: Entry, keys: &Keys) -> Prepared {
         let packed = PackedEntry::of(&entry).write();
+        let now_ms = entry.now_ms;
         let reference = reference(&entry.key);
-        let parcels = entry.deliveries.into_iter().map(|one| Parcel::new(one, &reference, entry.received_ms)).collect();
+        let parcels = entry.deliveries.into_iter();
+        let parcels = parcels.map(|one| Parcel::new(one, &reference, entry.received_ms, now_ms)).collect();
         Prepared {
             partition: keys.partition(&entry.affinity),
             scope: entry.key.scope,
             received_ms: time(entry.received_ms),
+            now_ms,
             packed,
             duplicates: 0,
             parcels,
@@ -157,6 +161,8 @@ impl Prepared {
             partition: keys.partition(affinity),
             scope: entry.key.scope,
             received_ms: packed.received_ms,
+            // Due times come as they are: whoever moves a store has stopped its clocks.
+            now_ms: 0,
             packed: packed.write(),
             duplicates: entry.duplicates,
             parcels: entry.deliveries.into_iter().map(|one| Parcel::stored(one, &reference)).collect(),
@@ -239,6 +245,7 @@ struct Ahead {
 /// A partition's part of a commit that has been sent.
 struct Made {
     partition: u16,
+    manner: Manner,
     now_ms: u64,
     destinations: Vec<String>,
     /// Reference, received time and what is for other partitions, of each entry.
@@ -255,7 +262,7 @@ fn prepare(shop: &Shop, partition: u16, group: Vec<Prepared>, manner: Manner, ah
         }
     }
     let mut keys = shop.keys.script(partition, destinations.iter().map(String::as_str));
-    let now_ms = group.iter().map(|entry| entry.received_ms).max().unwrap_or(0);
+    let now_ms = group.iter().map(|entry| entry.now_ms).max().unwrap_or(0);
     let mut args = shop.clock.arguments(now_ms);
     args.extend(shop.identity.arguments(&shop.keys, partition));
     args.push(if manner == Manner::Append { "append" } else { "import" }.into());
@@ -298,7 +305,7 @@ fn prepare(shop: &Shop, partition: u16, group: Vec<Prepared>, manner: Manner, ah
         entries.push((entry.reference, entry.received_ms, elsewhere));
     }
     let limits = shop.limits.destinations.clone();
-    let made = Made { partition, now_ms, destinations, entries, limits, max: shop.limits.waiting_max };
+    let made = Made { partition, manner, now_ms, destinations, entries, limits, max: shop.limits.waiting_max };
     (Call { script: &APPEND, partition, keys, args }, made)
 }
 
@@ -328,7 +335,9 @@ impl Made {
             results.push(result);
         }
         let counts_ms = answer.count()?.unwrap_or(0);
-        shop.table.set_clock(counts_ms, self.now_ms);
+        if self.manner == Manner::Append {
+            shop.table.set_clock(counts_ms, self.now_ms);
+        }
         shop.table.set_waiting(self.partition, answer.count()?.unwrap_or(0));
         for name in &self.destinations {
             shop.table.set_waiting_for(self.partition, name, answer.count()?.unwrap_or(0));

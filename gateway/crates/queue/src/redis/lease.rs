@@ -184,7 +184,7 @@ pub(super) async fn settle(shop: &Shop, attempts: Vec<Attempt>) -> Result<Vec<Se
         args.push(attempt.record.clone());
         part.positions.push(position);
     }
-    let now_ms = attempts.iter().map(|attempt| attempt.at_ms).max().unwrap_or(0);
+    let now_ms = attempts.iter().map(|attempt| attempt.now_ms).max().unwrap_or(0);
     let mut calls = Vec::with_capacity(parts.len());
     let mut asked = Vec::with_capacity(parts.len());
     for (partition, (part, attempts)) in parts {

@@ -186,14 +186,10 @@ async fn has_room(shop: &Shop, letters: &[Replay]) -> Result<(), Error> {
     if adds == 0 {
         return Ok(());
     }
-    let waiting = shop.table.waiting();
-    if waiting + adds > shop.limits.waiting_max {
-        return Err(Error::Full { destination: None, waiting, max: shop.limits.waiting_max });
-    }
-    if shop.limits.destinations.is_empty() {
-        return Ok(());
-    }
-    let states = locate(shop, "replay", &recorded).await?;
+    let states = match shop.limits.destinations.is_empty() {
+        true => HashMap::new(),
+        false => locate(shop, "replay", &recorded).await?,
+    };
     for (_, state) in states.values() {
         *of.entry(state.destination.as_str()).or_default() += 1;
     }
@@ -203,6 +199,10 @@ async fn has_room(shop: &Shop, letters: &[Replay]) -> Result<(), Error> {
         if adds > 0 && waiting + adds > cap.waiting_max {
             return Err(Error::Full { destination: Some(name.clone()), waiting, max: cap.waiting_max });
         }
+    }
+    let waiting = shop.table.waiting();
+    if waiting + adds > shop.limits.waiting_max {
+        return Err(Error::Full { destination: None, waiting, max: shop.limits.waiting_max });
     }
     Ok(())
 }

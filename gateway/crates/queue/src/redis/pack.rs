@@ -11,6 +11,9 @@ use crate::{Attempt, DeliveryKey, Entry, NewDelivery, NewState, ProfileField, St
 /// Lua counts in doubles: a later time than this could not be told from its neighbours.
 const TIME_MAX: u64 = (1 << 53) - 1;
 
+/// Making an entry takes a moment.
+const MOMENT_MS: u64 = 1_000;
+
 /// A delivery's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Packed {
@@ -75,12 +78,14 @@ pub(super) fn time(ms: u64) -> u64 {
 }
 
 impl Parcel {
-    /// A new delivery of an entry, queued at `queued_ms`.
-    pub(super) fn new(delivery: NewDelivery, reference: &[u8], queued_ms: u64) -> Parcel {
+    /// A new delivery of an entry, queued at `queued_ms`, which is `now_ms` by the clock of due times.
+    pub(super) fn new(delivery: NewDelivery, reference: &[u8], queued_ms: u64, now_ms: u64) -> Parcel {
         let queued_ms = time(queued_ms);
         let (place, state, due_ms, died_ms, reason) = match delivery.state {
-            // Due when it was queued: the stream's order is that of arrival.
-            NewState::Due(due_ms) if due_ms == queued_ms => (Place::Fresh, 0, due_ms, 0, String::new()),
+            // Due at once, or a moment ago: the stream's order is that of arrival.
+            NewState::Due(due_ms) if due_ms <= now_ms && now_ms - due_ms <= MOMENT_MS => {
+                (Place::Fresh, 0, due_ms, 0, String::new())
+            }
             NewState::Due(due_ms) => (Place::Later, 0, time(due_ms), 0, String::new()),
             NewState::Dead(reason) => (Place::Dead, 2, queued_ms, queued_ms, reason),
         };
@@ -103,7 +108,7 @@ impl Parcel {
 
     /// A delivery that takes a dead letter's place: it waits in the order of its time.
     pub(super) fn replacing(delivery: NewDelivery, reference: &[u8], now_ms: u64) -> Parcel {
-        let parcel = Parcel::new(delivery, reference, now_ms);
+        let parcel = Parcel::new(delivery, reference, now_ms, now_ms);
         let place = if parcel.place == Place::Fresh { Place::Later } else { parcel.place };
         Parcel { place, ..parcel }
     }

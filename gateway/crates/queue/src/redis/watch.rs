@@ -11,6 +11,7 @@ use rmp::decode;
 use tokio_util::sync::CancellationToken;
 
 use super::commit::Shop;
+use super::durability;
 use super::keys::Fixed;
 use super::link::{Call, Confirm, Lane, News, Read, Trouble};
 use super::outbox::{self, Left};
@@ -22,30 +23,32 @@ use crate::Error;
 
 /// One partition is looked at in this time: at 64 partitions each once a minute.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The server itself is asked how it is at each so many looks, and at each while it is not well.
+const EXAMINE_EVERY: u32 = 4;
 /// A pending entry that nobody leases is put back after this time. Leases are renewed far more often.
 const ORPHAN_MS: u64 = 600_000;
 /// Changes of profiles that are taken out of an outbox at once.
 const OUTBOX_PAGE: usize = 100;
 
-/// Whether the store answers, as the last look found it.
+/// What is wrong with the store, as the last look found it.
 #[derive(Default)]
 pub(super) struct Health {
-    trouble: Mutex<Option<Trouble>>,
+    ailment: Mutex<Option<String>>,
 }
 
 impl Health {
-    pub(super) fn trouble(&self) -> Option<Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn ailment(&self) -> Option<String> {
+        self.ailment.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, found: Option<Trouble>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*trouble, &found) {
-            (None, Some(now)) => tracing::error!("the store does not answer: {now}"),
-            (Some(_), None) => tracing::info!("the store answers again"),
+    fn set(&self, found: Option<String>) {
+        let mut ailment = self.ailment.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*ailment, &found) {
+            (None, Some(now)) => tracing::error!("the store is not well: {now}"),
+            (Some(_), None) => tracing::info!("the store is well again"),
             _ => {}
         }
-        *trouble = found;
+        *ailment = found;
     }
 }
 
@@ -82,7 +85,7 @@ fn note(shop: &Shop, message: &[u8]) {
 
 /// Looks at one partition after the other until the queue is closed.
 pub(super) async fn look_around(shop: Arc<Shop>, health: Arc<Health>, stop: CancellationToken) {
-    let mut partition = 0;
+    let (mut partition, mut looks) = (0, 0u32);
     // What was in a partition's outbox at the last look, and is still there at the next, was left behind.
     let mut outboxes: HashMap<u16, u64> = HashMap::new();
     loop {
@@ -92,7 +95,13 @@ pub(super) async fn look_around(shop: Arc<Shop>, health: Arc<Health>, stop: Canc
         }
         match look(&shop, partition).await {
             Ok(left) => {
-                health.set(None);
+                if looks.is_multiple_of(EXAMINE_EVERY) || health.ailment().is_some() {
+                    match durability::ailment(&shop.link).await {
+                        Ok(ailment) => health.set(ailment),
+                        Err(trouble) => health.set(Some(trouble.to_string())),
+                    }
+                }
+                looks += 1;
                 if left > 0 && outboxes.insert(partition, left).is_some() {
                     empty_outbox(&shop, partition).await;
                 } else if left == 0 {
@@ -101,7 +110,7 @@ pub(super) async fn look_around(shop: Arc<Shop>, health: Arc<Health>, stop: Canc
                 partition = (partition + 1) % shop.keys.partitions();
             }
             Err(Look::Trouble(Trouble::Closed)) => return,
-            Err(Look::Trouble(trouble)) => health.set(Some(trouble)),
+            Err(Look::Trouble(trouble)) => health.set(Some(trouble.to_string())),
             Err(Look::Odd(error)) => tracing::error!("{error}"),
         }
     }

@@ -145,7 +145,9 @@ pub(crate) async fn a_backlog_longer_than_memory_comes_in_order(backend: &mut dy
                 let queue = queue.clone();
                 // Scattered over the whole range, so that later ones go before earlier ones.
                 let due_ms = 1 + n.wrapping_mul(7919) % (2 * EACH);
-                appends.spawn(async move { queue.append(due(&n.to_string(), n, due_ms)).await.unwrap() });
+                // Nothing is due yet: the order of arrival says nothing.
+                let entry = Entry { now_ms: 0, ..due(&n.to_string(), n, due_ms) };
+                appends.spawn(async move { queue.append(entry).await.unwrap() });
             }
             appends.join_all().await;
         }

@@ -109,6 +109,7 @@ pub(crate) fn entry(id: &str) -> Entry {
         key: EntryKey { scope: "shop".into(), id: id.into() },
         affinity: "visitor".into(),
         received_ms: 10,
+        now_ms: 10,
         record: format!("record of {id}").into_bytes(),
         deliveries: Vec::new(),
         profile: Vec::new(),
@@ -153,7 +154,7 @@ pub(crate) fn keys(leases: &[Lease]) -> Vec<DeliveryKey> {
 /// An attempt whose record tells when it was.
 pub(crate) fn attempt(lease: &Lease, at_ms: u64, outcome: Outcome) -> Attempt {
     let record = format!("attempt at {at_ms}").into_bytes();
-    Attempt { key: lease.key, token: lease.token, record, at_ms, outcome }
+    Attempt { key: lease.key, token: lease.token, record, at_ms, now_ms: at_ms, outcome }
 }
 
 /// Sweeps until nothing is left to sweep.

@@ -124,6 +124,7 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
                 });
                 let entry = Entry {
                     received_ms: now_ms,
+                    now_ms,
                     deliveries,
                     profile: profile.into_iter().collect(),
                     ..entry(&id.to_string())

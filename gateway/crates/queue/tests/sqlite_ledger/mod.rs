@@ -54,6 +54,7 @@ pub(crate) fn entry(id: &str, n: u128) -> Entry {
         key: EntryKey { scope: "shop".into(), id: id.into() },
         affinity: String::new(),
         received_ms: 1,
+        now_ms: 1,
         record: id.into(),
         deliveries: ["meta", "ga4"]
             .iter()
@@ -79,6 +80,7 @@ pub(crate) async fn begin_deliveries(queue: &Arc<dyn Queue>) -> (Vec<Lease>, Vec
         token: lease.token,
         record: Vec::new(),
         at_ms: 1,
+        now_ms: 1,
         outcome: Outcome::Delivered,
     });
     let attempts = attempts.collect();

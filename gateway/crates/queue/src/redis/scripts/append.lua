@@ -41,6 +41,11 @@ for i = 1, tonumber(arg()) do
     entries[i], refs[i] = entry, entry.ref
 end
 
+-- What another store exported is due when it says.
+if importing then
+    shift = 0
+end
+
 local known = {}
 for i, packed in ipairs(many(ENTRY, refs)) do
     if packed then

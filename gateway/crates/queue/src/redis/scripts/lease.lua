@@ -125,7 +125,7 @@ end
 local more, next_fresh_due = count_max == 0 and 1 or 0, nil
 while count_max > 0 do
     local again, new = next_again(), next_fresh()
-    if new and new[2][DUE] > now then
+    if new and not by_server and new[2][DUE] > now then
         next_fresh_due, new = new[2][DUE], nil
     end
     local pick = again
