@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(super) struct Keeper<'a> {
     clock: &'a dyn Clock,
     lease_ms: u64,
     held: Mutex<HashMap<DeliveryKey, Hold>>,
+    /// What the machine's clock was ahead of the steady time at the last renewal, as a wrapping number.
+    apart_ms: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -40,12 +43,16 @@ impl<'a> Keeper<'a> {
     pub(super) fn new(terms: Terms<'a>, leases: &[Lease], until_ms: u64) -> Keeper<'a> {
         let Terms { destination, queue, clock, lease_ms } = terms;
         let held = leases.iter().map(|lease| (lease.key, Hold { token: lease.token, until_ms })).collect();
-        Keeper { destination, queue, clock, lease_ms, held: Mutex::new(held) }
+        let apart_ms = AtomicU64::new(apart_ms(clock));
+        Keeper { destination, queue, clock, lease_ms, held: Mutex::new(held), apart_ms }
     }
 
     /// Whether all of these are ours still, with time to spare: what is nearly over may be somebody else's before the
     /// request has left.
-    pub(super) fn holds<'k>(&self, keys: impl IntoIterator<Item = &'k DeliveryKey>) -> bool {
+    pub(super) async fn holds<'k>(&self, keys: impl IntoIterator<Item = &'k DeliveryKey>) -> bool {
+        if self.may_have_slept() && !self.renew().await {
+            return false;
+        }
         let spare_ms = self.clock.steady_ms().saturating_add(self.lease_ms / 6);
         let held = self.held();
         keys.into_iter().all(|key| held.get(key).is_some_and(|hold| hold.until_ms > spare_ms))
@@ -69,8 +76,16 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// Whether the machine may have stood still since the last renewal, as when it was suspended: then its clock has
+    /// gone on without the steady time, and so have the leases.
+    fn may_have_slept(&self) -> bool {
+        let gone_on_ms = apart_ms(self.clock).wrapping_sub(self.apart_ms.load(Ordering::Relaxed));
+        gone_on_ms.cast_signed() > (self.lease_ms / 3).cast_signed()
+    }
+
     /// Renews once; tells whether the store answered.
     async fn renew(&self) -> bool {
+        let apart_ms = apart_ms(self.clock);
         let leases: Vec<_> = self.held().iter().map(|(key, hold)| (*key, hold.token)).collect();
         if leases.is_empty() {
             return true;
@@ -80,6 +95,7 @@ impl<'a> Keeper<'a> {
         let name = self.destination;
         match self.queue.renew(Renewal { leases: leases.clone(), now_ms, until_ms }).await {
             Ok(answers) => {
+                self.apart_ms.store(apart_ms, Ordering::Relaxed);
                 let lost = self.note(leases.into_iter().zip(answers), until_ms);
                 if lost > 0 {
                     tracing::warn!(destination.name = %name, "{lost} leases of `{name}` were lost before their time");
@@ -113,4 +129,8 @@ impl<'a> Keeper<'a> {
         // Nothing panics while it holds the lock, and a map is whole after any of its methods.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn apart_ms(clock: &dyn Clock) -> u64 {
+    clock.now_ms().wrapping_sub(clock.steady_ms())
 }
