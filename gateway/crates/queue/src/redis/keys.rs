@@ -1,5 +1,5 @@
 //! Names of keys, and which partition holds what. Version 1 of the format is what this file, `pack.rs` and the scripts
-//! say; docs/redis.md tells it to people.
+//! say; docs/store-redis.md tells it to people.
 
 use crate::EntryKey;
 
