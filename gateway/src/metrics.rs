@@ -59,6 +59,13 @@ pub struct DestinationNumbers {
     pub died: u64,
 }
 
+/// Whether the store takes events at the moment of a scrape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    Ready,
+    Trouble,
+}
+
 /// All numbers of the process.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -87,11 +94,14 @@ impl Metrics {
     ///
     /// # Errors
     /// When the text cannot be written.
-    pub fn encode(&self, destinations: &[DestinationNumbers]) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, store: StoreState, destinations: &[DestinationNumbers]) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("tidegate");
         registry.register("requests", "Requests answered on the public listener", self.requests.clone());
         registry.register("events", "Events by what became of them on arrival", self.events.clone());
         registry.register("forged_cookies", "Visitor cookies without a valid signature", self.forged_cookies.clone());
+        let ready = Gauge::<i64>::default();
+        ready.set(i64::from(store == StoreState::Ready));
+        registry.register("store_ready", "1 while the store takes events, 0 while they are answered with 503", ready);
         let (waiting, dead, parked) = (gauges(), gauges(), gauges());
         let attempts = Family::<ByDestinationOutcome, Counter>::default();
         for numbers in destinations {

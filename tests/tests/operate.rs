@@ -278,6 +278,7 @@ async fn the_numbers_tell_what_happened() {
         r#"tidegate_deliveries_waiting{destination="hook"} 0"#,
         r#"tidegate_dead_letters{destination="hook"} 1"#,
         r#"tidegate_destination_parked{destination="hook"} 0"#,
+        "tidegate_store_ready 1",
     ] {
         assert!(answer.text.lines().any(|found| found == line), "{line} is not in:\n{}", answer.text);
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::listener::{Operator, Shared, problem, store_problem};
 use crate::causes::chain;
-use crate::metrics::DestinationNumbers;
+use crate::metrics::{DestinationNumbers, StoreState};
 
 /// How long the store may take to say how it is, and for the rest.
 const HEALTH_MAX: Duration = Duration::from_secs(2);
@@ -110,7 +110,11 @@ pub(super) async fn metrics(State(operator): State<Shared>) -> Response {
         Err(answer) => return *answer,
     };
     let numbers: Vec<DestinationNumbers> = numbers.into_iter().map(|(numbers, _)| numbers).collect();
-    match operator.metrics.encode(&numbers) {
+    let store = match store_trouble(&operator).await {
+        None => StoreState::Ready,
+        Some(_) => StoreState::Trouble,
+    };
+    match operator.metrics.encode(store, &numbers) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, kind)], text).into_response()
