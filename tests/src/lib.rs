@@ -5,20 +5,26 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has to say so and end")]
 
+mod accounts;
 mod client;
 mod config;
+mod ledger;
 pub mod plugin;
 mod process;
 mod raw;
+mod report;
 mod stack;
 
+pub use accounts::{Accounts, Fault};
 pub use client::{Answer, Client};
 pub use config::{
     ADMIN_TOKEN, API_KEY, Destinations, GA4_SECRET, HOOK, META_TOKEN, ORIGIN, Settings, WEBHOOK_SECRET, WRITE_KEY,
     variable,
 };
+pub use ledger::{Pace, Senders};
 pub use process::{Process, binary};
 pub use raw::Raw;
+pub use report::{Form, Row};
 pub use stack::{Platforms, Stack};
 
 /// How long a test waits for what must happen before it fails: long, for a machine may be busy.

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tidegate_fakes::{Behaviour, Clock, Fake};
-use tidegate_tests::{Platforms, Process};
+use tidegate_tests::{Platforms, Process, Row, Senders};
 use tokio::time::Instant;
 
-use crate::ledger::Senders;
-use crate::{CONCURRENCY, drained, settings};
+use crate::{CONCURRENCY, drained, purchase, settings};
 
 const KILLS: usize = 50;
 const SENDERS: usize = 4;
@@ -36,7 +35,7 @@ async fn fifty_kills_lose_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let platforms = Platforms::start().await;
     let config = Process::configure(&settings(), &platforms, dir.path());
-    let mut senders = Senders::start(SENDERS, dir.path()).await;
+    let mut senders = Senders::start(SENDERS, dir.path(), purchase).await;
     let clock = Clock::system();
     let (mut kills, mut starts) = (Vec::new(), Vec::new());
     for round in 0..KILLS {
@@ -45,19 +44,20 @@ async fn fifty_kills_lose_nothing_that_was_acknowledged() {
         starts.push(started.elapsed());
         let (taken, sent) = (senders.acknowledged(), platforms.meta.requests_count());
         platforms.webhook.next(misbehaviour(round));
-        senders.point_to(Some(&gateway.client));
+        senders.point_to([&gateway.client]);
         // Some die with the first answers, some under load, some when a batch has just gone out.
         match round % 3 {
             0 => senders.until(taken + 1 + round as u64 % 7).await,
             1 => senders.until(taken + 30).await,
             _ => drop(platforms.meta.wait_for(sent + 1).await.unwrap()),
         }
-        senders.point_to(None);
+        senders.point_to([]);
         let before_ms = clock.now_ms();
         gateway.kill().await;
         kills.push(Kill { before_ms, after_ms: clock.now_ms() });
     }
     let gateway = Process::start(&config).await;
+    let silent = senders.pace().gap_max;
     let ledger = senders.ledger().await;
     drained(&gateway.client).await;
 
@@ -86,6 +86,17 @@ async fn fifty_kills_lose_nothing_that_was_acknowledged() {
         ledger.len()
     );
     assert!(gateway.terminate().await.success());
+    let row = Row {
+        name: "70-sqlite-gateway-killed",
+        fault: "SQLite: gateway killed",
+        done: format!("kill -9 under load, {KILLS} times; three destinations"),
+        acknowledged: ledger.len(),
+        lost: 0,
+        again: again.values().map(|again| again.events).sum(),
+        silent,
+        recovery: Some(slowest),
+    };
+    row.write();
 }
 
 /// Now and then the webhook's receiver fails, and now and then it refuses.

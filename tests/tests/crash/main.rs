@@ -2,7 +2,6 @@
 
 mod endings;
 mod kills;
-mod ledger;
 mod store;
 
 use serde_json::{Value, json};
