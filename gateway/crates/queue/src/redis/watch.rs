@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::commit::Shop;
 use super::durability;
 use super::keys::Fixed;
-use super::link::{Call, Confirm, Lane, News, Read, Trouble};
+use super::link::{Call, Confirm, Lane, News, Read, Shape, Trouble};
 use super::outbox::{self, Left};
 use super::pack::{number, read_number, read_text};
 use super::scripts::LOOK;
@@ -21,10 +21,11 @@ use super::table::Told;
 use super::value::{Answer, array, optional};
 use crate::Error;
 
-/// One partition is looked at in this time: at 64 partitions each once a minute.
+/// One partition is looked at in this time, each of 64 once a minute; in the longer one where nothing waits anywhere.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY_IDLE: Duration = Duration::from_secs(2);
 /// The server itself is asked how it is at each so many looks, and at each while it is not well.
-const EXAMINE_EVERY: u32 = 4;
+const EXAMINE_EVERY: u32 = 8;
 /// A pending entry that nobody leases is put back after this time. Leases are renewed far more often.
 const ORPHAN_MS: u64 = 600_000;
 /// Changes of profiles that are taken out of an outbox at once.
@@ -89,9 +90,10 @@ pub(super) async fn look_around(shop: Arc<Shop>, health: Arc<Health>, stop: Canc
     // What was in a partition's outbox at the last look, and is still there at the next, was left behind.
     let mut outboxes: HashMap<u16, u64> = HashMap::new();
     loop {
+        let is_idle = shop.table.waiting() == 0 && health.ailment().is_none();
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(if is_idle { LOOK_EVERY_IDLE } else { LOOK_EVERY }) => {}
         }
         match look(&shop, partition).await {
             Ok(left) => {
@@ -130,15 +132,14 @@ impl From<Error> for Look {
 /// Looks at a partition; gives how many changes of profiles its outbox holds.
 async fn look(shop: &Shop, partition: u16) -> Result<u64, Look> {
     let destinations = shop.table.destinations();
-    let mut args = shop.clock.arguments(0);
-    args.push(number(ORPHAN_MS));
+    let has_outbox = shop.link.shape() == Shape::Cluster;
+    let mut args = vec![number(ORPHAN_MS), number(has_outbox.into())];
     args.push(number(destinations.len() as u64));
     args.extend(destinations.iter().map(|name| name.as_bytes().to_vec()));
     let keys = shop.keys.script(partition, destinations.iter().map(AsRef::as_ref));
     let answer = shop.link.run(Lane::Work, vec![Call { script: &LOOK, partition, keys, args }], Confirm::Nothing).await;
     let value = answer.into_iter().next().unwrap_or(Ok(Value::Nil)).map_err(Look::Trouble)?;
     let mut answer = Answer::of("look", value)?;
-    answer.int()?;
     shop.table.set_waiting(partition, answer.count()?.unwrap_or(0));
     shop.table.set_oldest(partition, answer.count()?);
     let left = answer.count()?.unwrap_or(0);

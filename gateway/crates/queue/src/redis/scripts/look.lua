@@ -2,15 +2,13 @@
 -- pending entries that nobody leases any more (of a process that is gone without a trace of the lease) back, and
 -- removes consumers that have nothing and have not been seen for an hour.
 --
--- ARGV: time, whose; how long an entry is pending without a lease before it is put back; the number of destinations,
--- each with its name.
--- Answers: the time, how many wait, the time of the oldest entry or -1, how many patches of profiles are left in the
--- outbox; for each destination when something is due (0: now, -1: never), the end of the first lease or -1, and how
--- many wait.
+-- ARGV: how long an entry is pending without a lease before it is put back; whether there is an outbox; the number of
+-- destinations, each with its name.
+-- Answers: how many wait, the time of the oldest entry or -1, how many changes of profiles are left in the outbox; for
+-- each destination when something is due (0: now, -1: never), the end of the first lease or -1, and how many wait.
 
 local CONSUMER_IDLE_MS = 3600000
-local now = clock()
-local idle_min = tonumber(arg())
+local idle_min, has_outbox = tonumber(arg()), arg() == '1'
 
 local function put_back_orphans(n)
     local claimed = redis.pcall('XAUTOCLAIM', stream(n), GROUP, 'reclaim', whole(idle_min), '0-0', 'COUNT', 100)
@@ -52,25 +50,28 @@ local function is_unread(n)
     return redis.call('XLEN', stream(n)) > 0
 end
 
-local answer = {
-    now,
-    tonumber(redis.call('HGET', COUNT, 'w') or 0),
-    tonumber(redis.call('ZRANGE', JOURNAL, 0, 0, 'WITHSCORES')[2] or -1),
-    redis.call('HLEN', OUTBOX),
-}
+local names, fields = {}, { 'w' }
 for n = 1, tonumber(arg()) do
-    local name, due = arg(), -1
-    local has_stream = redis.call('EXISTS', stream(n)) == 1
-    if has_stream then
-        put_back_orphans(n)
+    names[n] = arg()
+    fields[n + 1] = 'w:' .. names[n]
+end
+local counted = redis.call('HMGET', COUNT, unpack(fields))
+local oldest = redis.call('ZRANGE', JOURNAL, 0, 0, 'WITHSCORES')[2]
+local answer = { tonumber(counted[1] or 0), tonumber(oldest or -1), has_outbox and redis.call('HLEN', OUTBOX) or 0 }
+for n = 1, #names do
+    local due, first_end, waiting = -1, -1, tonumber(counted[n + 1] or 0)
+    -- Where nothing waits there is nothing to look at: an idle process costs next to nothing.
+    if waiting > 0 then
+        local has_stream = redis.call('EXISTS', stream(n)) == 1
+        if has_stream then
+            put_back_orphans(n)
+        end
+        due = tonumber(redis.call('ZRANGE', retry(n), 0, 0, 'WITHSCORES')[2] or -1)
+        if has_stream and is_unread(n) then
+            due = 0
+        end
+        first_end = tonumber(redis.call('ZRANGE', leased(n), 0, 0, 'WITHSCORES')[2] or -1)
     end
-    local again = tonumber(redis.call('ZRANGE', retry(n), 0, 0, 'WITHSCORES')[2] or -1)
-    if has_stream and is_unread(n) then
-        due = 0
-    elseif again >= 0 then
-        due = again
-    end
-    local first_end = tonumber(redis.call('ZRANGE', leased(n), 0, 0, 'WITHSCORES')[2] or -1)
-    add(answer, due, first_end, tonumber(redis.call('HGET', COUNT, 'w:' .. name) or 0))
+    add(answer, due, first_end, waiting)
 end
 return answer
