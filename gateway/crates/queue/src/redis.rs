@@ -5,7 +5,8 @@
 //!   [`durability`] asks the server what an acknowledgement means.
 //! - [`keys`], [`pack`] and the scripts say what is stored. Each change is one script, in one partition.
 //! - [`commit`] appends in groups; [`outbox`] carries changes of profiles to other partitions.
-//! - [`lease`] takes, renews, gives back and settles leases; [`letters`] has the dead letters; [`sweep`] deletes.
+//! - [`lease`] takes, renews, gives back and settles leases; [`letters`] lists the dead ones, [`replay`] puts
+//!   them back; [`sweep`] deletes what is old.
 //! - [`read`] has the other reads, [`moving`] exports and imports.
 //! - [`table`] is what this process knows of the partitions, so that it asks only where something may be due; [`watch`]
 //!   keeps it up.
@@ -21,6 +22,7 @@ mod moving;
 mod outbox;
 mod pack;
 mod read;
+mod replay;
 mod script;
 mod scripts;
 mod sweep;
@@ -298,11 +300,11 @@ impl Queue for RedisQueue {
     }
 
     fn replay(&self, letters: Vec<Replay>, now_ms: u64) -> Operation<'_, usize> {
-        self.open_only(letters::replay(&self.shop, letters, now_ms))
+        self.open_only(replay::replay(&self.shop, letters, now_ms))
     }
 
     fn purge(&self, letters: Vec<DeliveryKey>) -> Operation<'_, usize> {
-        self.open_only(letters::purge(&self.shop, letters))
+        self.open_only(replay::purge(&self.shop, letters))
     }
 
     fn counts(&self) -> Operation<'_, Vec<Count>> {

@@ -89,25 +89,34 @@ pub(super) fn read(bytes: &[u8]) -> Option<Vec<Patch>> {
     Some(patches)
 }
 
+/// Changes of profiles of one partition.
+#[derive(Default)]
+struct Group {
+    keys: Vec<Vec<u8>>,
+    args: Vec<Vec<u8>>,
+    /// Whose each of them is, as positions in what is delivered.
+    of: Vec<usize>,
+}
+
 /// Writes changes to their profiles, and takes those that were written out of their outboxes. What fails stays there.
 pub(super) async fn deliver(link: &Link, keys: &Keys, left: Vec<Left>) {
     if left.is_empty() {
         return;
     }
-    let mut groups: BTreeMap<u16, (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<usize>)> = BTreeMap::new();
+    let mut groups: BTreeMap<u16, Group> = BTreeMap::new();
     for (index, one) in left.iter().enumerate() {
         for patch in &one.patches {
             let (partition, key) = keys.profile(&patch.profile);
             let group = groups.entry(partition).or_default();
-            group.0.push(key);
-            group.1.push(number(patch.received_ms));
-            patch.clone().fields_arguments(&mut group.1);
-            group.2.push(index);
+            group.keys.push(key);
+            group.args.push(number(patch.received_ms));
+            patch.clone().fields_arguments(&mut group.args);
+            group.of.push(index);
         }
     }
     let mut indices = Vec::with_capacity(groups.len());
     let mut calls = Vec::with_capacity(groups.len());
-    for (partition, (keys, mut args, of)) in groups {
+    for (partition, Group { keys, mut args, of }) in groups {
         args.insert(0, "patch".into());
         indices.push(of);
         calls.push(Call { script: &PATCH, partition, keys, args });
