@@ -2,7 +2,7 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench rust wasm linters clients redis valkey
+.PHONY: help run cluster test lint bench rust wasm linters clients redis valkey
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -13,6 +13,8 @@ unpacked := $(target)/test-redis/valkey
 
 help:
 	@echo 'make run    build all and start the demo: a shop, the gateway, platforms to deliver to'
+	@echo 'make cluster  two gateways and two workers over a Redis Cluster, any of which may be killed;'
+	@echo '            with CLIENT=yes events are sent all the while, and counted'
 	@echo 'make test   run every test, end-to-end tests with real clients included'
 	@echo 'make lint   check format, lints and documentation'
 	@echo 'make bench  measure what an event costs, and write $(target)/bench.json'
@@ -20,6 +22,11 @@ help:
 # The development profile, so that it shares what is built with the tests.
 run: wasm
 	cargo run --locked -p tidegate-demo
+
+# Everything is on this machine's loopback, and gone when it ends.
+cluster: wasm redis
+	cargo build --locked -p tidegate -p tidegate-demo
+	$(target)/debug/tidegate-demo cluster --data $(target)/cluster $(if $(CLIENT),--client)
 
 # The build comes first: the end-to-end tests start the program that it makes.
 test: wasm clients redis valkey

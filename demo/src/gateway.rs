@@ -1,36 +1,57 @@
 //! The gateway as the demo runs it: its configuration, with the demo's own secrets, and its start in this process.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
 use tidegate::app::{self, Gateway};
 use tidegate::config::Config;
 
-use crate::Options;
 use crate::platforms::{self, Platforms};
 use crate::shop;
 
 /// Public, as write keys are.
 pub(crate) const WRITE_KEY: &str = "demo-write-key";
+/// As much a secret as the next.
+pub(crate) const API_KEY: &str = "demo-api-key-known-to-everybody";
 /// Known to everybody who reads this, which is fine on a loopback address and nowhere else.
 pub(crate) const ADMIN_TOKEN: &str = "demo-admin-token";
 
 const TEMPLATE: &str = include_str!("../assets/tidegate.toml");
 
+/// The secrets of the configuration, by the names of their variables.
+pub(crate) const SECRETS: [(&str, &str); 6] = [
+    ("TIDEGATE_ADMIN_TOKEN", ADMIN_TOKEN),
+    ("TIDEGATE_VISITOR_KEY", "demo-visitor-key-known-to-everybody"),
+    ("SHOP_API_KEY", API_KEY),
+    ("META_TOKEN", platforms::META_TOKEN),
+    ("GA4_SECRET", platforms::GA4_SECRET),
+    ("WEBHOOK_SECRET", platforms::WEBHOOK_SECRET),
+];
+
+/// What differs from one configuration to another.
+pub(crate) struct Places<'a> {
+    pub(crate) gateway: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) shop: SocketAddr,
+    /// The lines of `[store]`.
+    pub(crate) store: &'a str,
+}
+
 /// Writes the configuration where a person can read it and `tidegate check` can check it.
-pub(crate) fn configure(options: &Options, platforms: &Platforms) -> anyhow::Result<PathBuf> {
-    std::fs::create_dir_all(&options.data).with_context(|| format!("make `{}`", options.data.display()))?;
-    let shop = shop::url(options.shop);
+pub(crate) fn configure(file: &Path, places: &Places<'_>, platforms: &Platforms) -> anyhow::Result<()> {
+    let dir = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).with_context(|| format!("make `{}`", dir.display()))?;
+    let shop = shop::url(places.shop);
     let text = TEMPLATE
-        .replace("{gateway}", &options.gateway.to_string())
-        .replace("{admin}", &options.admin.to_string())
+        .replace("{gateway}", &places.gateway.to_string())
+        .replace("{admin}", &places.admin.to_string())
         .replace("{shop}", shop.trim_end_matches('/'))
+        .replace("{store}", places.store)
         .replace("{meta}", &platforms.meta.url())
         .replace("{ga4}", &platforms.ga4.url())
         .replace("{webhook}", &platforms.webhook.url());
-    let file = options.data.join("tidegate.toml");
-    std::fs::write(&file, text).with_context(|| format!("write `{}`", file.display()))?;
-    Ok(file)
+    std::fs::write(file, text).with_context(|| format!("write `{}`", file.display()))
 }
 
 /// Starts the gateway: when this returns, it takes events.
@@ -49,23 +70,14 @@ pub(crate) async fn start(file: &Path) -> anyhow::Result<Gateway> {
 
 /// What the `env:` secrets of the configuration are.
 fn variable(name: &str) -> Option<String> {
-    let value = match name {
-        "TIDEGATE_ADMIN_TOKEN" => ADMIN_TOKEN,
-        "TIDEGATE_VISITOR_KEY" => "demo-visitor-key-known-to-everybody",
-        "SHOP_API_KEY" => "demo-api-key-known-to-everybody",
-        "META_TOKEN" => platforms::META_TOKEN,
-        "GA4_SECRET" => platforms::GA4_SECRET,
-        "WEBHOOK_SECRET" => platforms::WEBHOOK_SECRET,
-        _ => return None,
-    };
-    Some(value.to_owned())
+    SECRETS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
 }
 
 /// The gateway as the shop's pages reach it: under the shop's own host name, so that its cookies are first-party.
-pub(crate) fn public_url(options: &Options) -> String {
-    shop::url(options.gateway).trim_end_matches('/').to_owned()
+pub(crate) fn public_url(address: SocketAddr) -> String {
+    shop::url(address).trim_end_matches('/').to_owned()
 }
 
-pub(crate) fn dashboard_url(options: &Options) -> String {
-    format!("http://{}", options.admin)
+pub(crate) fn dashboard_url(address: SocketAddr) -> String {
+    format!("http://{address}")
 }

@@ -1,98 +1,54 @@
-//! The demo: a shop, the gateway, and platforms that answer like the real ones, in one process.
+//! The demo: a shop, the gateway, and platforms that answer like the real ones.
 //!
-//! Starts them, says where they are, and stops them. What they do is in `shop`, `platforms` and the gateway itself.
+//! [`alone`] has them in one process, over SQLite; [`cluster`] has gateways and workers as processes of their own, over a
+//! Redis Cluster. What they have in common is in [`shop`], [`platforms`] and [`gateway`].
 
+mod alone;
+mod cluster;
 mod gateway;
 mod platforms;
 mod shop;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
-use tokio_util::sync::CancellationToken;
+use clap::{Parser, Subcommand};
 
 /// A shop, the gateway and fake platforms, to try everything out on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate-demo")]
-struct Options {
-    /// Where the shop is served.
-    #[arg(long, default_value = "127.0.0.1:8000")]
-    shop: SocketAddr,
-    /// Where the gateway takes events.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    gateway: SocketAddr,
-    /// Where the gateway's dashboard is.
-    #[arg(long, default_value = "127.0.0.1:9090")]
-    admin: SocketAddr,
-    /// Where the queue and the configuration are kept.
-    #[arg(long, default_value = "data/demo")]
-    data: PathBuf,
+#[command(name = "tidegate-demo", args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    alone: alone::Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Two gateways and two workers over a Redis Cluster of six servers, all of which may be killed
+    Cluster(cluster::Options),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Everything from start to stop.
-async fn run(options: Options) -> anyhow::Result<()> {
+    let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
-    let platforms = platforms::Platforms::start().await?;
-    let listener = shop::listen(options.shop).await?;
-    let file = gateway::configure(&options, &platforms)?;
-    let gateway = gateway::start(&file).await?;
-    say(&options, &file);
-
-    let addresses = shop::Addresses {
-        gateway: gateway::public_url(&options),
-        dashboard: gateway::dashboard_url(&options),
-        write_key: gateway::WRITE_KEY,
+    let done = match cli.command {
+        None => alone::run(cli.alone).await,
+        Some(Command::Cluster(options)) => cluster::run(options).await,
     };
-    // Whichever ends first, by Ctrl-C or by a failure, ends the others.
-    let shutdown = CancellationToken::new();
-    let interrupted = async {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => shutdown.cancel(),
-            () = shutdown.cancelled() => {}
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
         }
-    };
-    let site = async {
-        let served = shop::serve(listener, addresses, platforms, shutdown.clone()).await;
-        shutdown.cancel();
-        served
-    };
-    let gate = async {
-        let ran = gateway.run_until(shutdown.clone()).await;
-        shutdown.cancel();
-        ran
-    };
-    let (served, ran, ()) = tokio::join!(site, gate, interrupted);
-    served?;
-    Ok(ran?)
-}
-
-#[expect(clippy::print_stdout, reason = "what the demo prints is what it is for")]
-fn say(options: &Options, file: &Path) {
-    let (shop, dashboard) = (shop::url(options.shop), gateway::dashboard_url(options));
-    println!("\n  Tidegate's demo is running. Open:\n");
-    println!("    the shop           {shop}");
-    println!("    the dashboard      {dashboard}/#token={}", gateway::ADMIN_TOKEN);
-    println!("    the platforms      {shop}platforms\n");
-    println!("  The dashboard's token is {}. The configuration is {}.", gateway::ADMIN_TOKEN, file.display());
-    println!("  Stop with Ctrl-C.\n");
+    }
 }
 
 /// Says what went wrong and, last, how to mend it: a context may end in a line `hint: …`.

@@ -13,7 +13,8 @@ pub(crate) const GA4_SECRET: &str = "demo-ga4-secret";
 /// `whsec_` and the base64 of a text that says what it is.
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_dGlkZWdhdGUtZGVtby1zZWNyZXQ=";
 
-const REQUESTS_KEPT: usize = 200;
+/// More than one page shows, so that what came in a burst is there to be looked at.
+pub(crate) const REQUESTS_KEPT: usize = 200;
 const REQUESTS_SHOWN: usize = 40;
 
 pub(crate) struct Platforms {
@@ -25,9 +26,9 @@ pub(crate) struct Platforms {
 }
 
 impl Platforms {
-    /// Starts them on free ports of the loopback.
-    pub(crate) async fn start() -> anyhow::Result<Platforms> {
-        let keep = Keep::Last(REQUESTS_KEPT);
+    /// Starts them on free ports of the loopback; each keeps so many requests.
+    pub(crate) async fn start(requests_kept: usize) -> anyhow::Result<Platforms> {
+        let keep = Keep::Last(requests_kept);
         let webhook = WebhookSink::new(WEBHOOK_SECRET).context("the demo's webhook secret")?;
         Ok(Platforms {
             meta: Fake::builder(Meta::new(META_TOKEN)).keep(keep).start().await?,

@@ -24,7 +24,7 @@ pub(crate) struct Addresses {
 
 struct Site {
     addresses: Addresses,
-    platforms: Platforms,
+    platforms: Arc<Platforms>,
 }
 
 /// Loopback addresses are called `localhost`, so that the shop and the gateway are one site to a browser.
@@ -45,7 +45,7 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 pub(crate) async fn serve(
     listener: TcpListener,
     addresses: Addresses,
-    platforms: Platforms,
+    platforms: Arc<Platforms>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let site = Arc::new(Site { addresses, platforms });

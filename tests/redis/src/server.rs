@@ -3,6 +3,7 @@
 mod builder;
 mod process;
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub use self::builder::Builder;
-pub(crate) use self::builder::Mode;
+pub(crate) use self::builder::{Mode, Terminal};
 use self::process::{all_stopped, has_ended, signal, stop_with_forks};
 use crate::program::Program;
 use crate::resp::{Connection, Error, Reply};
@@ -27,6 +28,7 @@ const LOG: &str = "server.log";
 pub struct Server {
     program: Program,
     mode: Mode,
+    terminal: Terminal,
     ports: Ports,
     password: Option<String>,
     tls: Option<Tls>,
@@ -252,6 +254,9 @@ impl Server {
         command.arg(self.dir().join(CONFIG)).current_dir(self.dir());
         if self.mode == Mode::Sentinel {
             command.arg("--sentinel");
+        }
+        if self.terminal == Terminal::Apart {
+            command.process_group(0);
         }
         let output = || {
             let path: PathBuf = self.dir().join("output.log");

@@ -35,6 +35,7 @@ pub struct Builder {
     password: Option<String>,
     tls: Option<ClientCertificates>,
     mode: Mode,
+    terminal: Terminal,
 }
 
 /// What kind of server the process is.
@@ -45,9 +46,25 @@ pub(crate) enum Mode {
     Sentinel,
 }
 
+/// Whom the terminal's signals reach, such as that of Ctrl-C.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terminal {
+    /// The server too, so that nothing is left of a test that is interrupted.
+    Shared,
+    /// Only who started it.
+    Apart,
+}
+
 impl Default for Builder {
     fn default() -> Builder {
-        Builder { program: Program::Redis, lines: Vec::new(), password: None, tls: None, mode: Mode::Single }
+        Builder {
+            program: Program::Redis,
+            lines: Vec::new(),
+            password: None,
+            tls: None,
+            mode: Mode::Single,
+            terminal: Terminal::Shared,
+        }
     }
 }
 
@@ -84,6 +101,12 @@ impl Builder {
         Builder { tls: Some(clients), ..self }
     }
 
+    /// Ctrl-C does not reach it: whoever started it ends it, after those that use it.
+    #[must_use]
+    pub fn apart(self) -> Builder {
+        Builder { terminal: Terminal::Apart, ..self }
+    }
+
     #[must_use]
     pub(crate) fn mode(self, mode: Mode) -> Builder {
         Builder { mode, ..self }
@@ -99,6 +122,7 @@ impl Builder {
         let mut server = Server {
             program: self.program,
             mode: self.mode,
+            terminal: self.terminal,
             ports: Ports { plain: 0, tls: None, bus: None },
             password: self.password.clone(),
             tls,
