@@ -7,12 +7,13 @@
 //! - [`commit`] appends in groups; [`outbox`] carries changes of profiles to other partitions.
 //! - [`lease`] takes, renews, gives back and settles leases; [`letters`] lists the dead ones, [`replay`] puts
 //!   them back; [`sweep`] deletes what is old.
-//! - [`read`] has the other reads, [`moving`] exports and imports.
+//! - [`read`], [`counts`] and [`whole`] have the other reads, [`moving`] exports and imports.
 //! - [`table`] is what this process knows of the partitions, so that it asks only where something may be due; [`watch`]
 //!   keeps it up.
 
 pub mod address;
 mod commit;
+mod counts;
 mod durability;
 mod keys;
 mod lease;
@@ -29,6 +30,7 @@ mod sweep;
 mod table;
 mod value;
 mod watch;
+mod whole;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -193,7 +195,7 @@ impl RedisQueue {
             confirm: established.confirm,
         });
         let unreachable = |source: Error| OpenError::Unreachable { address: address.clone(), source: Box::new(source) };
-        read::learn(&shop).await.map_err(unreachable)?;
+        counts::learn(&shop).await.map_err(unreachable)?;
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let committer = Committer::start(Arc::clone(&shop), &tracker);
         let health = Arc::new(Health::default());
@@ -308,7 +310,7 @@ impl Queue for RedisQueue {
     }
 
     fn counts(&self) -> Operation<'_, Vec<Count>> {
-        self.open_only(read::counts(&self.shop))
+        self.open_only(counts::counts(&self.shop))
     }
 
     fn profile(&self, key: &str, now_ms: u64) -> Operation<'_, Vec<ProfileField>> {

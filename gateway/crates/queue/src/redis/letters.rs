@@ -1,11 +1,13 @@
 //! Dead letters, newest first in pages, of all partitions. Changes none.
 
 use super::commit::Shop;
-use super::keys::{Fixed, entry_key, reference_in};
+use super::counts::{Counted, Counter, counters};
+use super::keys::{Fixed, dead_prefix, entry_key, reference_in};
 use super::link::Read;
 use super::pack::Packed;
-use super::read::{Fields, Payloads, command, dead_counts};
+use super::read::command;
 use super::value::{array, optional};
+use super::whole::{Fields, Payloads};
 use crate::{DeadFilter, DeadLetter, DeliveryKey, Error};
 
 /// How many letters of one destination in one partition are looked at in one round.
@@ -32,11 +34,11 @@ pub(super) async fn dead_letters(shop: &Shop, filter: DeadFilter) -> Result<Vec<
             && needle.as_ref().is_none_or(|needle| state.reason.to_lowercase().contains(needle))
     };
     let mut places = Vec::new();
-    for (partition, destinations) in dead_counts(shop).await? {
-        for (name, prefix) in destinations {
-            if filter.destination.as_ref().is_none_or(|wanted| *wanted == name) {
-                places.push(Place { partition, prefix, before: filter.before, ahead: Vec::new(), is_done: false });
-            }
+    for Counter { partition, of, .. } in counters(shop, "dead_letters").await? {
+        let Counted::DeadOf(name) = of else { continue };
+        if filter.destination.as_ref().is_none_or(|wanted| *wanted == name) {
+            let prefix = dead_prefix(&name);
+            places.push(Place { partition, prefix, before: filter.before, ahead: Vec::new(), is_done: false });
         }
     }
     let only = of_entry(shop, &filter).await?;

@@ -6,9 +6,10 @@ use super::commit::Shop;
 use super::keys::Fixed;
 use super::link::{Call, Lane, Read, Shape};
 use super::pack::{number, time};
-use super::read::{Payloads, command, profile_fields};
+use super::read::{command, profile_fields};
 use super::scripts::PATCH;
 use super::value::{Answer, array, int, optional};
+use super::whole::Payloads;
 use crate::{Cursor, Error, Export, Item, StoredEntry, StoredProfile};
 
 /// A page ends when its entries are so large.

@@ -6,9 +6,9 @@ use super::commit::Shop;
 use super::keys::Fixed;
 use super::link::{Call, Lane};
 use super::pack::{Packed, Parcel, number};
-use super::read::Fields;
 use super::scripts::REPLAY;
 use super::value::Answer;
+use super::whole::Fields;
 use crate::{DeliveryKey, Error, NewState, Replay, ReplayWith};
 
 /// What is to become of a letter.
