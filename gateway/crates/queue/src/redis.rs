@@ -224,10 +224,20 @@ impl RedisQueue {
     }
 }
 
+/// How many partitions there may be.
+const PARTITIONS: std::ops::RangeInclusive<i64> = 1..=1024;
+
 /// Reads the store's description, or makes it; gives how many partitions there are.
 async fn describe(link: &Link, options: &Options) -> Result<u16, OpenError> {
     let foreign =
         |why: String| OpenError::Foreign { address: options.address.to_string(), prefix: options.prefix.clone(), why };
+    if !PARTITIONS.contains(&options.partitions.into()) {
+        return Err(OpenError::Unfit {
+            address: options.address.to_string(),
+            why: format!("cannot have {} partitions", options.partitions),
+            hint: "have 1 to 1024 of them".into(),
+        });
+    }
     let call = Call {
         script: &scripts::OPEN,
         partition: 0,
@@ -251,7 +261,7 @@ async fn describe(link: &Link, options: &Options) -> Result<u16, OpenError> {
     }
     u16::try_from(partitions)
         .ok()
-        .filter(|count| (1..=1024).contains(count))
+        .filter(|count| PARTITIONS.contains(&i64::from(*count)))
         .ok_or_else(|| foreign(format!("{partitions} partitions")))
 }
 

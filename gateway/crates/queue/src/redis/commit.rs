@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::keys::{Keys, reference};
 use super::link::{Call, Confirm, Lane, Link, Shape};
 use super::outbox::{self, Patch};
-use super::pack::{PackedEntry, Parcel, number, time};
+use super::pack::{PackedEntry, Parcel, Place, number, time};
 use super::scripts::APPEND;
 use super::table::Table;
 use super::value::{Answer, array, int, odd};
@@ -287,8 +287,10 @@ fn prepare(shop: &Shop, partition: u16, group: Vec<Prepared>, manner: Manner, ah
         args.push(number(entry.duplicates.into()));
         args.push(number(entry.parcels.len() as u64));
         for parcel in entry.parcels {
-            ahead.total += 1;
-            *ahead.destinations.entry(parcel.destination.clone()).or_default() += 1;
+            if matches!(parcel.place, Place::Fresh | Place::Later) {
+                ahead.total += 1;
+                *ahead.destinations.entry(parcel.destination.clone()).or_default() += 1;
+            }
             let n = destinations.iter().position(|name| *name == parcel.destination).unwrap_or(0) + 1;
             parcel.arguments(n, &mut args);
         }
@@ -346,7 +348,9 @@ impl Made {
                 shop.table.news(name, self.partition, 0);
             }
         }
-        stored.into_iter().for_each(|received_ms| shop.table.stored(self.partition, received_ms));
+        // What another store had is in the order of its own times.
+        let counted = stored.into_iter().map(|received_ms| shop.table.counted(received_ms).min(received_ms));
+        counted.for_each(|received_ms| shop.table.stored(self.partition, received_ms));
         Ok(results)
     }
 }

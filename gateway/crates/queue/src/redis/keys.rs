@@ -59,6 +59,10 @@ impl Keys {
         format!("{prefix}:store").into_bytes()
     }
 
+    pub(super) fn its_description(&self) -> Vec<u8> {
+        Self::description(&self.prefix)
+    }
+
     /// The channel on which processes tell each other of arrivals.
     pub(super) fn channel(&self) -> String {
         format!("{}:arrivals", self.prefix)

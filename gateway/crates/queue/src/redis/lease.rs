@@ -9,7 +9,7 @@ use super::keys::entry_key;
 use super::link::{Call, Confirm, Lane};
 use super::pack::{number, outcome, time};
 use super::scripts::{LEASE, RELEASE, SETTLE};
-use super::table::{Held, Told};
+use super::table::{Held, Table, Told};
 use super::value::Answer;
 use crate::{Attempt, DeliveryKey, Error, Held as Holding, Lease, LeaseRequest, LeaseToken, Leased, Renewal, Settled};
 
@@ -35,7 +35,13 @@ pub(super) async fn lease(shop: &Shop, request: LeaseRequest) -> Result<Leased, 
             refused: false,
         };
         let calls = partitions.iter().map(|partition| call(shop, &request, *partition, &wanted)).collect();
-        let answers = shop.link.run(Lane::Work, calls, Confirm::Nothing).await;
+        let answers = {
+            // Whoever stops waiting here must not leave partitions that nobody looks at any more.
+            let mut taken = Taken { table: &shop.table, destination: &request.destination, partitions: &partitions };
+            let answers = shop.link.run(Lane::Work, calls, Confirm::Nothing).await;
+            taken.partitions = &[];
+            answers
+        };
         let (mut failure, before) = (None, leased.deliveries.len());
         for (partition, answer) in partitions.into_iter().zip(answers) {
             let read = answer
@@ -72,6 +78,19 @@ pub(super) async fn lease(shop: &Shop, request: LeaseRequest) -> Result<Leased, 
     }
     leased.next_due_ms = shop.table.next_due(&request.destination, request.now_ms);
     Ok(leased)
+}
+
+/// Partitions that were taken from the table, and about which nothing has been told yet.
+struct Taken<'a> {
+    table: &'a Table,
+    destination: &'a str,
+    partitions: &'a [u16],
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.partitions.iter().for_each(|partition| self.table.failed(self.destination, *partition));
+    }
 }
 
 /// What one of several partitions is asked for.
@@ -168,9 +187,16 @@ impl Part {
 
 pub(super) async fn settle(shop: &Shop, attempts: Vec<Attempt>) -> Result<Vec<Settled>, Error> {
     let mut settled = vec![Settled::LeaseLost; attempts.len()];
+    let mut recorded = Vec::new();
     let mut parts: BTreeMap<u16, (Part, Vec<Vec<u8>>)> = BTreeMap::new();
     for (position, attempt) in attempts.iter().enumerate() {
-        let Some(Held { partition, destination, .. }) = shop.table.held(&attempt.key, attempt.token) else { continue };
+        let held = shop.table.held(&attempt.key, attempt.token);
+        let Some(Held { partition, destination, is_recorded, .. }) = held else { continue };
+        if is_recorded {
+            settled[position] = Settled::Recorded;
+            recorded.push((attempt.key, attempt.token));
+            continue;
+        }
         let (part, args) = parts.entry(partition).or_default();
         let (name, due_ms, reason) = outcome(attempt);
         args.push(attempt.key.0.to_vec());
@@ -190,31 +216,55 @@ pub(super) async fn settle(shop: &Shop, attempts: Vec<Attempt>) -> Result<Vec<Se
     for (partition, (part, attempts)) in parts {
         let mut args = shop.clock.arguments(now_ms);
         args.extend(shop.identity.arguments(&shop.keys, partition));
+        args.push(number(part.destinations.len() as u64));
+        args.extend(part.destinations.iter().map(|name| name.as_bytes().to_vec()));
         args.push(number(part.positions.len() as u64));
         args.extend(attempts);
         let keys = shop.keys.script(partition, part.destinations.iter().map(AsRef::as_ref));
         calls.push(Call { script: &SETTLE, partition, keys, args });
-        asked.push((partition, part.positions));
+        asked.push((partition, part));
     }
     let answers = shop.link.run(Lane::Work, calls, Confirm::Nothing).await;
-    for ((partition, positions), answer) in asked.into_iter().zip(answers) {
-        let mut answer = Answer::of("settle", answer.map_err(|trouble| trouble.into_error("settle"))?)?;
-        for position in positions {
+    let mut failure = None;
+    for ((partition, part), answer) in asked.into_iter().zip(answers) {
+        let answer = answer.map_err(|trouble| trouble.into_error("settle"));
+        let mut answer = match answer.and_then(|value| Answer::of("settle", value)) {
+            Ok(answer) => answer,
+            Err(error) => {
+                failure = Some(error);
+                continue;
+            }
+        };
+        for position in part.positions {
             let attempt = &attempts[position];
             let held = shop.table.held(&attempt.key, attempt.token);
-            shop.table.let_go(&attempt.key, attempt.token);
             if answer.int()? == 0 {
+                shop.table.let_go(&attempt.key, attempt.token);
                 continue;
             }
             settled[position] = Settled::Recorded;
+            recorded.push((attempt.key, attempt.token));
             if let (crate::Outcome::Retry(due_ms), Some(held)) = (&attempt.outcome, held) {
                 // Told in the caller's time; the table corrects it at the next look.
                 shop.table.news(&held.destination, partition, shop.table.counted(time(*due_ms)).max(1));
             }
         }
         shop.table.set_waiting(partition, answer.count()?.unwrap_or(0));
+        for name in part.destinations {
+            shop.table.set_waiting_for(partition, &name, answer.count()?.unwrap_or(0));
+        }
     }
-    Ok(settled)
+    match failure {
+        // The caller comes again with all of them; those of the other partitions were recorded all the same.
+        Some(error) => {
+            recorded.iter().for_each(|(key, token)| shop.table.note_recorded(key, *token));
+            Err(error)
+        }
+        None => {
+            recorded.iter().for_each(|(key, token)| shop.table.let_go(key, *token));
+            Ok(settled)
+        }
+    }
 }
 
 pub(super) async fn renew(shop: &Shop, renewal: Renewal) -> Result<Vec<Holding>, Error> {
@@ -260,8 +310,16 @@ async fn end_or_renew(
     }
     let operation = if renewal.is_some() { "renew" } else { "release" };
     let answers = shop.link.run(Lane::Work, calls, Confirm::Nothing).await;
+    let mut failure = None;
     for ((partition, positions), answer) in asked.into_iter().zip(answers) {
-        let mut answer = Answer::of(operation, answer.map_err(|trouble| trouble.into_error(operation))?)?;
+        let answer = answer.map_err(|trouble| trouble.into_error(operation));
+        let mut answer = match answer.and_then(|value| Answer::of(operation, value)) {
+            Ok(answer) => answer,
+            Err(error) => {
+                failure = Some(error);
+                continue;
+            }
+        };
         for position in positions {
             let (key, token) = leases[position];
             held_at[position] = answer.int()? != 0;
@@ -277,5 +335,5 @@ async fn end_or_renew(
             }
         }
     }
-    Ok(held_at)
+    failure.map_or(Ok(held_at), Err)
 }

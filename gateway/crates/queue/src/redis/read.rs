@@ -69,7 +69,8 @@ pub(super) fn profile_fields(answer: Value) -> Result<Vec<(ProfileField, u64)>, 
     while let (Some(name), Some(value)) = (values.next(), values.next()) {
         let name = optional(name).and_then(|name| String::from_utf8(name).ok());
         let field = name.zip(optional(value)).and_then(|(name, value)| profile_field(&name, &value));
-        fields.push(field.ok_or_else(|| super::value::odd("profile", "no profile's field"))?);
+        // What cannot be read is no field; the next change overwrites it.
+        fields.extend(field);
     }
     Ok(fields)
 }

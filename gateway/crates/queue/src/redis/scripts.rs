@@ -27,5 +27,6 @@ script!(REPLAY, "replay", GROWS);
 script!(SWEEP, "sweep", SHRINKS);
 script!(PATCH, "patch", GROWS);
 script!(LOOK, "look", SHRINKS);
+script!(MEND, "mend", SHRINKS);
 script!(OPEN, "open", GROWS);
 script!(CLEAR, "clear", SHRINKS);

@@ -17,7 +17,9 @@ pub(super) async fn sweep(shop: &Shop, now_ms: u64, retention: Retention) -> Res
     let before_ms = now_ms.saturating_sub(retention.journal_ms);
     let dead_before_ms = now_ms.saturating_sub(retention.dead_ms);
     let mut swept = Swept::default();
-    for (partition, mut staying) in shop.table.older_than(before_ms.max(dead_before_ms)) {
+    // Entries and dead letters are in the order of the clock that counts.
+    let oldest_ms = shop.table.counted(before_ms.max(dead_before_ms));
+    for (partition, mut staying) in shop.table.older_than(oldest_ms) {
         loop {
             let mut args = shop.clock.arguments(now_ms);
             args.extend([dead_before_ms, before_ms, staying as u64, LOOKED_AT_MAX as u64].map(number));
@@ -25,6 +27,7 @@ pub(super) async fn sweep(shop: &Shop, now_ms: u64, retention: Retention) -> Res
             let answer = shop.link.run(Lane::Work, vec![call], Confirm::Nothing).await.into_iter().next();
             let answer = answer.ok_or_else(|| super::value::odd("sweep", "missing"))?;
             let mut answer = Answer::of("sweep", answer.map_err(|trouble| trouble.into_error("sweep"))?)?;
+            shop.table.set_clock(answer.count()?.unwrap_or(0), now_ms);
             let mut next = || Ok::<_, Error>(answer.count()?.and_then(|n| usize::try_from(n).ok()));
             let (deleted, looked, stay) = (next()?.unwrap_or(0), next()?.unwrap_or(0), next()?.unwrap_or(0));
             let oldest_ms = answer.count()?;

@@ -62,6 +62,8 @@ pub(super) struct Held {
     pub token: LeaseToken,
     pub partition: u16,
     pub destination: Arc<str>,
+    /// Its attempt was recorded, but the caller was told that something had failed, and comes again.
+    pub is_recorded: bool,
     until_ms: u64,
 }
 
@@ -196,12 +198,19 @@ impl Table {
         if inner.held.len() >= HELD_MAX {
             inner.held.retain(|_, held| held.until_ms.saturating_add(FORGET_MS) > until_ms);
         }
-        inner.held.insert(key, Held { token, partition, destination, until_ms });
+        inner.held.insert(key, Held { token, partition, destination, is_recorded: false, until_ms });
     }
 
     /// The lease, if it is this one that this process has.
     pub(super) fn held(&self, key: &DeliveryKey, token: LeaseToken) -> Option<Held> {
         self.lock().held.get(key).filter(|held| held.token == token).cloned()
+    }
+
+    /// The attempt of the lease was recorded, though whoever settles it will hear that something failed.
+    pub(super) fn note_recorded(&self, key: &DeliveryKey, token: LeaseToken) {
+        if let Some(held) = self.lock().held.get_mut(key).filter(|held| held.token == token) {
+            held.is_recorded = true;
+        }
     }
 
     /// The lease has ended.

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::commit::Shop;
 use super::durability;
-use super::keys::Fixed;
+use super::keys::{FORMAT, Fixed};
 use super::link::{Call, Confirm, Lane, News, Read, Shape, Trouble};
 use super::outbox::{self, Left};
 use super::pack::{number, read_number, read_text};
-use super::scripts::LOOK;
+use super::scripts::{LOOK, MEND, OPEN};
 use super::table::Told;
 use super::value::{Answer, array, optional};
 use crate::Error;
@@ -97,25 +97,53 @@ pub(super) async fn look_around(shop: Arc<Shop>, health: Arc<Health>, stop: Canc
         }
         match look(&shop, partition).await {
             Ok(left) => {
-                if looks.is_multiple_of(EXAMINE_EVERY) || health.ailment().is_some() {
-                    match durability::ailment(&shop.link).await {
-                        Ok(ailment) => health.set(ailment),
-                        Err(trouble) => health.set(Some(trouble.to_string())),
-                    }
-                }
-                looks += 1;
                 if left > 0 && outboxes.insert(partition, left).is_some() {
                     empty_outbox(&shop, partition).await;
                 } else if left == 0 {
                     outboxes.remove(&partition);
                 }
-                partition = (partition + 1) % shop.keys.partitions();
             }
             Err(Look::Trouble(Trouble::Closed)) => return,
-            Err(Look::Trouble(trouble)) => health.set(Some(trouble.to_string())),
-            Err(Look::Odd(error)) => tracing::error!("{error}"),
+            Err(Look::Trouble(trouble)) if trouble.is_unavailable() => health.set(Some(trouble.to_string())),
+            // What is wrong with one partition is not wrong with the others.
+            Err(Look::Trouble(trouble)) => tracing::error!("could not look at partition {partition}: {trouble}"),
+            Err(Look::Odd(error)) => tracing::error!("could not look at partition {partition}: {error}"),
         }
+        if looks.is_multiple_of(EXAMINE_EVERY) || health.ailment().is_some() {
+            health.set(examine(&shop).await);
+        }
+        looks = looks.wrapping_add(1);
+        partition = (partition + 1) % shop.keys.partitions();
     }
+}
+
+/// What is wrong with the servers, or with the store as a whole.
+async fn examine(shop: &Shop) -> Option<String> {
+    match durability::ailment(&shop.link).await {
+        Ok(None) => {}
+        Ok(ailment) => return ailment,
+        Err(trouble) => return Some(trouble.to_string()),
+    }
+    let key = shop.keys.its_description();
+    let mut cmd = redis::cmd("HMGET");
+    cmd.arg(&key).arg("format").arg("partitions");
+    let answer = shop.link.read(vec![Read { key: key.clone(), cmd }]).await.into_iter().next()?;
+    let known = match answer {
+        Ok(value) => array("examine", value).ok()?,
+        Err(trouble) => return Some(trouble.to_string()),
+    };
+    let ours = [u64::from(FORMAT), shop.keys.partitions().into()].map(number);
+    let known: Vec<_> = known.into_iter().map(optional).collect();
+    if known == ours.clone().map(Some) {
+        return None;
+    }
+    if known.iter().any(Option::is_some) {
+        return Some("the store's description was changed while it was in use: restart all gateways".into());
+    }
+    // Whatever was there is gone. Others that open it now must not divide it in another way.
+    let call = Call { script: &OPEN, partition: 0, keys: vec![key], args: ours.to_vec() };
+    shop.link.run(Lane::Work, vec![call], Confirm::Nothing).await;
+    Some("the store was emptied while it was in use: what it held is lost. It was made again, and goes on".into())
 }
 
 enum Look {
@@ -143,16 +171,43 @@ async fn look(shop: &Shop, partition: u16) -> Result<u64, Look> {
     shop.table.set_waiting(partition, answer.count()?.unwrap_or(0));
     shop.table.set_oldest(partition, answer.count()?);
     let left = answer.count()?.unwrap_or(0);
+    let mut odd = Vec::new();
     for destination in destinations {
         let (due_ms, end_ms) = (answer.count()?, answer.count()?);
         let waiting = answer.count()?.unwrap_or(0);
+        if answer.int()? != 0 {
+            odd.push(Arc::clone(&destination));
+        }
         let later_ms = due_ms.filter(|due_ms| *due_ms > 0);
         shop.table.told(&destination, partition, Told { more: false, due_ms: later_ms, end_ms, waiting });
         if due_ms == Some(0) {
             shop.table.news(&destination, partition, 0);
         }
     }
+    if !odd.is_empty() {
+        mend(shop, partition, odd).await?;
+    }
     Ok(left)
+}
+
+/// Puts back what is in no queue of a partition although it waits.
+async fn mend(shop: &Shop, partition: u16, destinations: Vec<Arc<str>>) -> Result<(), Look> {
+    let mut args = vec![number(destinations.len() as u64)];
+    args.extend(destinations.iter().map(|name| name.as_bytes().to_vec()));
+    let keys = shop.keys.script(partition, destinations.iter().map(AsRef::as_ref));
+    let answer = shop.link.run(Lane::Work, vec![Call { script: &MEND, partition, keys, args }], Confirm::Nothing).await;
+    let value = answer.into_iter().next().unwrap_or(Ok(Value::Nil)).map_err(Look::Trouble)?;
+    let mut answer = Answer::of("mend", value)?;
+    let found = answer.int()?;
+    if found > 0 {
+        tracing::error!("{found} deliveries of partition {partition} were in no queue any more, and were put back");
+    }
+    shop.table.set_waiting(partition, answer.count()?.unwrap_or(0));
+    for destination in destinations {
+        shop.table.set_waiting_for(partition, &destination, answer.count()?.unwrap_or(0));
+        shop.table.news(&destination, partition, 0);
+    }
+    Ok(())
 }
 
 /// Writes what a process that died left in a partition's outbox.

@@ -111,6 +111,11 @@ impl Shop {
             let entry = PackedEntry::read(&packed);
             let (Some(entry), Some(key)) = (entry, entry_key(reference)) else {
                 let what = format!("entry `{}`", String::from_utf8_lossy(reference));
+                // A list is worth having without it; who asks for this one, or moves all of them, has to know.
+                if payloads == Payloads::Without {
+                    tracing::error!("{what} of partition {partition} cannot be read");
+                    continue;
+                }
                 return Err(Error::Corrupt { what, why: "it is not packed as one".into() });
             };
             let duplicates = duplicates.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok()).unwrap_or(0);

@@ -17,7 +17,33 @@ for n = 1, tonumber(arg()) do
     caps[n] = { name = arg(), elsewhere = tonumber(arg()), max = tonumber(arg()), policy = arg() }
     fields[n + 1] = 'w:' .. caps[n].name
 end
+
+-- A key of another type would stop the script half way, so each is asked before anything is written: these fail then.
+local SIZE = { hash = 'HLEN', zset = 'ZCARD', set = 'SCARD', stream = 'XLEN' }
+local function is_of(kind, ...)
+    for _, key in ipairs({ ... }) do
+        redis.call(SIZE[kind], key)
+    end
+end
+is_of('hash', DUPLICATE, DELIVERY, PAYLOAD, ATTEMPT, OUTBOX)
+is_of('zset', JOURNAL, DEAD, DIED)
+is_of('set', SCOPE)
+for n = 1, #caps do
+    is_of('stream', stream(n))
+    is_of('zset', retry(n), age(n))
+end
+for i = FIXED + 4 * #caps + 1, #KEYS do
+    is_of('hash', KEYS[i])
+end
+
 local counted = redis.call('HMGET', COUNT, unpack(fields))
+for i, field in ipairs(fields) do
+    if counted[i] and not string.match(counted[i], '^%-?%d+$') then
+        -- A look finds out what it was.
+        redis.call('HSET', COUNT, field, 0)
+        counted[i] = 0
+    end
+end
 local waiting = tonumber(counted[1] or 0)
 for n, cap in ipairs(caps) do
     cap.waiting = tonumber(counted[n + 1] or 0)
@@ -78,7 +104,7 @@ local function obstacle(entry)
 end
 
 local into = batch()
-local marks, journal, scopes, news, told = {}, {}, {}, {}, {}
+local marks, journal, scopes, news = {}, {}, {}, {}
 local answer = {}
 for i, entry in ipairs(entries) do
     local full = not known[entry.ref] and not importing and obstacle(entry)
@@ -110,9 +136,7 @@ for i, entry in ipairs(entries) do
             if due then
                 cap.waiting = cap.waiting + 1
                 waiting = waiting + 1
-                if not told[one.n] or due < told[one.n] then
-                    told[one.n] = due
-                end
+                hears(news, cap.name, due)
             end
         end
         for _, one in ipairs(entry.patches) do
@@ -125,7 +149,7 @@ for i, entry in ipairs(entries) do
             redis.call('HSET', DUPLICATE, entry.ref, entry.duplicates)
         end
         scopes[entry.scope] = true
-        add(journal, whole(entry.received), entry.ref)
+        add(journal, whole(math.max(0, entry.received + shift)), entry.ref)
         add(marks, entry.ref, entry.packed)
     end
 end
@@ -136,9 +160,6 @@ for scope in pairs(scopes) do
 end
 each(journal, 'ZADD', JOURNAL)
 each(marks, 'HSET', ENTRY)
-for n, due in pairs(told) do
-    add(news, caps[n].name, due)
-end
 tell(channel, origin, partition, news)
 
 add(answer, now, waiting)

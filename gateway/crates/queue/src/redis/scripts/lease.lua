@@ -13,21 +13,18 @@ local consumer, destination, lapses_max = arg(), arg(), tonumber(arg())
 local STREAM, RETRY, LEASED = stream(1), retry(1), leased(1)
 local unreadable, poison, remade = 0, 0, 0
 
--- What cannot be read goes to the dead letters alone, and holds up nothing behind it.
-local function bury_unreadable(id, raw)
+-- An entry of the stream that is none of ours, or whose delivery cannot be read.
+local function bury_entry(id, raw, key)
     unreadable = unreadable + 1
+    if key ~= '' then
+        bury_waiting(1, key, destination, now)
+        return
+    end
+    -- A key of its own, which sorts by the time and which no other stream's entry has.
     local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-    local key = string.sub(struct.pack('>I8', tonumber(ms)), 3) .. struct.pack('>I4', tonumber(seq) % 4294967296) .. 'unread'
-    local scope, name = '#unreadable', destination .. ' ' .. id
-    local ref = #scope .. ':' .. scope .. name
-    local payload = cmsgpack.pack(raw)
-    local state = { ref, destination, DEAD_STATE, now, now, 0, 0, #payload, now, '', 0 }
-    die(key, state, now, 'the queued entry ' .. id .. ' cannot be read')
-    redis.call('HSET', PAYLOAD, key, payload)
-    redis.call('HSET', DELIVERY, key, cmsgpack.pack(state))
-    redis.call('SADD', SCOPE, scope)
-    redis.call('ZADD', JOURNAL, whole(now), ref)
-    redis.call('HSET', ENTRY, ref, cmsgpack.pack({ now, '', key, '' }))
+    local own = string.sub(struct.pack('>I8', tonumber(ms)), 3) .. struct.pack('>I4', tonumber(seq) % 4294967296)
+    own = own .. string.sub(redis.sha1hex(STREAM), 1, 6)
+    bury_unreadable(own, destination, id, now, cmsgpack.pack(raw), 'the queued entry ' .. id .. ' cannot be read')
 end
 
 -- Leases whose time has come: somebody died with them, or was cut off.
@@ -46,6 +43,9 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', LEASED, '-inf', whole(now), 'LI
             wait_again(1, key, state)
         end
         redis.call('HSET', DELIVERY, key, cmsgpack.pack(state))
+    elseif not is_delivery(state) then
+        unreadable = unreadable + 1
+        bury_waiting(1, key, destination, now)
     end
 end
 
@@ -98,8 +98,13 @@ local function next_again()
         if is_delivery(state) and state[STATE] == WAITING then
             return { waiting_again[i], state, '' }
         end
-        redis.call('ZREM', RETRY, waiting_again[i])
-        redis.call('ZREM', age(1), waiting_again[i])
+        if is_delivery(state) then
+            redis.call('ZREM', RETRY, waiting_again[i])
+            redis.call('ZREM', age(1), waiting_again[i])
+        else
+            unreadable = unreadable + 1
+            bury_waiting(1, waiting_again[i], destination, now)
+        end
         i = i + 1
     end
     return nil
@@ -110,7 +115,7 @@ local function next_fresh()
     while fresh[j] do
         local id, key, state = fresh[j][1], fresh_keys[j], read(fresh_states[j])
         if key == '' or not is_delivery(state) then
-            add(bad, { id, fresh[j][2] })
+            add(bad, { id, fresh[j][2], key })
         elseif state[STATE] ~= WAITING then
             add(stale, id)
         elseif not fresh_held[j] then
@@ -156,28 +161,47 @@ for _, id in ipairs(stale) do
 end
 for _, one in ipairs(bad) do
     leave_stream(1, one[1])
-    bury_unreadable(one[1], one[2])
+    bury_entry(one[1], one[2], one[3])
 end
 
 local leases, held, ends, again, keys = {}, {}, {}, {}, {}
+for n, one in ipairs(chosen) do
+    keys[n] = one[1]
+end
+local payloads, whole_ones = many(PAYLOAD, keys), {}
+for n, one in ipairs(chosen) do
+    local key, state, id = one[1], one[2], one[3]
+    if payloads[n] then
+        whole_ones[#whole_ones + 1] = { key, state, id, payloads[n] }
+    else
+        -- Nothing can be sent of it, and nothing should be sent instead.
+        unreadable = unreadable + 1
+        end_lease(1, key, id)
+        redis.call('ZREM', RETRY, key)
+        redis.call('ZREM', age(1), key)
+        waits(destination, -1)
+        die(key, state, now, 'its payload is missing from the store')
+        redis.call('HSET', DELIVERY, key, cmsgpack.pack(state))
+        more = 1
+    end
+end
+chosen = whole_ones
 if #chosen > 0 then
+    -- Were the last token lost, a lease could get that of an earlier one: then they go on from the time.
+    redis.call('HSETNX', COUNT, 'token', whole(now * 1000))
     local token = redis.call('HINCRBY', COUNT, 'token', #chosen) - #chosen
     for n, one in ipairs(chosen) do
         local key, state, id = one[1], one[2], one[3]
         add(held, key, whole(token + n) .. ':' .. id)
         add(ends, whole(till), key)
-        keys[n] = key
         if id == '' then
             again[#again + 1] = key
         end
-        leases[n] = { key, token + n, state[REF], '', state[ATTEMPTS], state[QUEUED] }
+        leases[n] = { key, token + n, state[REF], one[4], state[ATTEMPTS], state[QUEUED] }
     end
     each(held, 'HSET', HELD)
     each(ends, 'ZADD', LEASED)
     each(again, 'ZREM', RETRY)
-    for n, payload in ipairs(many(PAYLOAD, keys)) do
-        leases[n][4] = payload or ''
-    end
 end
 
 local due = redis.call('ZRANGEBYSCORE', RETRY, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]

@@ -86,8 +86,18 @@ local function read(packed)
     return nil
 end
 
+-- Whether all fields are of their types: what others wrote into the hash is not taken for a state.
+local TYPES = { 'string', 'string', 'number', 'number', 'number', 'number', 'number', 'number', 'number', 'string', 'number' }
 local function is_delivery(state)
-    return state and type(state[REF]) == 'string' and type(state[DUE]) == 'number' and type(state[LAPSES]) == 'number'
+    if not state then
+        return false
+    end
+    for i, kind in ipairs(TYPES) do
+        if type(state[i]) ~= kind then
+            return false
+        end
+    end
+    return true
 end
 
 local function dead_member(destination, key) return #destination .. ':' .. destination .. key end
@@ -142,13 +152,55 @@ local function unbury(key, state)
     redis.call('HINCRBY', COUNT, 'd:' .. state[DESTINATION], -1)
 end
 
--- Deletes a delivery with its attempts; its entry still names it.
+-- Takes a dead letter that cannot be read off the lists of the dead: of which destination it was is unknown.
+local function unbury_unreadable(key)
+    redis.call('ZREM', DIED, key)
+    for _, field in ipairs(redis.call('HKEYS', COUNT)) do
+        local destination = string.match(field, '^d:(.*)$')
+        if destination and redis.call('ZREM', DEAD, dead_member(destination, key)) == 1 then
+            redis.call('HINCRBY', COUNT, field, -1)
+        end
+    end
+end
+
+local function attempt_field(key, n) return key .. struct.pack('>I4', n) end
+
+-- Deletes a delivery with its attempts, also one whose state cannot be read; its entry still names it.
 local function forget(key, state)
     redis.call('HDEL', DELIVERY, key)
     redis.call('HDEL', PAYLOAD, key)
-    for n = 1, state[RECORDED] do
-        redis.call('HDEL', ATTEMPT, key .. struct.pack('>I4', n))
+    local n, recorded = 1, is_delivery(state) and state[RECORDED] or 0
+    while redis.call('HDEL', ATTEMPT, attempt_field(key, n)) == 1 or n < recorded do
+        n = n + 1
     end
+end
+
+-- What cannot be read goes to the dead letters alone, and holds up nothing behind it. It is an entry of its own, as
+-- nobody knows whose it was.
+local function bury_unreadable(key, destination, name, now, payload, reason)
+    local scope = '#unreadable'
+    local ref = #scope .. ':' .. scope .. destination .. ' ' .. name
+    local recorded = 0
+    while redis.call('HEXISTS', ATTEMPT, attempt_field(key, recorded + 1)) == 1 do
+        recorded = recorded + 1
+    end
+    local state = { ref, destination, DEAD_STATE, now, now, 0, recorded, #payload, now, '', 0 }
+    die(key, state, now, reason)
+    redis.call('HSET', PAYLOAD, key, payload)
+    redis.call('HSET', DELIVERY, key, cmsgpack.pack(state))
+    redis.call('SADD', SCOPE, scope)
+    redis.call('ZADD', JOURNAL, whole(now), ref)
+    redis.call('HSET', ENTRY, ref, cmsgpack.pack({ now, '', key, '' }))
+end
+
+-- The same for a delivery that waits; its payload is kept.
+local function bury_waiting(n, key, destination, now)
+    local payload = redis.call('HGET', PAYLOAD, key) or ''
+    local name = string.gsub(key, '.', function(c) return string.format('%02x', string.byte(c)) end)
+    redis.call('ZREM', retry(n), key)
+    redis.call('ZREM', age(n), key)
+    waits(destination, -1)
+    bury_unreadable(key, destination, name, now, payload, 'what is stored of the delivery cannot be read')
 end
 
 -- Changes which deliveries an entry names.
@@ -171,10 +223,22 @@ local function rename(ref, gone, new)
     redis.call('HSET', ENTRY, ref, cmsgpack.pack(entry))
 end
 
--- Tells the other processes that destinations may have something due, each with the time.
+-- Notes that a destination has something due then; the earliest counts.
+local function hears(news, destination, due)
+    if not news[destination] or due < news[destination] then
+        news[destination] = due
+    end
+end
+
+-- Tells the other processes that destinations may have something due, each with the time. Whoever may not publish is
+-- slower to be heard, and loses nothing: the others look for themselves.
 local function tell(channel, origin, partition, news)
-    if #news > 0 then
-        redis.call('PUBLISH', channel, cmsgpack.pack({ origin, partition, unpack(news) }))
+    local message = { origin, partition }
+    for destination, due in pairs(news) do
+        add(message, destination, due)
+    end
+    if #message > 2 then
+        redis.pcall('PUBLISH', channel, cmsgpack.pack(message))
     end
 end
 
@@ -194,7 +258,9 @@ local function patch(profile, received, expires, fields, importing)
             written = written + 1
         end
     end
-    local life = math.max(0, expires - received) + 86400000
+    -- Another store does not tell when the fields were written.
+    local from = importing and tonumber(redis.call('TIME')[1]) * 1000 or received
+    local life = math.max(0, expires - from) + 86400000
     if redis.call('PTTL', profile) < life then
         redis.call('PEXPIRE', profile, whole(life))
     end
@@ -220,7 +286,11 @@ local function store(into, one, shift)
     local state = cmsgpack.unpack(one.packed)
     -- A little of what the clocks differ does not matter to what is due at once.
     if (one.place == 'later' and shift ~= 0) or (one.place == 'fresh' and math.abs(shift) > 1000) then
-        state[DUE] = state[DUE] + shift
+        state[DUE] = math.max(0, state[DUE] + shift)
+        one.packed = cmsgpack.pack(state)
+    end
+    if one.place == 'dead' and shift ~= 0 then
+        state[DIED_MS] = math.max(0, state[DIED_MS] + shift)
         one.packed = cmsgpack.pack(state)
     end
     if one.place == 'fresh' then
@@ -238,7 +308,7 @@ local function store(into, one, shift)
         into.total = into.total + 1
     end
     for i, record in ipairs(one.records) do
-        add(into.records, one.key .. struct.pack('>I4', i), record)
+        add(into.records, attempt_field(one.key, i), record)
     end
     add(into.payloads, one.key, one.payload)
     add(into.states, one.key, one.packed)

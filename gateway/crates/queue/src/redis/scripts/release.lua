@@ -17,15 +17,19 @@ for i = 1, tonumber(arg()) do
         if renewing then
             redis.call('ZADD', leased(n), whole(till), key)
             if id ~= '' then
-                redis.call('XCLAIM', stream(n), GROUP, consumer, 0, id, 'JUSTID')
+                -- Without its group, which somebody may have removed, the lease is good all the same.
+                redis.pcall('XCLAIM', stream(n), GROUP, consumer, 0, id, 'JUSTID')
             end
         else
-            end_lease(n, key, id)
             local state = read(redis.call('HGET', DELIVERY, key))
             if is_delivery(state) then
                 wait_again(n, key, state)
-                add(news, destination, 0)
+                end_lease(n, key, id)
+            else
+                -- It ends at once, and whoever leases next finds out.
+                redis.call('ZADD', leased(n), 0, key)
             end
+            hears(news, destination, 0)
         end
     end
 end

@@ -29,13 +29,13 @@ for i = 1, tonumber(arg()) do
             redis.call('HSET', DELIVERY, key, cmsgpack.pack(state))
             wait_again(n, key, state)
             waits(state[DESTINATION], 1)
-            add(news, state[DESTINATION], 0)
+            hears(news, state[DESTINATION], 0)
         else
             local into, new = batch(), {}
             for m, one in ipairs(instead) do
                 local due = store(into, one, shift)
                 if due then
-                    add(news, cmsgpack.unpack(one.packed)[DESTINATION], due)
+                    hears(news, cmsgpack.unpack(one.packed)[DESTINATION], due)
                 end
                 new[m] = one.key
             end

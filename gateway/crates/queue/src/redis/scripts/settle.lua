@@ -1,13 +1,16 @@
 -- Records attempts with their outcomes, and ends their leases. An attempt whose lease was lost changes nothing.
 --
--- ARGV: time, whose; channel, origin, partition; the number of attempts, each with its delivery's key, the token, its
--- destination's number and name, its time, `delivered`, `retry` or `dead`, when it is due again, why it is dead, and
--- its record.
--- Answers: for each attempt 1 recorded or 0 lost; then how many wait here.
+-- ARGV: time, whose; channel, origin, partition; the number of destinations and their names; the number of attempts,
+-- each with its delivery's key, the token, its destination's number and name, its time, `delivered`, `retry` or `dead`,
+-- when it is due again, why it is dead, and its record.
+-- Answers: for each attempt 1 recorded or 0 lost; then how many wait here, and how many for each destination.
 
 local _, shift = clock()
 local channel, origin, partition = arg(), arg(), tonumber(arg())
-local attempts, keys = {}, {}
+local attempts, keys, fields = {}, {}, { 'w' }
+for n = 1, tonumber(arg()) do
+    fields[n + 1] = 'w:' .. arg()
+end
 for i = 1, tonumber(arg()) do
     local one = { key = arg(), token = arg(), n = tonumber(arg()), destination = arg(), at = tonumber(arg()) }
     one.outcome, one.due, one.reason, one.record = arg(), tonumber(arg()), arg(), arg()
@@ -16,7 +19,7 @@ end
 local held, states = many(HELD, keys), many(DELIVERY, keys)
 
 local answer, news = {}, {}
-local records, packed, ended = {}, {}, {}
+local records, packed, ended, deaths = {}, {}, {}, {}
 local lists = {}
 local waiting, total = {}, 0
 for i, one in ipairs(attempts) do
@@ -26,18 +29,18 @@ for i, one in ipairs(attempts) do
     if token == one.token and not ended[one.key] and is_delivery(state) then
         answer[i] = 1
         ended[one.key] = true
-        local list = lists[one.n] or { leased = {}, stream = {}, age = {} }
+        local list = lists[one.n] or { leased = {}, stream = {}, age = {}, again = {} }
         lists[one.n] = list
         add(list.leased, one.key)
         if id ~= '' then
             add(list.stream, id)
         end
         state[ATTEMPTS], state[RECORDED], state[LAPSES] = state[ATTEMPTS] + 1, state[RECORDED] + 1, 0
-        add(records, one.key .. struct.pack('>I4', state[RECORDED]), one.record)
+        add(records, attempt_field(one.key, state[RECORDED]), one.record)
         if one.outcome == 'retry' then
-            state[DUE] = one.due + shift
-            wait_again(one.n, one.key, state)
-            add(news, one.destination, state[DUE])
+            state[DUE] = math.max(0, one.due + shift)
+            list.again[#list.again + 1] = { one.key, state }
+            hears(news, one.destination, state[DUE])
         else
             waiting[one.destination] = (waiting[one.destination] or 0) - 1
             total = total - 1
@@ -45,7 +48,8 @@ for i, one in ipairs(attempts) do
                 add(list.age, one.key)
             end
             if one.outcome == 'dead' then
-                die(one.key, state, one.at, one.reason)
+                state[STATE], state[DIED_MS], state[REASON] = DEAD_STATE, math.max(0, one.at + shift), one.reason
+                deaths[#deaths + 1] = { one.key, state }
             else
                 state[STATE] = DELIVERED
             end
@@ -54,19 +58,27 @@ for i, one in ipairs(attempts) do
     end
 end
 
+-- What an attempt led to comes first, and the leases end last: were a key damaged so that the script stops half way,
+-- nothing would be forgotten.
+each(records, 'HSET', ATTEMPT)
+each(packed, 'HSET', DELIVERY)
+for _, one in ipairs(deaths) do
+    die(one[1], one[2], one[2][DIED_MS], one[2][REASON])
+end
 local gone = {}
 for key in pairs(ended) do
     gone[#gone + 1] = key
 end
-each(gone, 'HDEL', HELD)
 for n, list in pairs(lists) do
+    for _, one in ipairs(list.again) do
+        wait_again(n, one[1], one[2])
+    end
     each(list.leased, 'ZREM', leased(n))
     each(list.stream, 'XACK', stream(n), GROUP)
     each(list.stream, 'XDEL', stream(n))
     each(list.age, 'ZREM', age(n))
 end
-each(records, 'HSET', ATTEMPT)
-each(packed, 'HSET', DELIVERY)
+each(gone, 'HDEL', HELD)
 for destination, change in pairs(waiting) do
     redis.call('HINCRBY', COUNT, 'w:' .. destination, change)
 end
@@ -74,5 +86,7 @@ if total ~= 0 then
     redis.call('HINCRBY', COUNT, 'w', total)
 end
 tell(channel, origin, partition, news)
-answer[#answer + 1] = tonumber(redis.call('HGET', COUNT, 'w') or 0)
+for _, count in ipairs(redis.call('HMGET', COUNT, unpack(fields))) do
+    answer[#answer + 1] = tonumber(count or 0)
+end
 return answer

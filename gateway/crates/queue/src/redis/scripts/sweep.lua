@@ -2,10 +2,10 @@
 --
 -- ARGV: time, whose; dead letters older than this go; entries older than this go; how many old entries are known to
 -- have to stay, and are passed over; how many are deleted at most.
--- Answers: how many were deleted, how many entries were looked at, how many of those have to stay, and the time of the
--- oldest entry, or -1.
+-- Answers: the time, how many were deleted, how many entries were looked at, how many of those have to stay, and the
+-- time of the oldest entry, or -1.
 
-local _, shift = clock()
+local now, shift = clock()
 local dead_before, before = tonumber(arg()) + shift, tonumber(arg()) + shift
 local skip, max = tonumber(arg()), tonumber(arg())
 
@@ -16,10 +16,11 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', DIED, '-inf', '(' .. whole(dead
         unbury(key, state)
         forget(key, state)
         rename(state[REF], key, {})
-        deleted = deleted + 1
     else
-        redis.call('ZREM', DIED, key)
+        unbury_unreadable(key)
+        forget(key, state)
     end
+    deleted = deleted + 1
 end
 
 local old = redis.call('ZRANGEBYSCORE', JOURNAL, '-inf', '(' .. whole(before), 'LIMIT', skip, max)
@@ -33,15 +34,14 @@ for i, ref in ipairs(old) do
     local states, done = {}, true
     for k, packed in ipairs(many(DELIVERY, keys)) do
         states[k] = read(packed)
-        if is_delivery(states[k]) and states[k][STATE] ~= DELIVERED then
+        -- What cannot be read may wait: whoever leases it buries it, and it stays until then.
+        if packed and not (is_delivery(states[k]) and states[k][STATE] == DELIVERED) then
             done = false
         end
     end
     if done then
         for k, key in ipairs(keys) do
-            if is_delivery(states[k]) then
-                forget(key, states[k])
-            end
+            forget(key, states[k])
         end
         gone[#gone + 1] = ref
         deleted = deleted + 1
@@ -53,4 +53,4 @@ each(gone, 'HDEL', ENTRY)
 each(gone, 'HDEL', DUPLICATE)
 each(gone, 'ZREM', JOURNAL)
 local oldest = redis.call('ZRANGE', JOURNAL, 0, 0, 'WITHSCORES')[2]
-return { deleted, #old, stay, tonumber(oldest or -1) }
+return { now, deleted, #old, stay, tonumber(oldest or -1) }
