@@ -17,7 +17,7 @@ help:
 	@echo '            with CLIENT=yes events are sent all the while, and counted'
 	@echo 'make test   run every test, end-to-end tests with real clients included'
 	@echo 'make lint   check format, lints and documentation'
-	@echo 'make bench  measure what an event costs, and write $(target)/bench.json'
+	@echo 'make bench  measure what an event costs, and write $(target)/bench.json; some of it: make bench PARTS="stores idle"'
 
 # The development profile, so that it shares what is built with the tests.
 run: wasm
@@ -39,10 +39,10 @@ lint: wasm linters
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 
 # Ratios, measured side by side in one run. docs/performance.md says how to read them.
-bench: wasm
+bench: wasm redis
 	cargo build --release --locked -p tidegate -p tidegate-bench
 	cargo build --release --locked -p tidegate-sandbox --example transform
-	$(target)/release/tidegate-bench
+	$(target)/release/tidegate-bench $(PARTS)
 
 # Installs a program's Debian package where that is allowed: $(call install,what is missing,packages)
 define install
@@ -95,6 +95,7 @@ $(venv_ready): tests/clients/requirements.txt
 # itself runs is not used.
 redis:
 	@command -v redis-server >/dev/null || { $(call install,redis-server,redis-server); }
+	@command -v redis-benchmark >/dev/null || { $(call install,redis-benchmark,redis-tools); }
 	@command -v strace >/dev/null || { $(call install,strace,strace); }
 	@command -v openssl >/dev/null || { $(call install,openssl,openssl); }
 

@@ -77,8 +77,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let tally = Arc::new(Tally::default());
     let client_stop = CancellationToken::new();
     if options.client {
-        let gateways: Vec<SocketAddr> = members.iter().filter_map(|member| member.http).collect();
-        client::start(&tracker, &gateways, &tally, &client_stop);
+        let gateways: Arc<[SocketAddr]> = members.iter().filter_map(|member| member.http).collect();
+        tracker.spawn(client::send(gateways, tally.clone(), client_stop.clone()));
         let admins = members.iter().map(|member| member.admin).collect();
         tracker.spawn(tally::watch(tally.clone(), platforms.clone(), admins, stop.clone()));
     }
@@ -138,7 +138,8 @@ fn members(options: &Options) -> anyhow::Result<Vec<Member>> {
         let port = address.port().checked_add(n).context("a port above 65535\nhint: choose a lower one")?;
         Ok(SocketAddr::new(address.ip(), port))
     };
-    let member = |name: &str, http: Option<SocketAddr>, admin: SocketAddr| Member::new(name, http, admin, dir.as_path());
+    let member =
+        |name: &str, http: Option<SocketAddr>, admin: SocketAddr| Member::new(name, http, admin, dir.as_path());
     Ok(vec![
         member("gateway-1", Some(options.gateway), options.admin),
         member("gateway-2", Some(nth(options.gateway, 1)?), nth(options.admin, 1)?),

@@ -84,6 +84,11 @@ impl Senders {
         pace
     }
 
+    /// The longest time in which nothing is acknowledged is counted anew from now on.
+    pub fn forget_gap(&self) {
+        locked(&self.pace).gap_max = Duration::ZERO;
+    }
+
     /// Waits until so many events have been acknowledged.
     ///
     /// # Panics

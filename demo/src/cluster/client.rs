@@ -1,68 +1,73 @@
-//! Clients that send events all the time: what one gateway does not take is sent to the other, under the same id, until
-//! it is acknowledged.
+//! A client that sends events all the time, at a steady rate: what one gateway does not take is sent to the other, under
+//! the same id, until it is acknowledged. An event that is not taken yet holds up no other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::tally::{PREFIX, Tally};
 use crate::gateway::API_KEY;
 
-const CLIENTS: usize = 4;
-/// Between an answer and the next event, and before another gateway is tried.
-const PAUSE: Duration = Duration::from_millis(50);
+const EVENTS_EVERY: Duration = Duration::from_millis(15);
+/// Above so many that are not taken yet, no more are begun.
+const UNDER_WAY_MAX: usize = 2_000;
+/// Before another gateway is tried. The gateways' `Retry-After` asks for more, which a demo has no time for.
+const PAUSE: Duration = Duration::from_millis(250);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// Starts them; they end with `stop`.
-pub(super) fn start(
-    tracker: &TaskTracker,
-    gateways: &[SocketAddr],
-    tally: &Arc<Tally>,
-    stop: &CancellationToken,
-) {
-    for number in 0..CLIENTS {
-        let sender = Sender { number, gateways: gateways.to_vec(), tally: tally.clone() };
-        tracker.spawn(stop.clone().run_until_cancelled_owned(sender.send()));
-    }
-}
-
+/// What sends one event.
+#[derive(Clone)]
 struct Sender {
-    number: usize,
-    gateways: Vec<SocketAddr>,
+    client: reqwest::Client,
+    gateways: Arc<[SocketAddr]>,
     tally: Arc<Tally>,
 }
 
+/// Sends until `stop`; what is not acknowledged by then is given up.
+pub(super) async fn send(gateways: Arc<[SocketAddr]>, tally: Arc<Tally>, stop: CancellationToken) {
+    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).build() else { return };
+    let sender = Sender { client, gateways, tally };
+    let mut under_way = JoinSet::new();
+    let mut clock = interval(EVENTS_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 0_usize.. {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = clock.tick() => {}
+        }
+        while under_way.try_join_next().is_some() {}
+        if under_way.len() < UNDER_WAY_MAX {
+            under_way.spawn(sender.clone().insist(number));
+        }
+        sender.tally.under_way(under_way.len());
+    }
+}
+
 impl Sender {
-    async fn send(self) {
-        let Ok(client) = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).build() else { return };
-        let mut gateway = self.number;
-        for sequence in 0_u64.. {
-            let id = format!("{PREFIX}{}-{sequence}", self.number);
-            let event = json!({
-                "event": "purchase_completed", "message_id": id, "customer_id": format!("customer-{}", sequence % 1000),
-                "consent": "marketing", "properties": { "order_value": 149.99, "currency": "EUR" },
-            })
-            .to_string();
-            loop {
-                let address = self.gateways[gateway % self.gateways.len()];
-                let request = client.post(format!("http://{address}/v1/events")).bearer_auth(API_KEY);
-                let refusal = match request.body(event.clone()).send().await {
-                    Ok(answer) if answer.status().is_success() => break,
-                    Ok(answer) => format!("{address} answers {}", answer.status()),
-                    Err(error) if error.is_timeout() => format!("{address} does not answer"),
-                    Err(_) => format!("{address} is away"),
-                };
-                self.tally.refused(refusal);
-                gateway += 1;
-                sleep(PAUSE).await;
-            }
-            self.tally.acknowledged(id);
+    async fn insist(self, number: usize) {
+        let id = format!("{PREFIX}{number}");
+        let event = json!({
+            "event": "purchase_completed", "message_id": id, "anonymous_id": format!("visitor-{}", number % 1_000),
+            "consent": "marketing", "properties": { "order_value": 149.99, "currency": "EUR" },
+        })
+        .to_string();
+        for turn in number.. {
+            let address = self.gateways[turn % self.gateways.len()];
+            let request = self.client.post(format!("http://{address}/v1/events")).bearer_auth(API_KEY);
+            let refusal = match request.body(event.clone()).send().await {
+                Ok(answer) if answer.status().is_success() => break,
+                Ok(answer) => format!("{address} answers {}", answer.status().as_u16()),
+                Err(error) if error.is_connect() => format!("{address} is away"),
+                Err(_) => format!("{address} gives no answer"),
+            };
+            self.tally.refused(refusal);
             sleep(PAUSE).await;
         }
+        self.tally.acknowledged(id);
     }
 }

@@ -10,6 +10,9 @@ use super::tally::Numbers;
 use super::{Options, shown};
 use crate::{gateway, shop};
 
+/// So many have no answer yet even when all is well.
+const UNDER_WAY_USUAL: usize = 20;
+
 pub(super) fn starting() {
     println!("\n  Starting six Redis servers, two gateways and two workers …");
 }
@@ -31,7 +34,7 @@ pub(super) fn running(options: &Options, nodes: &[Node], members: &[Running]) {
     println!("  a dashboard        {}/#token={}", gateway::dashboard_url(options.admin), gateway::ADMIN_TOKEN);
     println!("  configurations     {} (logs beside them)\n", shown(&options.data.join("*.toml")));
     println!("  Try:  curl -H 'Authorization: Bearer {}' http://{}/v1/events \\", gateway::API_KEY, options.gateway);
-    println!("          -d '{{\"event\":\"purchase_completed\",\"customer_id\":\"c1\",\"consent\":\"marketing\"}}'");
+    println!("          -d '{{\"event\":\"purchase_completed\",\"anonymous_id\":\"a1\",\"consent\":\"marketing\"}}'");
     println!("  Kill any of them, which is then started again:  kill -9 PID");
     if !options.client {
         println!("  With --client (`make cluster CLIENT=yes`), events are sent all the time, and counted.");
@@ -40,7 +43,10 @@ pub(super) fn running(options: &Options, nodes: &[Node], members: &[Running]) {
 }
 
 pub(super) fn died(name: &str, pid: u32, how: &str, restart_after: Duration) {
-    println!("  {name} ({pid}) {how}; it is started again in {} s, as a service manager would", restart_after.as_secs());
+    println!(
+        "  {name} ({pid}) {how}; it is started again in {} s, as a service manager would",
+        restart_after.as_secs()
+    );
 }
 
 pub(super) fn back(name: &str, pid: u32) {
@@ -54,13 +60,16 @@ pub(super) fn promoted(name: &str, instead_of: &str) {
 /// One line a second, while events are sent.
 pub(super) fn numbers(since_start: Duration, numbers: &Numbers) {
     let mut line = format!(
-        "  {:>4} s  acknowledged {:<7} delivered {:<7} on their way {:<5} lost {}",
+        "  {:>4} s  acknowledged {:<7} delivered {:<7} on their way {:<5} lost {:<3}",
         since_start.as_secs(),
         numbers.acknowledged,
         numbers.delivered,
         numbers.open - numbers.lost.min(numbers.open),
         numbers.lost
     );
+    if numbers.under_way > UNDER_WAY_USUAL {
+        line.push_str(&format!("  not taken yet {}", numbers.under_way));
+    }
     if numbers.silence >= Duration::from_secs(1) {
         line.push_str(&format!("  nothing acknowledged for {:.1} s", numbers.silence.as_secs_f32()));
     }
@@ -68,7 +77,7 @@ pub(super) fn numbers(since_start: Duration, numbers: &Numbers) {
     if !refusals.is_empty() {
         line.push_str(&format!("  {}", refusals.join(", ")));
     }
-    println!("{line}");
+    println!("{}", line.trim_end());
 }
 
 pub(super) fn ending() {

@@ -18,7 +18,7 @@ use super::say;
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// A failover takes two to three seconds here.
-const RESTART_AFTER: Duration = Duration::from_secs(6);
+const RESTART_AFTER: Duration = Duration::from_secs(5);
 
 /// Three primaries, each with a replica.
 pub(super) struct Store {

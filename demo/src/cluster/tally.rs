@@ -32,6 +32,7 @@ pub(super) struct Tally {
 
 #[derive(Default)]
 struct Inner {
+    under_way: usize,
     acknowledged: u64,
     delivered: u64,
     /// Acknowledged and not delivered yet, with the time of the acknowledgement or of the last question.
@@ -45,6 +46,8 @@ struct Inner {
 
 /// Everything at one moment.
 pub(super) struct Numbers {
+    /// Sent and not acknowledged.
+    pub(super) under_way: usize,
     pub(super) acknowledged: u64,
     pub(super) delivered: u64,
     pub(super) open: usize,
@@ -56,6 +59,10 @@ pub(super) struct Numbers {
 }
 
 impl Tally {
+    pub(super) fn under_way(&self, count: usize) {
+        self.lock().under_way = count;
+    }
+
     pub(super) fn acknowledged(&self, id: String) {
         let mut inner = self.lock();
         inner.acknowledged += 1;
@@ -74,6 +81,7 @@ impl Tally {
     pub(super) fn numbers(&self) -> Numbers {
         let mut inner = self.lock();
         Numbers {
+            under_way: inner.under_way,
             acknowledged: inner.acknowledged,
             delivered: inner.delivered,
             open: inner.open.len(),
