@@ -39,12 +39,15 @@ pub struct Accounts {
     pub lost: BTreeSet<String>,
     /// How many the platform took more than once.
     pub again: usize,
+    /// The longest time from receiving an event to its coming to the platform.
+    pub latency_max_ms: u64,
 }
 
 /// One event in the store.
 #[derive(Debug, Default)]
 struct Stored {
     entries: usize,
+    received_ms: i64,
     states: Vec<Value>,
 }
 
@@ -67,7 +70,10 @@ impl Accounts {
             assert!(one.entries == 1 && one.states.len() == 1, "`{id}` is stored {} times: {one:?}", one.entries);
             match &one.states[0] {
                 Value::String(state) if state == "delivered" => {
-                    assert!(arrivals.contains_key(id), "`{id}` is said to be delivered, and never came");
+                    let came_ms = arrivals.get(id).and_then(|times| times.first());
+                    let came_ms = came_ms.unwrap_or_else(|| panic!("`{id}` is said to be delivered, and never came"));
+                    let latency_ms = u64::try_from(came_ms - one.received_ms).unwrap_or(0);
+                    accounts.latency_max_ms = accounts.latency_max_ms.max(latency_ms);
                     accounts.delivered += 1;
                 }
                 state if !state["waiting"].is_null() => accounts.waiting += 1,
@@ -121,6 +127,7 @@ async fn export(config: &Path) -> BTreeMap<String, Stored> {
         let Some(id) = entry["id"].as_str() else { continue };
         let one = all.entry(id.to_owned()).or_default();
         one.entries += 1;
+        one.received_ms = entry["received_ms"].as_i64().unwrap_or(0);
         let deliveries = entry["deliveries"].as_array().into_iter().flatten();
         one.states.extend(deliveries.map(|delivery| delivery["state"].clone()));
     }
