@@ -17,11 +17,11 @@ use tokio::task::JoinSet;
 /// Connections that send at the same time.
 pub(crate) const CONNECTIONS: u64 = 64;
 
-/// Sends events `from..to`; each must be answered with 200.
-pub(crate) async fn send(address: SocketAddr, from: u64, to: u64) -> anyhow::Result<()> {
+/// Sends events `from..to`, to each of the gateways from as many connections; each must be answered with 200.
+pub(crate) async fn send(gateways: &[SocketAddr], from: u64, to: u64) -> anyhow::Result<()> {
     let next = Arc::new(AtomicU64::new(from));
     let mut senders = JoinSet::new();
-    for _ in 0..CONNECTIONS {
+    for (_, address) in (0..CONNECTIONS).zip(gateways.iter().copied().cycle()) {
         senders.spawn(sender(address, Arc::clone(&next), to));
     }
     while let Some(done) = senders.join_next().await {
@@ -31,26 +31,59 @@ pub(crate) async fn send(address: SocketAddr, from: u64, to: u64) -> anyhow::Res
 }
 
 async fn sender(address: SocketAddr, next: Arc<AtomicU64>, to: u64) -> anyhow::Result<()> {
-    let stream = tokio::net::TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let mut driving = JoinSet::new();
-    driving.spawn(connection);
+    let mut client = Client::connect(address).await?;
     loop {
         let n = next.fetch_add(1, Ordering::Relaxed);
         if n >= to {
             return Ok(());
         }
+        client.post(n).await?;
+    }
+}
+
+/// One connection.
+pub(crate) struct Client {
+    requests: http1::SendRequest<Full<Bytes>>,
+    _driving: JoinSet<hyper::Result<()>>,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> anyhow::Result<Client> {
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut driving = JoinSet::new();
+        driving.spawn(connection);
+        Ok(Client { requests, _driving: driving })
+    }
+
+    /// Posts the purchase of this number, which must be taken.
+    pub(crate) async fn post(&mut self, n: u64) -> anyhow::Result<()> {
+        self.post_body(n, purchase(n)).await
+    }
+
+    pub(crate) async fn post_body(&mut self, n: u64, body: String) -> anyhow::Result<()> {
         let request = Request::post("/v1/events")
             .header("host", "track.shop.example")
             .header("authorization", format!("Bearer {API_KEY}"))
-            .body(Full::new(Bytes::from(purchase(n))))?;
-        requests.ready().await?;
-        let response = requests.send_request(request).await.context("the gateway answers")?;
+            .body(Full::new(Bytes::from(body)))?;
+        self.requests.ready().await?;
+        let response = self.requests.send_request(request).await.context("the gateway answers")?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         anyhow::ensure!(status == 200, "event {n}: {status} {}", String::from_utf8_lossy(&body));
+        Ok(())
     }
+}
+
+/// The id of the event of this number.
+pub(crate) fn event_id(n: u64) -> String {
+    format!("bench-{n:010}")
+}
+
+/// The number of the event of this id.
+pub(crate) fn number_of(id: &str) -> Option<u64> {
+    id.strip_prefix("bench-")?.parse().ok()
 }
 
 /// A full purchase: eight identifiers, three items, a click, a page and a client. Every fourth event is of a customer
@@ -59,7 +92,7 @@ fn purchase(n: u64) -> String {
     let customer = if n.is_multiple_of(4) { n } else { n % 1_000 };
     json!({
         "event": "purchase_completed",
-        "message_id": format!("bench-{n:010}"),
+        "message_id": event_id(n),
         "customer_id": format!("customer-{customer}"),
         "anonymous_id": format!("browser-{customer}"),
         "consent": "marketing",

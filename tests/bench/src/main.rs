@@ -1,14 +1,24 @@
 //! What an event costs, measured beside what it would cost bare, in one run: a table for people, and
 //! `target/bench.json` (`[{"name", "value", "unit", "baseline", "ratio"}]`) for machines.
 //!
-//! `make bench` builds what it measures first. Ratios are what counts: absolute figures are this machine's.
+//! `make bench` builds what it measures first, and measures all parts, or those that are named: `make bench
+//! PARTS="stores idle"`. Ratios are what counts: absolute figures are this machine's.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+mod backlog;
 mod bare;
+mod dead;
+mod enqueue;
+mod fill;
+mod gateway;
+mod idle;
 mod load;
 mod path;
 mod proc;
+mod sink;
+mod store;
+mod stores;
 mod table;
 
 use std::path::PathBuf;
@@ -20,24 +30,86 @@ use serde_json::Value;
 use self::path::Destination;
 use self::table::Row;
 
+/// What can be measured, in the order in which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A plugin's transform alone.
+    Transform,
+    /// The whole path on SQLite, beside a bare server.
+    Path,
+    /// The whole path over SQLite and Redis.
+    Stores,
+    /// The queue in Redis beside `redis-benchmark`.
+    Enqueue,
+    /// One dead destination beside nine healthy ones.
+    Dead,
+    /// A million deliveries beside a thousand.
+    Backlog,
+    /// A process with nothing to do, over Redis.
+    Idle,
+}
+
+impl Part {
+    const ALL: [(Part, &str); 7] = [
+        (Part::Transform, "transform"),
+        (Part::Path, "path"),
+        (Part::Stores, "stores"),
+        (Part::Enqueue, "enqueue"),
+        (Part::Dead, "dead"),
+        (Part::Backlog, "backlog"),
+        (Part::Idle, "idle"),
+    ];
+
+    async fn measure(self) -> anyhow::Result<Vec<Row>> {
+        match self {
+            Part::Transform => transform(),
+            Part::Path => whole_path().await,
+            Part::Stores => stores::measure().await,
+            Part::Enqueue => enqueue::measure().await,
+            Part::Dead => dead::measure().await,
+            Part::Backlog => backlog::measure().await,
+            Part::Idle => idle::measure().await,
+        }
+    }
+}
+
 fn main() -> anyhow::Result<()> {
+    let named: Vec<String> = std::env::args().skip(1).collect();
     // The bare server is this program again: its processor time must be its own.
-    if std::env::args().nth(1).as_deref() == Some("bare") {
+    if named.first().is_some_and(|name| name == "bare") {
         return bare::serve();
     }
-    let mut rows = transform()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let bare = runtime.block_on(path::bare())?;
-    println!("bare hyper server: {:.0} events a CPU-second", bare.events_per_cpu_s);
-    for destination in [Destination::Batched, Destination::Single] {
-        let measured = runtime.block_on(path::whole(destination))?;
-        rows.extend(measured.rows(destination, &bare));
+    let known = Part::ALL.map(|(_, name)| name).join(", ");
+    if let Some(unknown) = named.iter().find(|named| !Part::ALL.iter().any(|(_, name)| name == named)) {
+        anyhow::bail!("there is no part `{unknown}`; parts are {known}");
     }
-    table::print(&rows);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    println!("load of the machine before: {:.2}", proc::load_average()?);
+    let mut rows = Vec::new();
+    for (part, name) in Part::ALL {
+        if named.is_empty() || named.iter().any(|named| named == name) {
+            let clock = tokio::time::Instant::now();
+            let measured = runtime.block_on(part.measure()).with_context(|| format!("measure `{name}`"))?;
+            println!("{name}: {:.0} s", clock.elapsed().as_secs_f64());
+            table::print(&measured);
+            rows.extend(measured);
+        }
+    }
     let file = target()?.join("bench.json");
     std::fs::write(&file, table::json(&rows).to_string()).with_context(|| format!("write `{}`", file.display()))?;
     println!("\nwritten to {}", file.display());
     Ok(())
+}
+
+async fn whole_path() -> anyhow::Result<Vec<Row>> {
+    let bare = path::bare().await?;
+    println!("bare hyper server: {:.0} events a CPU-second", bare.events_per_cpu_s);
+    let mut rows = Vec::new();
+    for destination in [Destination::Batched, Destination::Single] {
+        let measured = path::whole(destination).await?;
+        rows.extend(measured.rows(destination, &bare));
+    }
+    Ok(rows)
 }
 
 /// The transform's rows come from the sandbox's own benchmark, which runs the plugin natively as well.

@@ -64,9 +64,9 @@ pub(crate) async fn bare() -> anyhow::Result<Measured> {
         let address = address.trim().parse()?;
         let id = server.id();
         let memory_idle_mb = memory_mb(id, "VmRSS")?;
-        load::send(address, 0, WARM_UP).await?;
+        load::send(&[address], 0, WARM_UP).await?;
         let (cpu_before, clock) = (cpu_s(id)?, tokio::time::Instant::now());
-        load::send(address, WARM_UP, WARM_UP + EVENTS).await?;
+        load::send(&[address], WARM_UP, WARM_UP + EVENTS).await?;
         measured(id, cpu_before, clock, memory_idle_mb)
     };
     let measured = measured.await;
@@ -97,10 +97,10 @@ pub(crate) async fn whole(destination: Destination) -> anyhow::Result<Measured> 
         Destination::Batched => &platforms.meta,
         Destination::Single => &platforms.webhook,
     };
-    load::send(gateway.client.http, 0, WARM_UP).await?;
+    load::send(&[gateway.client.http], 0, WARM_UP).await?;
     sink.wait_for_events_within(WARM_UP, DELIVERY_WITHIN).await?;
     let (cpu_before, clock) = (cpu_s(id)?, tokio::time::Instant::now());
-    load::send(gateway.client.http, WARM_UP, WARM_UP + EVENTS).await?;
+    load::send(&[gateway.client.http], WARM_UP, WARM_UP + EVENTS).await?;
     sink.wait_for_events_within(WARM_UP + EVENTS, DELIVERY_WITHIN).await?;
     let measured = measured(id, cpu_before, clock, memory_idle_mb)?;
     anyhow::ensure!(gateway.terminate().await.success(), "the gateway did not end in order");
