@@ -19,4 +19,9 @@ impl Script {
         let sha = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         Script { name, text, sha }
     }
+
+    /// Whether a server whose memory is full runs it all the same.
+    pub(super) fn needs_no_room(&self) -> bool {
+        self.text.lines().next().is_some_and(|header| header.contains("allow-oom"))
+    }
 }

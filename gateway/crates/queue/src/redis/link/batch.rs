@@ -163,6 +163,11 @@ pub(super) fn is_unknown_script(answer: &Answer) -> bool {
     answer.as_ref().is_err_and(|trouble| trouble.code() == "NOSCRIPT")
 }
 
+/// Whether a server without memory refused what it would have taken outside of a transaction.
+pub(super) fn is_refused_room(request: &Request, answer: &Answer) -> bool {
+    request.script.is_some_and(Script::needs_no_room) && answer.as_ref().is_err_and(Trouble::is_no_room)
+}
+
 /// The scripts of these requests, each once.
 pub(super) fn scripts<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<&'static Script> {
     let mut scripts: Vec<&'static Script> = Vec::new();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::{Cmd, Pipeline};
 
-use super::batch::{Answer, Batch, Frame, Request, answer, is_unknown_script, scripts};
+use super::batch::{Answer, Batch, Frame, Request, answer, is_refused_room, is_unknown_script, scripts};
 use super::dial::Dialer;
 use super::place::Place;
 use super::trouble::Trouble;
@@ -25,14 +25,28 @@ impl One {
     }
 
     /// Sends all requests at once; several calls of scripts in one transaction. Scripts that the server does not know
-    /// are loaded, and only their calls are sent again: within a transaction each failed alone.
+    /// are loaded, and only their calls are sent again: within a transaction each failed alone. A server without memory
+    /// refuses every transaction, whatever is in it: calls that it takes alone are sent again without one.
     pub(super) async fn run(&self, lane: Lane, requests: &[Request], confirm: Confirm) -> Vec<Answer> {
         let all: Vec<&Request> = requests.iter().collect();
         let mut answers = self.send(lane, self.batch(all, confirm)).await;
+        let refused: Vec<usize> =
+            (0..answers.len()).filter(|index| is_refused_room(&requests[*index], &answers[*index])).collect();
+        if !refused.is_empty() {
+            let mut batch = self.batch(refused.iter().map(|index| &requests[*index]).collect(), confirm);
+            batch.frame = Frame::Nothing;
+            let later = self.send(lane, batch).await;
+            for (index, answer) in refused.iter().zip(later) {
+                answers[*index] = answer;
+            }
+        }
         let again: Vec<usize> = (0..answers.len()).filter(|index| is_unknown_script(&answers[*index])).collect();
         if !again.is_empty() {
             let mut batch = self.batch(again.iter().map(|index| &requests[*index]).collect(), confirm);
             batch.load = scripts(batch.requests.iter().copied());
+            if !refused.is_empty() {
+                batch.frame = Frame::Nothing;
+            }
             let later = self.send(lane, batch).await;
             for (index, answer) in again.into_iter().zip(later) {
                 answers[index] = answer;

@@ -64,7 +64,6 @@ impl Trouble {
     }
 
     /// Whether the server has no memory left for it.
-    #[cfg(test)]
     pub(in crate::redis) fn is_no_room(&self) -> bool {
         self.code() == "OOM"
     }

@@ -72,6 +72,23 @@ async fn a_full_memory_refuses_all_calls_with_the_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_memory_takes_calls_that_make_room_however_many_they_are() {
+    static TAKE: LazyLock<Script> =
+        LazyLock::new(|| Script::new("take", "#!lua flags=allow-oom\n", "return redis.call('DEL', KEYS[1])"));
+    let take = |partition| Call { script: &TAKE, partition, keys: vec![key(partition, "a")], args: vec![] };
+    let server = Server::start();
+    let link = link(&server.url()).await;
+    run(&link, (0..5).map(|partition| put(partition, "x")).collect()).await.pop().unwrap().unwrap();
+    server.must(&["CONFIG", "SET", "maxmemory", "100kb"]);
+    // Neither a script that the server has to learn first nor a transaction is in the way.
+    for partitions in [0..2, 2..4, 4..5] {
+        for answer in run(&link, partitions.map(take).collect()).await {
+            assert_eq!(answer.unwrap(), Value::Int(1));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_fails_at_once_and_works_again_after_its_restart() {
     let server = Server::with(&["appendfsync always"]);
     let link = link(&server.url()).await;
