@@ -62,6 +62,7 @@ impl Worker {
         let worker = Arc::new(Working { worker: self, settler });
         let arrivals = worker.queue.arrivals(&worker.destination.name);
         let stop = worker.ending.stop.clone();
+        let mut complained_ms = None;
         while !stop.is_cancelled() {
             let permit = tokio::select! {
                 () = stop.cancelled() => break,
@@ -71,7 +72,7 @@ impl Worker {
             let now_ms = worker.clock.steady_ms();
             let wait_ms = match worker.state.held_until(now_ms) {
                 Some(until_ms) => (until_ms - now_ms).min(POLL_MS),
-                None => match worker.take(now_ms).await {
+                None => match worker.take(now_ms, &mut complained_ms).await {
                     Taken::Some(leases) => {
                         start(&worker, leases, permit);
                         continue;
@@ -99,7 +100,7 @@ impl Worker {
         }
     }
 
-    async fn take(&self, now_ms: u64) -> Taken {
+    async fn take(&self, now_ms: u64, complained_ms: &mut Option<u64>) -> Taken {
         // A parked destination is tried with one delivery: the rest would only be refused too.
         let count_max = match (&self.destination.batch.join, self.state.parked()) {
             (_, Some(_)) => 1,
@@ -126,8 +127,12 @@ impl Worker {
             }
             Ok(leased) => Taken::Some(Leases { leases: leased.deliveries, until_ms }),
             Err(error) => {
-                let name = &self.destination.name;
-                tracing::warn!(destination.name = %name, "could not lease deliveries of `{name}`: {}", chain(&error));
+                // While a part of the store is away, each arrival in the rest of it finds that out again.
+                if complained_ms.is_none_or(|last_ms| now_ms.saturating_sub(last_ms) >= STORE_PAUSE_MS) {
+                    *complained_ms = Some(now_ms);
+                    let name = &self.destination.name;
+                    tracing::warn!(destination.name = %name, "could not lease deliveries of `{name}`: {}", chain(&error));
+                }
                 Taken::Nothing(STORE_PAUSE_MS)
             }
         }
