@@ -20,7 +20,7 @@ pub(super) fn starting() {
 /// Everything that runs, and what to try.
 pub(super) fn running(options: &Options, nodes: &[Node], members: &[Running]) {
     let shop = shop::url(options.shop);
-    println!("\n  {:<11} {:>8}  {:<17} {}", "process", "pid", "address", "role");
+    println!("\n  {:<11} {:>8}  {:<17} role", "process", "pid", "address");
     for running in members {
         let (member, pid) = (&running.member, running.pid());
         let address = member.http.map_or("-".to_owned(), |http| http.to_string());

@@ -68,16 +68,16 @@ pub(crate) fn block<T>(what: impl FnOnce() -> T) -> T {
 impl Stand {
     /// Starts everything; the clients send to both gateways already.
     pub(crate) async fn start() -> Stand {
-        let stand = Stand::quiet().await;
+        let stand = Stand::quiet(&settings()).await;
         stand.point_senders();
         stand
     }
 
     /// The same with clients that wait.
-    pub(crate) async fn quiet() -> Stand {
+    pub(crate) async fn quiet(settings: &Settings) -> Stand {
         let cluster = block(Cluster::start);
         let (dir, platforms) = (tempfile::tempdir().unwrap(), Platforms::start().await);
-        let config = Process::configure_on(&cluster.url(), &settings(), &platforms, dir.path());
+        let config = Process::configure_on(&cluster.url(), settings, &platforms, dir.path());
         let (mut gateways, mut workers) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             gateways.push(Process::start_as(&config, "collect").await);
