@@ -23,15 +23,17 @@ pub(super) async fn lease(shop: &Shop, request: LeaseRequest) -> Result<Leased, 
     // Who wants none only wants to know when the next is due.
     let (mut width, mut bytes) = (if request.count_max == 0 { usize::MAX } else { 1 }, 0);
     loop {
-        let partitions = shop.table.take_due(&request.destination, request.now_ms, width);
+        let left = request.count_max - leased.deliveries.len();
+        let asked = if left == 0 { width } else { width.min(left) };
+        let partitions = shop.table.take_due(&request.destination, request.now_ms, asked);
         if partitions.is_empty() {
             break;
         }
         let mut wanted = Share {
-            count: (request.count_max - leased.deliveries.len()).div_ceil(partitions.len()),
+            count: left / partitions.len(),
             bytes: request.bytes_max.saturating_sub(bytes) / partitions.len(),
             // One is leased, however large, but only one.
-            owed: leased.deliveries.is_empty(),
+            owed: leased.deliveries.is_empty() && partitions.len() == 1,
             refused: false,
         };
         let calls = partitions.iter().map(|partition| call(shop, &request, *partition, &wanted)).collect();
@@ -117,7 +119,8 @@ fn call(shop: &Shop, request: &LeaseRequest, partition: u16, share: &Share) -> C
 fn read(shop: &Shop, request: &LeaseRequest, partition: u16, mut answer: Answer) -> Result<(Vec<Lease>, bool), Error> {
     let counts_ms = answer.count()?.unwrap_or(0);
     shop.table.set_clock(counts_ms, request.now_ms);
-    let more = answer.int()? != 0;
+    // 1: something is due that was not given; 2: what was there was none, and behind it there may be more.
+    let more = answer.int()?;
     let (due_ms, end_ms) = (answer.count()?, answer.count()?);
     let (remade, unreadable, poison) = (answer.int()?, answer.int()?, answer.int()?);
     let waiting = answer.count()?.unwrap_or(0);
@@ -140,9 +143,9 @@ fn read(shop: &Shop, request: &LeaseRequest, partition: u16, mut answer: Answer)
         });
         leases.push(Lease { key, token, entry, payload, attempts, queued_ms });
     }
-    shop.table.told(&request.destination, partition, Told { more, due_ms, end_ms, waiting });
+    shop.table.told(&request.destination, partition, Told { more: more != 0, due_ms, end_ms, waiting });
     alarm(&request.destination, partition, remade, unreadable, poison);
-    Ok((leases, more))
+    Ok((leases, more == 1))
 }
 
 fn alarm(destination: &str, partition: u16, remade: i64, unreadable: i64, poison: i64) {

@@ -61,7 +61,7 @@ pub(super) fn write(patches: &[Patch]) -> Vec<u8> {
         pack::text(&mut out, patch.profile.as_bytes());
         let _ = encode::write_uint(&mut out, patch.received_ms);
         let _ = encode::write_uint(&mut out, patch.expires_ms);
-        let _ = encode::write_array_len(&mut out, patch.fields.len() as u32);
+        let _ = encode::write_array_len(&mut out, 3 * patch.fields.len() as u32);
         for field in &patch.fields {
             pack::text(&mut out, field.name.as_bytes());
             let _ = encode::write_uint(&mut out, time(field.seen_ms));
@@ -80,7 +80,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Vec<Patch>> {
         let profile = read_text(&mut from)?;
         let (received_ms, expires_ms) = (read_number(&mut from)?, read_number(&mut from)?);
         let mut fields = Vec::new();
-        for _ in 0..decode::read_array_len(&mut from).ok()? {
+        for _ in 0..decode::read_array_len(&mut from).ok()? / 3 {
             let (name, seen_ms) = (read_text(&mut from)?, read_number(&mut from)?);
             fields.push(ProfileField { name, seen_ms, value: read_text(&mut from)? });
         }

@@ -1,8 +1,10 @@
 //! Deletes what has outlived its retention, one partition after the other, a bounded number at a time. Asks only where
 //! something old enough may be.
 
+use super::Time;
 use super::commit::Shop;
-use super::link::{Call, Confirm, Lane};
+use super::keys::Fixed;
+use super::link::{Call, Confirm, Lane, Read};
 use super::pack::number;
 use super::scripts::SWEEP;
 use super::value::Answer;
@@ -17,6 +19,14 @@ pub(super) async fn sweep(shop: &Shop, now_ms: u64, retention: Retention) -> Res
     let before_ms = now_ms.saturating_sub(retention.journal_ms);
     let dead_before_ms = now_ms.saturating_sub(retention.dead_ms);
     let mut swept = Swept::default();
+    if shop.clock.time == Time::Server {
+        // What is old is told by a clock that the last call may have known otherwise.
+        let key = shop.keys.fixed(0, Fixed::Entry);
+        let answer = shop.ask("sweep", vec![Read { key, cmd: redis::cmd("TIME") }]).await?.into_iter().next();
+        let mut time = Answer::of("sweep", answer.unwrap_or(redis::Value::Nil))?;
+        let (seconds, micros) = (time.count()?.unwrap_or(0), time.count()?.unwrap_or(0));
+        shop.table.set_clock(seconds * 1_000 + micros / 1_000, now_ms);
+    }
     // Entries and dead letters are in the order of the clock that counts.
     let oldest_ms = shop.table.counted(before_ms.max(dead_before_ms));
     for (partition, mut staying) in shop.table.older_than(oldest_ms) {

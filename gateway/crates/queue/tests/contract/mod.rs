@@ -34,10 +34,24 @@ pub(crate) trait Backend {
     }
 }
 
-/// One test for each sentence of the contract.
+/// One test for each sentence of the contract; or, with a name, one function that runs all of them one after the other,
+/// for backends that take long to start.
 macro_rules! contract {
     ($backend:expr) => {
-        contract!(@each $backend;
+        contract!(@sentences each $backend);
+
+        #[test]
+        fn a_random_walk_agrees_with_the_reference() {
+            contract::walk::compare(40, || Box::new($backend()));
+        }
+    };
+    (@one_after_the_other $name:ident) => {
+        async fn $name<B: contract::Backend>(make: impl Fn() -> B) {
+            contract!(@sentences every make);
+        }
+    };
+    (@sentences $how:ident $backend:expr) => {
+        contract!(@$how $backend;
             appending: an_entry_is_stored_with_all_its_deliveries, the_same_key_is_stored_once_and_counted,
                 concurrent_appends_of_one_key_store_it_once, the_same_id_in_another_scope_is_another_entry,
                 a_duplicate_changes_nothing_but_its_count, an_entry_without_deliveries_is_journalled,
@@ -70,11 +84,6 @@ macro_rules! contract {
                 importing_twice_adds_nothing, an_import_keeps_the_marks, an_import_leaves_what_is_here,
                 an_import_is_counted_and_notified, an_import_takes_no_heed_of_limits;
         );
-
-        #[test]
-        fn a_random_walk_agrees_with_the_reference() {
-            contract::walk::compare(|| Box::new($backend()));
-        }
     };
     (@each $backend:expr; $($module:ident: $($sentence:ident),+;)+) => {
         $($(
@@ -82,6 +91,11 @@ macro_rules! contract {
             async fn $sentence() {
                 contract::$module::$sentence(&mut $backend()).await;
             }
+        )+)+
+    };
+    (@every $backend:expr; $($module:ident: $($sentence:ident),+;)+) => {
+        $($(
+            Box::pin(contract::$module::$sentence(&mut $backend())).await;
         )+)+
     };
 }

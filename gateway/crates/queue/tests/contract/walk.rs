@@ -33,10 +33,10 @@ enum Step {
     Crash,
 }
 
-/// Compares a backend with the reference, over many walks.
-pub(crate) fn compare(make: impl Fn() -> Box<dyn Backend>) {
+/// Compares a backend with the reference, over so many walks.
+pub(crate) fn compare(cases: u32, make: impl Fn() -> Box<dyn Backend>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 1..60);
     let result = runner.run(&steps, |steps| {
         // Made and dropped inside, so that a backend may start and stop what needs the runtime.

@@ -2,7 +2,7 @@
 --
 -- ARGV: time, whose; until, how many, how many bytes, whether one comes even if it is larger; the consumer; the
 -- destination; the lapses that make a delivery poison.
--- Answers: {the time, whether more is due, the next due time or -1, the end of the first lease or -1, whether the
+-- Answers: {the time, whether more is due (2: nothing was leased, but something cleared away), the next due time or -1, the end of the first lease or -1, whether the
 -- group had been lost, what could not be read, what was poison, how many wait for the destination and in all, and for
 -- each lease {key, token, entry, payload, attempts, queued}}.
 
@@ -204,6 +204,9 @@ if #chosen > 0 then
     each(again, 'ZREM', RETRY)
 end
 
+if #chosen == 0 and more == 1 and (i > 1 or j > 1) then
+    more = 2
+end
 local due = redis.call('ZRANGEBYSCORE', RETRY, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
 due = tonumber(due or -1)
 if next_fresh_due and (due < 0 or next_fresh_due < due) then

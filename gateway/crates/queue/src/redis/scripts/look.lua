@@ -70,12 +70,16 @@ for n = 1, tonumber(arg()) do
 end
 local counted = redis.call('HMGET', COUNT, unpack(fields))
 local oldest = redis.call('ZRANGE', JOURNAL, 0, 0, 'WITHSCORES')[2]
+-- Nothing but damage takes the counts away.
+local is_uncounted = not counted[1] and redis.call('EXISTS', DELIVERY) == 1
 local answer =
     { tonumber(counted[1] or 0) or 0, tonumber(oldest or -1), has_outbox and redis.call('HLEN', OUTBOX) or 0 }
 for n = 1, #names do
     local due, first_end, waiting, odd = -1, -1, tonumber(counted[n + 1] or 0) or 0, 0
     -- Where nothing waits there is nothing to look at: an idle process costs next to nothing.
-    if waiting ~= 0 then
+    if is_uncounted then
+        odd = 1
+    elseif waiting ~= 0 then
         local is_unread, length, pending = stream_of(n)
         due = is_unread and 0 or tonumber(redis.call('ZRANGE', retry(n), 0, 0, 'WITHSCORES')[2] or -1)
         first_end = tonumber(redis.call('ZRANGE', leased(n), 0, 0, 'WITHSCORES')[2] or -1)
