@@ -17,6 +17,7 @@ help:
 	@echo '            with CLIENT=yes events are sent all the while, and counted'
 	@echo 'make test   run every test, end-to-end tests with real clients included'
 	@echo 'make lint   check format, lints and documentation'
+	@echo 'make faults kill, stop and fill up everything, many times, and write docs/faults.md (a quarter of an hour)'
 	@echo 'make bench  measure what an event costs, and write $(target)/bench.json; some of it: make bench PARTS="stores idle"'
 
 # The development profile, so that it shares what is built with the tests.
@@ -43,6 +44,15 @@ bench: wasm redis
 	cargo build --release --locked -p tidegate -p tidegate-bench
 	cargo build --release --locked -p tidegate-sandbox --example transform
 	$(target)/release/tidegate-bench $(PARTS)
+
+# The long form of the fault tests, and the page that tells of them. A test that fails leaves the page as it was.
+faults: wasm redis valkey
+	cargo build --locked -p tidegate -p tidegate-tests
+	rm -rf $(target)/faults
+	mkdir -p $(target)/faults
+	TIDEGATE_FAULTS=long cargo test --locked -p tidegate-queue --test sqlite_faults --test sqlite_crash >$(target)/faults/file.txt
+	TIDEGATE_FAULTS=long cargo test --locked -p tidegate-tests --test crash --test faults
+	cargo run --locked -q -p tidegate-tests --bin faults-report -- $(target)/faults $(target)/faults/file.txt docs/faults.md
 
 # Installs a program's Debian package where that is allowed: $(call install,what is missing,packages)
 define install

@@ -41,7 +41,7 @@ async fn fail_over(durability: &str, name: &'static str, fault: &'static str) ->
         });
         let promoted = Instant::now();
         world.recovered(promoted).await;
-        world.note(fault);
+        world.note_with_leases(fault);
         block(|| {
             dead.restart();
             tidegate_test_redis::until("the dead primary is a replica", || {

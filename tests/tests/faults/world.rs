@@ -15,6 +15,8 @@ const SENDERS: usize = 4;
 pub(crate) const CONCURRENCY: usize = 4;
 /// What a dead worker leased is somebody else's after half a minute; a busy machine needs more.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// After which time leases of half a minute are renewed.
+const RENEWAL_MS: i64 = 10_000;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
 pub(crate) struct World {
@@ -86,6 +88,13 @@ impl World {
     /// Notes a fault that has ended: it explains why the platform gets something again.
     pub(crate) fn note(&mut self, fault: Fault) {
         self.faults.push(fault.end());
+    }
+
+    /// The same of a fault that the store lost leases in. A worker sends what it leased before, until it asks for its
+    /// leases after a third of their time and learns that they are gone.
+    pub(crate) fn note_with_leases(&mut self, fault: Fault) {
+        let fault = fault.end();
+        self.faults.push(Fault { until_ms: fault.until_ms + RENEWAL_MS, ..fault });
     }
 
     /// Waits until events are taken again, and notes how long that took from the end of a fault.
