@@ -116,6 +116,7 @@ impl Stand {
     ///
     /// # Panics
     /// When one is lost.
+    #[expect(clippy::print_stdout, reason = "the numbers of a test that passed are worth reading, too")]
     pub(crate) async fn settle(self, story: Story) {
         let pace = self.senders.pace();
         let ledger: BTreeSet<String> = self.senders.ledger().await;
