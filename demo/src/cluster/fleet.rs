@@ -102,7 +102,12 @@ impl Running {
                     let log = std::fs::read_to_string(&member.log).unwrap_or_default();
                     let said = log.lines().rev().take(2).collect::<Vec<_>>();
                     let said = said.into_iter().rev().collect::<Vec<_>>().join("\n");
-                    bail!("`{}` does not start:\n{said}\nhint: its whole log is {}", member.name, shown(&member.log));
+                    let hints = "--gateway and --admin choose other addresses";
+                    bail!(
+                        "`{}` does not start:\n{said}\nhint: {hints}; its log is {}",
+                        member.name,
+                        shown(&member.log)
+                    );
                 }
                 sleep(PAUSE).await;
             }
