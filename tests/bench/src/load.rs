@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -16,6 +17,12 @@ use tokio::task::JoinSet;
 
 /// Connections that send at the same time.
 pub(crate) const CONNECTIONS: u64 = 64;
+/// How often an event is sent that is answered with 503, and after which pause.
+const TRIES_MAX: usize = 100;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers with 503 so far. Where there are any, a store stood still, and what was measured then is worth little.
+pub(crate) static REFUSED: AtomicU64 = AtomicU64::new(0);
 
 /// Sends events `from..to`, to each of the gateways from as many connections; each must be answered with 200.
 pub(crate) async fn send(gateways: &[SocketAddr], from: u64, to: u64) -> anyhow::Result<()> {
@@ -62,17 +69,27 @@ impl Client {
         self.post_body(n, purchase(n)).await
     }
 
+    /// Posts a body until it is taken. 503 is an answer too: the machine's disk may have stood still for a while, and the
+    /// event's id makes the next try safe.
     pub(crate) async fn post_body(&mut self, n: u64, body: String) -> anyhow::Result<()> {
-        let request = Request::post("/v1/events")
-            .header("host", "track.shop.example")
-            .header("authorization", format!("Bearer {API_KEY}"))
-            .body(Full::new(Bytes::from(body)))?;
-        self.requests.ready().await?;
-        let response = self.requests.send_request(request).await.context("the gateway answers")?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        anyhow::ensure!(status == 200, "event {n}: {status} {}", String::from_utf8_lossy(&body));
-        Ok(())
+        let body = Bytes::from(body);
+        for _ in 0..TRIES_MAX {
+            let request = Request::post("/v1/events")
+                .header("host", "track.shop.example")
+                .header("authorization", format!("Bearer {API_KEY}"))
+                .body(Full::new(body.clone()))?;
+            self.requests.ready().await?;
+            let response = self.requests.send_request(request).await.context("the gateway answers")?;
+            let status = response.status();
+            let answer = response.into_body().collect().await?.to_bytes();
+            if status == 200 {
+                return Ok(());
+            }
+            anyhow::ensure!(status == 503, "event {n}: {status} {}", String::from_utf8_lossy(&answer));
+            REFUSED.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(PAUSE).await;
+        }
+        anyhow::bail!("event {n}: 503, {TRIES_MAX} times")
     }
 }
 

@@ -23,6 +23,7 @@ mod table;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -90,8 +91,16 @@ fn main() -> anyhow::Result<()> {
         if named.is_empty() || named.iter().any(|named| named == name) {
             let clock = tokio::time::Instant::now();
             let measured = runtime.block_on(part.measure()).with_context(|| format!("measure `{name}`"))?;
-            println!("{name}: {:.0} s", clock.elapsed().as_secs_f64());
+            println!(
+                "{name}: {:.0} s, load of the machine {:.2}",
+                clock.elapsed().as_secs_f64(),
+                proc::load_average()?
+            );
             table::print(&measured);
+            let refused = load::REFUSED.swap(0, Ordering::Relaxed);
+            if refused > 0 {
+                println!("{refused} events were answered with 503 and sent again: a store stood still, measure anew");
+            }
             rows.extend(measured);
         }
     }
