@@ -2,7 +2,7 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test lint bench rust wasm linters clients redis valkey
+.PHONY: help run cluster test lint bench faults rust wasm linters clients redis valkey
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)

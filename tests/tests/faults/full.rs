@@ -28,7 +28,7 @@ async fn a_redis_whose_memory_is_full_takes_nothing_more_and_delivers_what_it_ha
         world.platforms.webhook.behave();
         drained(&worker.client).await;
         if round > 0 {
-            // Nobody helps: what is older than a minute is swept, and that is room enough.
+            // Nobody helps: what has been delivered takes less, and after a minute nothing.
             let full = Instant::now();
             world.recovered(full).await;
         }
@@ -41,8 +41,8 @@ async fn a_redis_whose_memory_is_full_takes_nothing_more_and_delivers_what_it_ha
         name: "40-memory-full",
         fault: "Memory full",
         done: format!(
-            "`maxmemory` reached under `noeviction`, {rounds} times; delivering went on; room came from `maxmemory` or \
-             from the sweep of what was a minute old"
+            "`maxmemory` reached under `noeviction`, {rounds} times; delivering went on; but for the first time, room came \
+             from what was delivered and swept alone"
         ),
     };
     world.settle(&worker.client, story).await;

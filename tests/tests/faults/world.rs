@@ -129,7 +129,6 @@ impl World {
             recovery: self.recovery,
         };
         row.write();
-        println!("{row:?} {pace:?} {accounts:?}");
         assert!(!ledger.is_empty(), "nothing was acknowledged");
         End { accounts, pace }
     }
