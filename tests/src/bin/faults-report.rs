@@ -46,7 +46,8 @@ const TABLE: &str = "| fault | what was done | acknowledged | lost | delivered m
 const FILE_STORE: &str = "\n*Longest silence*: the longest time in which nothing was acknowledged, the start of a new process included. *Taken again
 after*: from the end of the fault (a server that answers again, a gateway that listens) to the fifth acknowledged event.\n
 ## The file store\n
-SQLite's own faults: SIGKILL at each sync and write in a sweep, EIO and ENOSPC injected into them, made by `strace`.\n
+SQLite's own faults, made by `strace`: SIGKILL at each sync of a life and at each of its first 119 writes; EIO and ENOSPC
+at each of 24 syncs, EIO at each of 60 writes, and disks that are full for a while.\n
 | test | result |\n|---|---|\n";
 const ELSEWHERE: &str = "\n## Elsewhere\n
 Each run of `make test` does a short form of all this. What is not in the table is tested there: the network (delays,
