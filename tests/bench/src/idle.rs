@@ -13,8 +13,8 @@ use crate::store::{Kind, Store};
 use crate::table::Row;
 
 const DESTINATIONS: usize = 10;
-/// What the start has to do is over by then.
-const SETTLES_WITHIN: Duration = Duration::from_secs(4);
+/// What the start has to do is over by then: the first sweep, after five seconds, asks every partition once.
+const SETTLES_WITHIN: Duration = Duration::from_secs(8);
 const WATCHED_FOR: Duration = Duration::from_secs(20);
 
 /// Ends the watch; nobody else sends that.
