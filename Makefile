@@ -51,7 +51,7 @@ faults: wasm redis valkey
 	rm -rf $(target)/faults
 	mkdir -p $(target)/faults
 	TIDEGATE_FAULTS=long cargo test --locked -p tidegate-queue --test sqlite_faults --test sqlite_crash >$(target)/faults/file.txt
-	TIDEGATE_FAULTS=long cargo test --locked -p tidegate-tests --test crash --test faults
+	TIDEGATE_FAULTS=long cargo test --locked -p tidegate-tests --test crash --test faults --test cluster
 	cargo run --locked -q -p tidegate-tests --bin faults-report -- $(target)/faults $(target)/faults/file.txt docs/faults.md
 
 # Installs a program's Debian package where that is allowed: $(call install,what is missing,packages)

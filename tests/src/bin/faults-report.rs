@@ -51,9 +51,9 @@ at each of 24 syncs, EIO at each of 60 writes, and disks that are full for a whi
 | test | result |\n|---|---|\n";
 const ELSEWHERE: &str = "\n## Elsewhere\n
 Each run of `make test` does a short form of all this. What is not in the table is tested there: the network (delays,
-resets, half-open connections, answers dropped after the commit) in `gateway/crates/queue`, a Cluster in
-`tests/tests/cluster*`, clocks that jump in `gateway/src/clock.rs`
-(`setting_the_machines_clock_leaves_the_steady_time_alone`), `gateway/src/delivery/work/tests.rs`
+resets, half-open connections, answers dropped after the commit) in `gateway/crates/queue/tests/redis_network.rs`, what
+somebody writes into the store or deletes from it in `redis_damage.rs` beside it, clocks that jump in
+`gateway/src/clock.rs` (`setting_the_machines_clock_leaves_the_steady_time_alone`), `gateway/src/delivery/work/tests.rs`
 (`a_clock_that_is_set_forward_ends_no_lease_and_one_that_is_set_back_delays_no_retry`) and `tests/tests/drain.rs`
 (`retries_of_a_time_when_the_clock_was_ahead_go_on_within_minutes`); scripts in Redis go by its own clock.\n
 To repeat: `make faults`. One test alone: `TIDEGATE_FAULTS=long cargo test -p tidegate-tests --test faults NAME`.\n";

@@ -20,6 +20,9 @@ local CHUNK = 4000
 local at = 0
 local function arg()
     at = at + 1
+    if at > #ARGV then
+        error('a script was called with too few arguments')
+    end
     return ARGV[at]
 end
 
