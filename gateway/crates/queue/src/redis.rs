@@ -4,7 +4,7 @@
 //! - [`address`] reads the store's URL; [`link`] keeps connections to one server, Sentinel's primary or a cluster;
 //!   [`durability`] asks the server what an acknowledgement means.
 //! - [`keys`], [`pack`] and the scripts say what is stored. Each change is one script, in one partition.
-//! - [`commit`] appends in groups; [`outbox`] carries changes of profiles to other partitions.
+//! - [`commit`] appends in groups, [`append`] one partition's part of them; [`outbox`] carries changes of profiles to other partitions.
 //! - [`lease`] takes, renews, gives back and settles leases; [`letters`] lists the dead ones, [`replay`] puts
 //!   them back; [`sweep`] deletes what is old.
 //! - [`read`], [`counts`] and [`whole`] have the other reads, [`moving`] exports and imports.
@@ -12,6 +12,7 @@
 //!   keeps it up.
 
 pub mod address;
+mod append;
 mod commit;
 mod counts;
 mod durability;

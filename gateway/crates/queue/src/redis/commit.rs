@@ -13,15 +13,13 @@ use redis::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::keys::{Keys, reference};
-use super::link::{Call, Confirm, Lane, Link, Shape};
-use super::outbox::{self, Patch};
-use super::pack::{PackedEntry, Parcel, Place, number, time};
-use super::scripts::APPEND;
+use super::append::{Ahead, Asked, Group, Manner, Prepared, Which};
+use super::keys::Keys;
+use super::link::{Confirm, Lane, Link, Shape};
+use super::outbox;
 use super::table::Table;
-use super::value::{Answer, array, int, odd};
 use super::{Clock, Identity};
-use crate::{Appended, Cap, Entry, Error, Limits, StoredEntry, WhenFull};
+use crate::{Appended, Entry, Error, Limits, StoredEntry};
 
 /// The most entries, and about the most bytes, of one commit.
 const GROUP_MAX: usize = 512;
@@ -46,26 +44,6 @@ pub(super) struct Committer {
     lanes: Mutex<Vec<mpsc::UnboundedSender<Job>>>,
     room: Arc<Semaphore>,
     shop: Arc<Shop>,
-}
-
-/// Whether limits and the count of duplicates are for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
-    Append,
-    Import,
-}
-
-/// An entry as it goes to the script.
-pub(super) struct Prepared {
-    partition: u16,
-    reference: Vec<u8>,
-    scope: String,
-    received_ms: u64,
-    now_ms: u64,
-    packed: Vec<u8>,
-    duplicates: u32,
-    parcels: Vec<Parcel>,
-    patches: Vec<Patch>,
 }
 
 struct Job {
@@ -126,56 +104,6 @@ impl Committer {
     }
 }
 
-impl Prepared {
-    fn new(entry: Entry, keys: &Keys) -> Prepared {
-        let packed = PackedEntry::of(&entry).write();
-        let now_ms = entry.now_ms;
-        let reference = reference(&entry.key);
-        let parcels = entry.deliveries.into_iter();
-        let parcels = parcels.map(|one| Parcel::new(one, &reference, entry.received_ms, now_ms)).collect();
-        Prepared {
-            partition: keys.partition(&entry.affinity),
-            scope: entry.key.scope,
-            received_ms: time(entry.received_ms),
-            now_ms,
-            packed,
-            duplicates: 0,
-            parcels,
-            patches: entry.profile.into_iter().map(|patch| Patch::new(patch, entry.received_ms)).collect(),
-            reference,
-        }
-    }
-
-    fn stored(entry: StoredEntry, keys: &Keys) -> Prepared {
-        let reference = reference(&entry.key);
-        // An old file does not know the affinity: by its id the entry is spread as well, though a duplicate that
-        // comes by its visitor is not recognised.
-        let affinity = if entry.affinity.is_empty() { &entry.key.id } else { &entry.affinity };
-        let packed = PackedEntry {
-            received_ms: time(entry.received_ms),
-            affinity: affinity.clone(),
-            deliveries: entry.deliveries.iter().map(|one| one.key).collect(),
-            record: entry.record,
-        };
-        Prepared {
-            partition: keys.partition(affinity),
-            scope: entry.key.scope,
-            received_ms: packed.received_ms,
-            // Due times come as they are: whoever moves a store has stopped its clocks.
-            now_ms: 0,
-            packed: packed.write(),
-            duplicates: entry.duplicates,
-            parcels: entry.deliveries.into_iter().map(|one| Parcel::stored(one, &reference)).collect(),
-            patches: Vec::new(),
-            reference,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.packed.len() + self.parcels.iter().map(Parcel::bytes).sum::<usize>()
-    }
-}
-
 /// One lane: commits what has come, again and again, until nobody can send any more.
 async fn run(shop: Arc<Shop>, mut jobs: mpsc::UnboundedReceiver<Job>) {
     while let Some(first) = jobs.recv().await {
@@ -204,173 +132,42 @@ async fn run(shop: Arc<Shop>, mut jobs: mpsc::UnboundedReceiver<Job>) {
 
 /// Commits entries; gives the results of each partition's, in their order.
 async fn commit(shop: &Shop, entries: Vec<Prepared>, manner: Manner) -> Vec<(u16, Vec<Result<Appended, Error>>)> {
-    let mut groups: BTreeMap<u16, Vec<Prepared>> = BTreeMap::new();
+    let mut groups: BTreeMap<u16, Group> = BTreeMap::new();
     for entry in entries {
-        groups.entry(entry.partition).or_default().push(entry);
+        groups.entry(entry.partition).or_default().add(entry);
     }
-    let mut calls = Vec::with_capacity(groups.len());
-    let mut committed = Vec::with_capacity(groups.len());
     // Entries of earlier partitions in the same commit take room too.
     let mut ahead = Ahead::default();
+    let (mut calls, mut asked) = (Vec::with_capacity(groups.len()), Vec::with_capacity(groups.len()));
     for (partition, group) in groups {
-        let (call, made) = prepare(shop, partition, group, manner, &mut ahead);
-        calls.push(call);
-        committed.push(made);
+        let is_usual = manner == Manner::Append && group.is_usual(shop, partition);
+        let script = if is_usual { Which::Usual } else { Which::Any(manner) };
+        calls.push(match script {
+            Which::Usual => group.usual(shop, partition, &ahead),
+            Which::Any(manner) => group.any(shop, partition, manner, &ahead),
+        });
+        ahead.add(&group);
+        asked.push((Asked { partition, script }, group));
     }
     let lane = if manner == Manner::Append { Lane::Commit } else { Lane::Work };
     let answers = shop.link.run(lane, calls, shop.confirm).await;
-    let mut all = Vec::with_capacity(committed.len());
-    let mut left = Vec::new();
-    for (made, answer) in committed.into_iter().zip(answers) {
-        let partition = made.partition;
-        let count = made.entries.len();
-        let results = match answer {
-            Ok(value) => made.read(shop, value, &mut left).unwrap_or_else(|error| same_for_all(&error, count)),
-            Err(trouble) => (0..count).map(|_| Err(trouble.clone().into_error("append"))).collect(),
-        };
-        all.push((partition, results));
+    let (mut all, mut left, mut again) = (Vec::with_capacity(asked.len()), Vec::new(), Vec::new());
+    for ((asked, group), answer) in asked.into_iter().zip(answers) {
+        match answer {
+            // It was not so usual after all, and nothing of it is stored yet.
+            Ok(Value::Nil) if asked.script == Which::Usual => again.push((asked.partition, group)),
+            answer => all.push((asked.partition, group.results(shop, asked, answer, &mut left))),
+        }
+    }
+    if !again.is_empty() {
+        let calls = again.iter().map(|(partition, group)| group.any(shop, *partition, manner, &Ahead::default()));
+        let answers = shop.link.run(lane, calls.collect(), shop.confirm).await;
+        for ((partition, group), answer) in again.into_iter().zip(answers) {
+            let asked = Asked { partition, script: Which::Any(manner) };
+            all.push((partition, group.results(shop, asked, answer, &mut left)));
+        }
     }
     // The entries are safe; a profile that cannot be written now is written by whoever looks into the outbox next.
     outbox::deliver(&shop.link, &shop.keys, left).await;
     all
-}
-
-/// What earlier partitions of the same commit add.
-#[derive(Default)]
-struct Ahead {
-    total: u64,
-    destinations: BTreeMap<String, u64>,
-}
-
-/// A partition's part of a commit that has been sent.
-struct Made {
-    partition: u16,
-    manner: Manner,
-    now_ms: u64,
-    destinations: Vec<String>,
-    /// Reference, received time and what is for other partitions, of each entry.
-    entries: Vec<(Vec<u8>, u64, Vec<Patch>)>,
-    limits: BTreeMap<String, Cap>,
-    max: u64,
-}
-
-fn prepare(shop: &Shop, partition: u16, group: Vec<Prepared>, manner: Manner, ahead: &mut Ahead) -> (Call, Made) {
-    let mut destinations: Vec<String> = Vec::new();
-    for parcel in group.iter().flat_map(|entry| &entry.parcels) {
-        if !destinations.contains(&parcel.destination) {
-            destinations.push(parcel.destination.clone());
-        }
-    }
-    let mut keys = shop.keys.script(partition, destinations.iter().map(String::as_str));
-    let now_ms = group.iter().map(|entry| entry.now_ms).max().unwrap_or(0);
-    let mut args = shop.clock.arguments(now_ms);
-    args.extend(shop.identity.arguments(&shop.keys, partition));
-    args.push(if manner == Manner::Append { "append" } else { "import" }.into());
-    args.push(number(shop.table.waiting_elsewhere(partition) + ahead.total));
-    args.push(number(shop.limits.waiting_max));
-    args.push(number(destinations.len() as u64));
-    for name in &destinations {
-        let cap = shop.limits.destinations.get(name);
-        let elsewhere = shop.table.waiting_elsewhere_for(partition, name) + ahead.destinations.get(name).unwrap_or(&0);
-        args.push(name.clone().into_bytes());
-        args.push(number(elsewhere));
-        args.push(cap.map_or_else(|| "-1".into(), |cap| number(cap.waiting_max)));
-        args.push(if cap.is_some_and(|cap| cap.when_full == WhenFull::Die) { "die" } else { "refuse" }.into());
-    }
-    args.push(number(group.len() as u64));
-    let mut entries = Vec::with_capacity(group.len());
-    for entry in group {
-        args.push(entry.reference.clone());
-        args.push(entry.scope.into_bytes());
-        args.push(number(entry.received_ms));
-        args.push(entry.packed);
-        args.push(number(entry.duplicates.into()));
-        args.push(number(entry.parcels.len() as u64));
-        for parcel in entry.parcels {
-            if matches!(parcel.place, Place::Fresh | Place::Later) {
-                ahead.total += 1;
-                *ahead.destinations.entry(parcel.destination.clone()).or_default() += 1;
-            }
-            let n = destinations.iter().position(|name| *name == parcel.destination).unwrap_or(0) + 1;
-            parcel.arguments(n, &mut args);
-        }
-        let is_here =
-            |patch: &Patch| shop.link.shape() == Shape::Single || shop.keys.profile(&patch.profile).0 == partition;
-        let (here, elsewhere): (Vec<_>, Vec<_>) = entry.patches.into_iter().partition(is_here);
-        args.push(number(here.len() as u64));
-        for patch in here {
-            keys.push(shop.keys.profile(&patch.profile).1);
-            args.push(number(keys.len() as u64));
-            patch.fields_arguments(&mut args);
-        }
-        args.push(outbox::write(&elsewhere));
-        entries.push((entry.reference, entry.received_ms, elsewhere));
-    }
-    let limits = shop.limits.destinations.clone();
-    let made = Made { partition, manner, now_ms, destinations, entries, limits, max: shop.limits.waiting_max };
-    (Call { script: &APPEND, partition, keys, args }, made)
-}
-
-impl Made {
-    /// Reads what the script answered, and notes what it told.
-    fn read(
-        self,
-        shop: &Shop,
-        value: Value,
-        left: &mut Vec<outbox::Left>,
-    ) -> Result<Vec<Result<Appended, Error>>, Error> {
-        let mut answer = Answer::of("append", value)?;
-        let mut results = Vec::with_capacity(self.entries.len());
-        let mut stored = Vec::new();
-        for (reference, received_ms, patches) in self.entries {
-            let result = match answer.next()? {
-                Value::Int(0) => {
-                    stored.push(received_ms);
-                    if !patches.is_empty() {
-                        left.push(outbox::Left { partition: self.partition, reference, patches });
-                    }
-                    Ok(Appended::Stored)
-                }
-                Value::Int(1) => Ok(Appended::Duplicate),
-                full => Err(full_error(full, &self.destinations, &self.limits, self.max)?),
-            };
-            results.push(result);
-        }
-        let counts_ms = answer.count()?.unwrap_or(0);
-        if self.manner == Manner::Append {
-            shop.table.set_clock(counts_ms, self.now_ms);
-        }
-        shop.table.set_waiting(self.partition, answer.count()?.unwrap_or(0));
-        for name in &self.destinations {
-            shop.table.set_waiting_for(self.partition, name, answer.count()?.unwrap_or(0));
-            // Which of them became due at once is not worth telling apart: a look costs little.
-            if !stored.is_empty() {
-                shop.table.news(name, self.partition, 0);
-            }
-        }
-        // What another store had is in the order of its own times.
-        let counted = stored.into_iter().map(|received_ms| shop.table.counted(received_ms).min(received_ms));
-        counted.for_each(|received_ms| shop.table.stored(self.partition, received_ms));
-        Ok(results)
-    }
-}
-
-fn full_error(value: Value, destinations: &[String], limits: &BTreeMap<String, Cap>, max: u64) -> Result<Error, Error> {
-    let parts = array("append", value)?;
-    let numbers = parts.iter().map(|part| int("append", part)).collect::<Result<Vec<_>, _>>()?;
-    let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-    match numbers[..] {
-        [2, waiting] => Ok(Error::Full { destination: None, waiting: unsigned(waiting), max }),
-        [3, n, waiting] => {
-            let name = usize::try_from(n - 1).ok().and_then(|at| destinations.get(at)).cloned();
-            let max = name.as_ref().and_then(|name| limits.get(name)).map_or(max, |cap| cap.waiting_max);
-            Ok(Error::Full { destination: name, waiting: unsigned(waiting), max })
-        }
-        _ => Err(odd("append", "no outcome")),
-    }
-}
-
-/// An answer that cannot be read, told to each of several callers.
-fn same_for_all(error: &Error, count: usize) -> Vec<Result<Appended, Error>> {
-    (0..count).map(|_| Err(odd("append", &error.to_string()))).collect()
 }

@@ -37,19 +37,19 @@ impl Patch {
     }
 
     /// What a script takes after the profile's key: expiry and fields.
-    pub(super) fn fields_arguments(self, into: &mut Vec<Vec<u8>>) {
+    pub(super) fn fields_arguments(&self, into: &mut Vec<Vec<u8>>) {
         into.push(number(self.expires_ms));
         into.push(number(self.fields.len() as u64));
-        for field in self.fields {
-            into.push(field.name.into_bytes());
+        for field in &self.fields {
+            into.push(field.name.clone().into_bytes());
             into.push(number(time(field.seen_ms)));
-            into.push(field.value.into_bytes());
+            into.push(field.value.clone().into_bytes());
         }
     }
 }
 
 /// Changes as the outbox holds them; nothing for none.
-pub(super) fn write(patches: &[Patch]) -> Vec<u8> {
+pub(super) fn write(patches: &[&Patch]) -> Vec<u8> {
     let mut out = Vec::new();
     if patches.is_empty() {
         return out;
@@ -110,7 +110,7 @@ pub(super) async fn deliver(link: &Link, keys: &Keys, left: Vec<Left>) {
             let group = groups.entry(partition).or_default();
             group.keys.push(key);
             group.args.push(number(patch.received_ms));
-            patch.clone().fields_arguments(&mut group.args);
+            patch.fields_arguments(&mut group.args);
             group.of.push(index);
         }
     }
@@ -146,7 +146,7 @@ mod tests {
         let field = ProfileField { name: "email".into(), value: "a@b.example".into(), seen_ms: 7 };
         let patch = ProfilePatch { key: "shop/user/1".into(), fields: vec![field], expires_ms: 90 };
         let patches = vec![Patch::new(patch, 5)];
-        let written = write(&patches);
+        let written = write(&patches.iter().collect::<Vec<_>>());
         assert_eq!(read(&written), Some(patches));
         assert!(write(&[]).is_empty());
         for cut in 0..written.len() {

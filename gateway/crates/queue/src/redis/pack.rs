@@ -142,14 +142,14 @@ impl Parcel {
     }
 
     /// The arguments that a script reads as a delivery; `n` is its destination's number.
-    pub(super) fn arguments(self, n: usize, into: &mut Vec<Vec<u8>>) {
+    pub(super) fn arguments(&self, n: u64, into: &mut Vec<Vec<u8>>) {
         into.push(self.key.0.to_vec());
-        into.push(number(n as u64));
+        into.push(number(n));
         into.push(self.place.name().into());
-        into.push(self.packed);
-        into.push(self.payload);
+        into.push(self.packed.clone());
+        into.push(self.payload.clone());
         into.push(number(self.records.len() as u64));
-        into.extend(self.records);
+        into.extend(self.records.iter().cloned());
     }
 }
 

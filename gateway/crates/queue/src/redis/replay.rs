@@ -120,7 +120,7 @@ impl Part {
                 self.letters.push(number(deliveries.len() as u64));
                 for delivery in deliveries {
                     let n = self.number(&delivery.destination);
-                    Parcel::replacing(delivery, &state.reference, now_ms).arguments(n, &mut self.letters);
+                    Parcel::replacing(delivery, &state.reference, now_ms).arguments(n as u64, &mut self.letters);
                 }
             }
         }

@@ -10,15 +10,23 @@ use super::script::Script;
 const GROWS: &str = "#!lua\n";
 const SHRINKS: &str = "#!lua flags=allow-oom\n";
 
+const CORE: &str = include_str!("scripts/core.lua");
+const PRELUDE: &str = include_str!("scripts/prelude.lua");
+
 macro_rules! script {
     ($name:ident, $file:literal, $header:expr) => {
+        script!($name, $file, $header, PRELUDE);
+    };
+    ($name:ident, $file:literal, $header:expr, $prelude:expr) => {
         pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            let prelude = format!("{}{}", $header, include_str!("scripts/prelude.lua"));
+            let prelude = format!("{}{CORE}{}", $header, $prelude);
             Script::new($file, &prelude, include_str!(concat!("scripts/", $file, ".lua")))
         });
     };
 }
 
+// Each run of a script makes all functions in front of it anew: the one that runs most has few.
+script!(USUAL, "usual", GROWS, "");
 script!(APPEND, "append", GROWS);
 script!(LEASE, "lease", SHRINKS);
 script!(SETTLE, "settle", SHRINKS);
