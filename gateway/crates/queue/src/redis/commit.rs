@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -24,6 +26,8 @@ use crate::{Appended, Entry, Error, Limits, StoredEntry};
 /// The most entries, and about the most bytes, of one commit.
 const GROUP_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Where so many wait, their commit does not wait for the one before.
+const AHEAD_MIN: usize = 128;
 /// How many KiB of entries wait at most, each counting one at least; further callers wait.
 const ROOM_KIB: u32 = 16 << 10;
 
@@ -104,28 +108,70 @@ impl Committer {
     }
 }
 
-/// One lane: commits what has come, again and again, until nobody can send any more.
+/// One lane: commits what has come, again and again, until nobody can send any more. While one commit is under way the
+/// next gathers; only when many wait does it go ahead, so that the server has work while the last answers are read.
 async fn run(shop: Arc<Shop>, mut jobs: mpsc::UnboundedReceiver<Job>) {
-    while let Some(first) = jobs.recv().await {
-        let mut bytes = first.entry.bytes();
-        let mut group = vec![first];
-        while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
-            let Ok(next) = jobs.try_recv() else { break };
-            bytes += next.entry.bytes();
-            group.push(next);
-        }
-        let mut answers: BTreeMap<u16, Vec<(oneshot::Sender<_>, OwnedSemaphorePermit)>> = BTreeMap::new();
-        let mut entries = Vec::with_capacity(group.len());
-        for Job { entry, answer, _room } in group {
-            answers.entry(entry.partition).or_default().push((answer, _room));
-            entries.push(entry);
-        }
-        for (partition, results) in commit(&shop, entries, Manner::Append).await {
-            let waiting = answers.remove(&partition).unwrap_or_default();
-            for ((answer, _), result) in waiting.into_iter().zip(results) {
-                // Whoever asked may have gone meanwhile.
-                let _ = answer.send(result);
+    let mut under_way = FuturesUnordered::new();
+    let mut next = Gathered::default();
+    let mut is_open = true;
+    loop {
+        let may_go = match under_way.len() {
+            0 => !next.jobs.is_empty(),
+            1 => next.jobs.len() >= AHEAD_MIN,
+            _ => false,
+        };
+        if may_go {
+            while !next.is_full()
+                && let Ok(job) = jobs.try_recv()
+            {
+                next.add(job);
             }
+            under_way.push(answer(&shop, std::mem::take(&mut next).jobs));
+            continue;
+        }
+        tokio::select! {
+            biased;
+            job = jobs.recv(), if is_open && !next.is_full() => match job {
+                Some(job) => next.add(job),
+                None => is_open = false,
+            },
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+            else => return,
+        }
+    }
+}
+
+/// What waits for the next commit.
+#[derive(Default)]
+struct Gathered {
+    jobs: Vec<Job>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, job: Job) {
+        self.bytes += job.entry.bytes();
+        self.jobs.push(job);
+    }
+
+    fn is_full(&self) -> bool {
+        self.jobs.len() >= GROUP_MAX || self.bytes >= GROUP_BYTES_MAX
+    }
+}
+
+/// Commits a group, and answers everybody in it.
+async fn answer(shop: &Shop, group: Vec<Job>) {
+    let mut answers: BTreeMap<u16, Vec<(oneshot::Sender<_>, OwnedSemaphorePermit)>> = BTreeMap::new();
+    let mut entries = Vec::with_capacity(group.len());
+    for Job { entry, answer, _room } in group {
+        answers.entry(entry.partition).or_default().push((answer, _room));
+        entries.push(entry);
+    }
+    for (partition, results) in commit(shop, entries, Manner::Append).await {
+        let waiting = answers.remove(&partition).unwrap_or_default();
+        for ((answer, _), result) in waiting.into_iter().zip(results) {
+            // Whoever asked may have gone meanwhile.
+            let _ = answer.send(result);
         }
     }
 }
