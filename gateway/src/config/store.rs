@@ -43,7 +43,7 @@ pub struct Redis {
     pub ca_file: Option<PathBuf>,
     /// `prefix` of all keys. Default `tidegate`.
     pub prefix: String,
-    /// `partitions` of a store that is new. Default 64.
+    /// `partitions` of a store that is new. Default 64 in a cluster, 8 on one server.
     pub partitions: u16,
     /// `durability_assumed`: how the server persists, where it forbids asking. Default unknown.
     pub assumed: Option<Persistence>,

@@ -43,7 +43,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Row>> {
             queue.push(with_queue(&store, server).await?);
             server.cli(&["FLUSHALL"])?;
         }
-        let figures: [(&str, &str, fn(&Run) -> f64); 3] = [
+        let figures: [Figure; 3] = [
             ("throughput", "1/s", |run| run.per_s),
             ("server_cpu", "us each", |run| run.server_us),
             ("client_cpu", "us each", |run| run.client_us),
@@ -55,6 +55,9 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Row>> {
     }
     Ok(rows)
 }
+
+/// A figure's name and unit, and how to read it.
+type Figure = (&'static str, &'static str, fn(&Run) -> f64);
 
 fn with_xadd(server: &Server) -> anyhow::Result<Run> {
     let payload = "x".repeat(PAYLOAD);

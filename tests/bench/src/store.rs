@@ -122,7 +122,7 @@ consent = {{ default = "none" }}
             address: Address::parse(&server.url())?,
             ca_file: None,
             prefix: PREFIX.into(),
-            partitions: 64,
+            partitions: 8,
             limits,
             durability: Wanted { level: Level::Any, assumed: None },
             timeouts: Timeouts { connect: Duration::from_secs(2), response: Duration::from_secs(10) },

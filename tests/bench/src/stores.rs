@@ -77,7 +77,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Row>> {
             let figures: Vec<f64> = runs.iter().filter_map(|run| run.server.as_ref().map(figure)).collect();
             (!figures.is_empty()).then(|| median(figures))
         };
-        let figures: [(&str, &str, fn(&Server) -> f64); 4] = [
+        let figures: [Figure; 4] = [
             ("redis_cpu", "us/event", |server| server.cpu_us),
             ("commands_sent", "1/event", |server| server.sent),
             ("commands_in_scripts", "1/event", |server| server.inside),
@@ -90,6 +90,9 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Row>> {
     rows.extend(memory().await?);
     Ok(rows)
 }
+
+/// A figure's name and unit, and how to read it.
+type Figure = (&'static str, &'static str, fn(&Server) -> f64);
 
 async fn run(setup: Setup) -> anyhow::Result<Run> {
     let sink = Fake::builder(Meta::new(META_TOKEN)).keep(Keep::EventIds).start().await?;

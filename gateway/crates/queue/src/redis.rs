@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::address::Address;
+pub use self::address::{Address, Kind};
 use self::commit::{Committer, Shop};
 use self::keys::{FORMAT, Keys};
 use self::link::{Call, Confirm, Lane, Link};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tidegate_queue::Level;
-use tidegate_queue::redis::{Address, Persistence, Timeouts};
+use tidegate_queue::redis::{Address, Kind, Persistence, Timeouts};
 
 use super::values;
 use crate::config::mistake::{Mistake, suggestion};
@@ -48,13 +48,19 @@ pub(super) fn store(section: Section<'_>) -> Option<Store> {
     Some(Store { backend: backend?, durability: durability?, waiting_max, journal, dead_letters_days, profile_days })
 }
 
+/// How many partitions a new store gets: enough to spread over a cluster's nodes, and where there is one server, few, so
+/// that what is committed together is not cut into small pieces.
+const PARTITIONS_OF_A_CLUSTER: u16 = 64;
+const PARTITIONS: u16 = 8;
+
 /// The keys that only Redis has; `None` where there is none, or it has a mistake.
 struct RedisKeys {
     username: Option<String>,
     password: Option<Secret>,
     ca_file: Option<PathBuf>,
     prefix: Option<String>,
-    partitions: u16,
+    /// `None` where the kind of store decides.
+    partitions: Option<u16>,
     assumed: Option<Persistence>,
     timeouts: Timeouts,
 }
@@ -74,7 +80,7 @@ impl RedisKeys {
             password,
             ca_file,
             prefix,
-            partitions: section.number("partitions", 1..=256, 64),
+            partitions: section.get("partitions").map(|_| section.number("partitions", 1..=256, PARTITIONS)),
             assumed: section.get("durability_assumed").and_then(|node| persistence(&node)),
             timeouts: Timeouts { connect: ms("connect_timeout_ms"), response: ms("timeout_ms") },
         }
@@ -82,6 +88,8 @@ impl RedisKeys {
 
     fn with(self, address: Address) -> Option<Redis> {
         let RedisKeys { ca_file, prefix, partitions, assumed, timeouts, username: _, password: _ } = self;
+        let usual = if *address.kind() == Kind::Cluster { PARTITIONS_OF_A_CLUSTER } else { PARTITIONS };
+        let partitions = partitions.unwrap_or(usual);
         Some(Redis { address, ca_file, prefix: prefix?, partitions, assumed, timeouts })
     }
 

@@ -182,7 +182,7 @@ fn a_redis_has_defaults_that_fit_it() {
     assert_eq!(config.store.journal, Duration::from_secs(3_600), "memory is dear");
     assert_eq!(config.plugins.cache, PathBuf::from("/etc/tidegate/plugin-cache"));
     let Backend::Redis(redis) = &config.store.backend else { panic!("{:?}", config.store) };
-    assert_eq!((redis.prefix.as_str(), redis.partitions, redis.assumed), ("tidegate", 64, None));
+    assert_eq!((redis.prefix.as_str(), redis.partitions, redis.assumed), ("tidegate", 8, None));
     assert_eq!((redis.timeouts.connect, redis.timeouts.response), (Duration::from_secs(2), Duration::from_secs(2)));
     assert_eq!(redis.address.database(), 2);
 }
