@@ -26,8 +26,9 @@ use crate::{Appended, Entry, Error, Limits, StoredEntry};
 /// The most entries, and about the most bytes, of one commit.
 const GROUP_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 1 << 20;
-/// Where so many wait, their commit does not wait for the one before.
-const AHEAD_MIN: usize = 128;
+/// Where so many wait, their commit does not wait for the one before; up to so many are under way at once.
+const AHEAD_MIN: usize = 64;
+const UNDER_WAY_MAX: usize = 4;
 /// How many KiB of entries wait at most, each counting one at least; further callers wait.
 const ROOM_KIB: u32 = 16 << 10;
 
@@ -117,8 +118,7 @@ async fn run(shop: Arc<Shop>, mut jobs: mpsc::UnboundedReceiver<Job>) {
     loop {
         let may_go = match under_way.len() {
             0 => !next.jobs.is_empty(),
-            1 => next.jobs.len() >= AHEAD_MIN,
-            _ => false,
+            under_way => under_way < UNDER_WAY_MAX && next.jobs.len() >= AHEAD_MIN,
         };
         if may_go {
             while !next.is_full()

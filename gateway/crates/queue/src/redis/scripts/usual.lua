@@ -98,11 +98,12 @@ for _ = 1, tonumber(arg()) do
     patch(profile, received, expires, values)
 end
 span('SADD', SCOPE, SCOPES, scopes)
+local stored = whole(now)
 for first = 1, entries, CHUNK / 2 do
     local pairs_of = {}
     for i = first, math.min(first + CHUNK / 2 - 1, entries) do
-        local received = tonumber(ARGV[TIMES + i])
-        pairs_of[#pairs_of + 1] = whole(math.max(0, received + shift))
+        -- By the server's clock all of them were received now, give or take what a commit waits.
+        pairs_of[#pairs_of + 1] = by_server and stored or ARGV[TIMES + i]
         pairs_of[#pairs_of + 1] = ARGV[REFS + i]
     end
     redis.call('ZADD', JOURNAL, unpack(pairs_of))
