@@ -80,6 +80,7 @@ async fn open_redis(redis: &config::Redis, config: &Config) -> Result<Arc<dyn Qu
         durability: redis::Wanted { level: config.store.durability, assumed: redis.assumed },
         timeouts: redis.timeouts,
         time: redis::Time::Server,
+        lapses_max: redis::LAPSES_MAX,
     };
     Ok(Arc::new(RedisQueue::open(options).await?))
 }

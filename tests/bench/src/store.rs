@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tidegate_queue::redis::{Address, Options, Time, Timeouts, Wanted};
+use tidegate_queue::redis::{Address, LAPSES_MAX, Options, Time, Timeouts, Wanted};
 use tidegate_queue::{Level, Limits, Queue, RedisQueue, SqliteQueue, sqlite};
 use tidegate_test_redis::Server;
 use tidegate_tests::{API_KEY, WRITE_KEY};
@@ -127,6 +127,7 @@ consent = {{ default = "none" }}
             durability: Wanted { level: Level::Any, assumed: None },
             timeouts: Timeouts { connect: Duration::from_secs(2), response: Duration::from_secs(10) },
             time: Time::Server,
+            lapses_max: LAPSES_MAX,
         };
         Ok(Arc::new(RedisQueue::open(options).await?))
     }

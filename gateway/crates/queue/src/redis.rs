@@ -69,7 +69,12 @@ pub struct Options {
     pub durability: Wanted,
     pub timeouts: Timeouts,
     pub time: Time,
+    /// A delivery that was leased so often in a row without an outcome is poison, and becomes a dead letter.
+    pub lapses_max: u32,
 }
+
+/// Whoever has leased a delivery so often without an outcome died of it, most likely.
+pub const LAPSES_MAX: u32 = 8;
 
 /// The durability that a server must give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +197,7 @@ impl RedisQueue {
             table: Arc::new(Table::new(partitions)),
             limits: options.limits,
             clock: Clock { time: options.time },
+            lapses_max: options.lapses_max.into(),
             identity: Identity::new(),
             confirm: established.confirm,
         });

@@ -36,6 +36,8 @@ impl Backend for Redis {
             durability: Wanted { level: Level::Fsync, assumed: None },
             timeouts: Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(20) },
             time: Time::Caller,
+            // The contract knows of no poison.
+            lapses_max: u32::MAX,
         };
         let open = RedisQueue::open(options);
         Arc::new(tokio::task::block_in_place(|| Handle::current().block_on(open)).unwrap())

@@ -28,7 +28,7 @@ impl Shared {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let prefix = format!("store{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let timeouts = Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(20) };
-        Shared { options: Options { prefix, partitions: 16, timeouts, ..options(url) } }
+        Shared { options: Options { prefix, partitions: 16, timeouts, lapses_max: u32::MAX, ..options(url) } }
     }
 }
 

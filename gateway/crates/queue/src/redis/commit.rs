@@ -40,6 +40,7 @@ pub(super) struct Shop {
     pub(super) limits: Limits,
     pub(super) clock: Clock,
     pub(super) identity: Identity,
+    pub(super) lapses_max: u64,
     pub(super) confirm: Confirm,
 }
 

@@ -13,8 +13,6 @@ use super::table::{Held, Table, Told};
 use super::value::Answer;
 use crate::{Attempt, DeliveryKey, Error, Held as Holding, Lease, LeaseRequest, LeaseToken, Leased, Renewal, Settled};
 
-/// Whoever has leased a delivery so often without an outcome died of it, most likely.
-const LAPSES_MAX: u64 = 8;
 /// The most partitions that are asked at once.
 const WIDTH_MAX: usize = 32;
 
@@ -112,7 +110,7 @@ fn call(shop: &Shop, request: &LeaseRequest, partition: u16, share: &Share) -> C
     args.push(number(share.owed.into()));
     args.push(shop.identity.consumer.clone().into_bytes());
     args.push(request.destination.clone().into_bytes());
-    args.push(number(LAPSES_MAX));
+    args.push(number(shop.lapses_max));
     Call { script: &LEASE, partition, keys: shop.keys.script(partition, [request.destination.as_str()]), args }
 }
 
@@ -164,7 +162,7 @@ fn alarm(destination: &str, partition: u16, remade: i64, unreadable: i64, poison
     if poison > 0 {
         tracing::error!(
             destination.name = %destination,
-            "{poison} deliveries of `{destination}` were leased {LAPSES_MAX} times without an outcome and are dead letters now"
+            "{poison} deliveries of `{destination}` were leased again and again without an outcome and are dead letters now"
         );
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_queue::redis::{Address, OpenError, Options, Time, Timeouts, Wanted};
+use tidegate_queue::redis::{Address, LAPSES_MAX, OpenError, Options, Time, Timeouts, Wanted};
 use tidegate_queue::*;
 use tidegate_test_redis::{Reply, Server};
 
@@ -21,6 +21,7 @@ pub(crate) fn options(url: &str) -> Options {
         durability: Wanted { level: Level::Any, assumed: None },
         timeouts: Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(10) },
         time: Time::Caller,
+        lapses_max: LAPSES_MAX,
     }
 }
 
