@@ -7,8 +7,10 @@
 
 pub mod redis;
 pub mod sqlite;
+mod stored;
 mod types;
 
 pub use redis::RedisQueue;
 pub use sqlite::SqliteQueue;
+pub use stored::*;
 pub use types::*;
