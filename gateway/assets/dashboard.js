@@ -166,7 +166,7 @@ function drawStatus() {
 
 function destination(one) {
   const waits = one.waiting > 0;
-  const mark = one.parked ? badge("parked", "bad") : one.dead > 0 ? badge(`${one.dead} dead`, "bad") : waits ? badge(`${one.waiting} waiting`, "wait") : badge("up to date", "good");
+  const mark = one.parked ? badge("parked", "bad") : one.down ? badge("down", "bad") : one.dead > 0 ? badge(`${one.dead} dead`, "bad") : waits ? badge(`${one.waiting} waiting`, "wait") : badge("up to date", "good");
   const number = (name, value) => el("div", "", el("dt", "", name), el("dd", "", Number(value ?? 0).toLocaleString("en")));
   const digest = el("span", "mono", short(one.digest));
   digest.title = one.digest ?? "";
@@ -174,7 +174,7 @@ function destination(one) {
     el("div", "line", el("h3", "", one.name), mark),
     el("p", "plugin", `${one.plugin} `, digest),
     el("dl", "", number("delivered", one.delivered), number("waiting", one.waiting), number("dead", one.dead)),
-    one.parked ? el("p", "why", one.parked) : null,
+    one.parked || one.down ? el("p", "why", one.parked || one.down) : null,
     waits && one.oldest_queued_ms ? el("p", "plugin", `oldest waits for ${span(Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms))}`) : null);
 }
 

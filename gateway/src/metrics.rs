@@ -54,6 +54,7 @@ pub struct DestinationNumbers {
     pub waiting: u64,
     pub dead: u64,
     pub parked: bool,
+    pub down: bool,
     pub delivered: u64,
     pub retried: u64,
     pub died: u64,
@@ -102,13 +103,14 @@ impl Metrics {
         let ready = Gauge::<i64>::default();
         ready.set(i64::from(store == StoreState::Ready));
         registry.register("store_ready", "1 while the store takes events, 0 while they are answered with 503", ready);
-        let (waiting, dead, parked) = (gauges(), gauges(), gauges());
+        let (waiting, dead, parked, down) = (gauges(), gauges(), gauges(), gauges());
         let attempts = Family::<ByDestinationOutcome, Counter>::default();
         for numbers in destinations {
             let label = || ByDestination { destination: numbers.name.clone() };
             set(&waiting, label(), numbers.waiting);
             set(&dead, label(), numbers.dead);
             set(&parked, label(), u64::from(numbers.parked));
+            set(&down, label(), u64::from(numbers.down));
             for (outcome, count) in
                 [("delivered", numbers.delivered), ("retried", numbers.retried), ("dead", numbers.died)]
             {
@@ -119,6 +121,7 @@ impl Metrics {
         registry.register("deliveries_waiting", "Deliveries that wait or are under way", waiting);
         registry.register("dead_letters", "Dead letters", dead);
         registry.register("destination_parked", "1 while a destination's credentials are refused", parked);
+        registry.register("destination_down", "1 while all that a destination is sent fails", down);
         registry.register("attempts", "Delivery attempts since the start by outcome", attempts);
         let mut text = String::new();
         encode(&mut text, &registry)?;

@@ -56,12 +56,13 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
     };
     let each = operator.destinations.iter().map(|(destination, state)| {
         let count = counts.iter().find(|count| count.destination == destination.name);
-        let (totals, parked) = (state.totals(), state.parked());
+        let (totals, parked, down) = (state.totals(), state.parked(), state.down());
         let numbers = DestinationNumbers {
             name: destination.name.clone(),
             waiting: count.map_or(0, |count| count.waiting),
             dead: count.map_or(0, |count| count.dead),
             parked: parked.is_some(),
+            down: down.is_some(),
             delivered: totals.delivered,
             retried: totals.retried,
             died: totals.died,
@@ -77,6 +78,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             "retried": totals.retried,
             "delivered_ms": (totals.delivered_ms > 0).then_some(totals.delivered_ms),
             "parked": parked,
+            "down": down,
             "oldest_queued_ms": count.and_then(|count| count.oldest_queued_ms),
         });
         (numbers, status)

@@ -138,6 +138,7 @@ impl Attempting<'_> {
         if !matches!(verdict, Verdict::Credentials(_)) && exchange.status.is_some() {
             self.state.unpark();
         }
+        self.notice(&verdict, &exchange);
         if matches!(verdict, Verdict::Split) && parcel.parts.len() > 1 {
             parcel = match parcel.split(&self.destination.batch.join) {
                 Ok(parcels) => return Attempted::Split(parcels),
@@ -206,6 +207,20 @@ impl Attempting<'_> {
         Attempted::Settled(attempts.collect())
     }
 
+    /// Keeps account of whether the platform works at all.
+    fn notice(&self, verdict: &Verdict, exchange: &Exchange) {
+        let name = &self.destination.name;
+        let failed = matches!(verdict, Verdict::Retry(_)) && exchange.status.is_none_or(|status| status >= 500);
+        if failed {
+            let (last, now_ms) = (exchange.failure(), exchange.ended.steady_ms);
+            if self.state.failed(&last, now_ms, self.policy.backoff_base_ms, self.policy.backoff_max_ms) {
+                tracing::warn!(destination.name = %name, "`{name}` is down, its deliveries wait: {last}");
+            }
+        } else if exchange.status.is_some() && self.state.answered() {
+            tracing::info!(destination.name = %name, "`{name}` is up again");
+        }
+    }
+
     fn park(&self, reason: &str, steady_ms: u64) -> u64 {
         let base_ms = self.policy.backoff_base_ms.saturating_mul(PARK_FACTOR);
         if self.state.parked().is_none() {
@@ -265,10 +280,14 @@ impl Exchange {
     }
 
     fn retry_reason(&self) -> String {
+        format!("retry: {}", self.failure())
+    }
+
+    fn failure(&self) -> String {
         match (&self.failure, self.status) {
-            (Some(failure), _) => format!("retry: {failure}"),
-            (None, Some(status)) => format!("retry: HTTP {status}"),
-            (None, None) => "retry".to_owned(),
+            (Some(failure), _) => failure.clone(),
+            (None, Some(status)) => format!("HTTP {status}"),
+            (None, None) => "no answer".to_owned(),
         }
     }
 }

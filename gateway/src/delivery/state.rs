@@ -22,7 +22,18 @@ struct Hold {
     parked: Option<String>,
     /// How often in a row.
     times: u32,
+    /// Requests in a row that the platform did not answer, or answered with an error of its own.
+    failures: u32,
+    /// What the last of them came to, once there were so many that the platform is taken to be down.
+    down: Option<String>,
+    /// How often in a row the destination was held because of them.
+    downs: u32,
 }
+
+/// So many failed requests in a row, and the platform is taken to be down: any fewer are an event's own fault.
+const FAILURES_MAX: u32 = 16;
+/// However long a platform has been down, whether it is back is asked this often.
+const DOWN_MAX_MS: u64 = 30_000;
 
 /// Numbers since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +55,17 @@ impl State {
         self.hold().parked.clone()
     }
 
+    /// What the platform answers, or why it does not, if it fails whatever it is sent.
+    pub fn down(&self) -> Option<String> {
+        self.hold().down.clone()
+    }
+
+    /// Whether one delivery is enough to try it with: the rest would only fail or be refused, too.
+    pub(super) fn wants_one(&self) -> bool {
+        let hold = self.hold();
+        hold.parked.is_some() || hold.down.is_some()
+    }
+
     /// The platform asked for a pause.
     pub(super) fn pause(&self, until_ms: u64) {
         let mut hold = self.hold();
@@ -60,6 +82,31 @@ impl State {
         }
         hold.parked = Some(reason);
         hold.until_ms
+    }
+
+    /// A request got no answer, or an error of the platform's. After many in a row the destination waits, the longer
+    /// the more often, then lets a single delivery try. Gives whether it is down from now on.
+    pub(super) fn failed(&self, failure: &str, now_ms: u64, base_ms: u64, max_ms: u64) -> bool {
+        let mut hold = self.hold();
+        hold.failures = hold.failures.saturating_add(1);
+        if hold.failures < FAILURES_MAX || hold.until_ms > now_ms {
+            return false;
+        }
+        let wait_ms = base_ms.saturating_mul(1 << hold.downs.min(20)).min(max_ms).min(DOWN_MAX_MS);
+        hold.until_ms = now_ms.saturating_add(wait_ms);
+        hold.downs = hold.downs.saturating_add(1);
+        hold.down.replace(failure.to_owned()).is_none()
+    }
+
+    /// The platform answered, and not with an error of its own. Gives whether it was down until now.
+    pub(super) fn answered(&self) -> bool {
+        let mut hold = self.hold();
+        let was_down = hold.down.take().is_some();
+        if was_down {
+            hold.until_ms = 0;
+        }
+        (hold.failures, hold.downs) = (0, 0);
+        was_down
     }
 
     /// An answer showed that the credentials are taken.
@@ -111,5 +158,39 @@ mod tests {
         assert_eq!(state.held_until(1_300), Some(1_400));
         state.unpark();
         assert_eq!((state.held_until(1_300), state.parked()), (None, None));
+    }
+
+    #[test]
+    fn a_platform_that_fails_again_and_again_is_down_until_it_answers() {
+        let state = State::default();
+        for _ in 1..FAILURES_MAX {
+            assert!(!state.failed("503", 1_000, 100, 1_000));
+            assert_eq!((state.down(), state.held_until(1_000)), (None, None));
+        }
+        assert!(state.failed("503", 1_000, 100, 1_000), "told once");
+        assert_eq!((state.down(), state.held_until(1_000)), (Some("503".into()), Some(1_100)));
+        assert!(!state.failed("503", 1_050, 100, 1_000));
+        assert_eq!(state.held_until(1_050), Some(1_100), "requests under way do not prolong it");
+        assert!(!state.failed("503", 1_100, 100, 1_000));
+        assert_eq!(state.held_until(1_100), Some(1_300), "longer each time");
+        for doublings in 2..40 {
+            let now_ms = 1_000_000 * doublings;
+            state.failed("503", now_ms, 100, u64::MAX);
+            assert!(state.held_until(now_ms).unwrap() <= now_ms + DOWN_MAX_MS, "never longer than half a minute");
+        }
+        assert!(state.answered());
+        assert_eq!((state.down(), state.held_until(1_100)), (None, None));
+        assert!(!state.answered(), "told once");
+    }
+
+    #[test]
+    fn an_answer_in_between_shows_that_a_platform_is_up() {
+        let state = State::default();
+        for _ in 0..4 * FAILURES_MAX {
+            assert!(!state.failed("503", 1_000, 100, 1_000));
+            state.failed("503", 1_000, 100, 1_000);
+            assert!(!state.answered());
+        }
+        assert_eq!(state.down(), None);
     }
 }

@@ -101,11 +101,10 @@ impl Worker {
     }
 
     async fn take(&self, now_ms: u64, complained_ms: &mut Option<u64>) -> Taken {
-        // A parked destination is tried with one delivery: the rest would only be refused too.
-        let count_max = match (&self.destination.batch.join, self.state.parked()) {
-            (_, Some(_)) => 1,
-            (Join::None, None) => SINGLES_MAX,
-            (_, None) => self.destination.batch.events_max as usize,
+        let count_max = match &self.destination.batch.join {
+            _ if self.state.wants_one() => 1,
+            Join::None => SINGLES_MAX,
+            Join::JsonArray(_) | Join::Ndjson => self.destination.batch.events_max as usize,
         };
         let until_ms = now_ms.saturating_add(self.lease_ms);
         let request = LeaseRequest {

@@ -52,7 +52,9 @@ async fn a_worker_that_slept_past_its_leases_settles_nothing_and_sends_nothing_o
         helped += delivered(&other).await;
         world.senders.point_to([&collector.client]);
         world.senders.more(50).await;
+        world.senders.point_to([]);
         drained(&other.client).await;
+        world.senders.point_to([&collector.client]);
         sleeper.resume().await;
         world.note(fault);
         refused(&sleeper, told + 1).await;
