@@ -36,6 +36,7 @@ test: wasm clients redis valkey
 
 lint: wasm linters
 	cargo fmt --all --check
+	rustfmt --check --edition 2024 plugins/*/fake/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 

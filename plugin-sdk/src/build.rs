@@ -16,7 +16,7 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What the linker is told: a small stack and a small initial memory make a fresh instance cheap, because both are
 /// cleared and touched anew for every event. 16 KiB are enough for serde_json's whole depth, 128 levels, in every
-/// built-in plugin (`plugins/tests/sandboxed.rs` holds on to that); the stack lies below the data, so that one which
+/// built-in plugin (`plugins/built-in/tests/sandboxed.rs` holds on to that); the stack lies below the data, so that one which
 /// overflows traps and overwrites nothing.
 pub const LINK_ARGS: [&str; 2] = ["-zstack-size=16384", "--initial-memory=131072"];
 

@@ -48,6 +48,9 @@ pub struct Manifest {
     /// What the plugin may use, and how old an event may be.
     #[serde(default)]
     pub limits: Limits,
+    /// What the platform finds a person or a conversion by, and how much each is worth to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<Quality>,
     /// JSON Schema of the plugin's own configuration.
     #[serde(default = "empty_schema")]
     pub config: serde_json::Value,
@@ -119,11 +122,19 @@ pub enum Auth {
         /// The name of the secret that is the password.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         password: Option<String>,
+        /// Whether a destination may give neither: its requests are not authenticated then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        optional: bool,
     },
     /// A parameter of the query.
     Query {
         /// The parameter's name.
         parameter: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// The rest of the URL's path, as of a webhook whose address is its credential.
+    Path {
         /// The secret's name.
         secret: String,
     },
@@ -134,6 +145,44 @@ pub enum Auth {
         /// The secret's name.
         secret: String,
     },
+    /// `Authorization: Bearer` with an access token, which a refresh token is exchanged for (RFC 6749, section 6).
+    Oauth2Refresh {
+        /// Where: `https://oauth2.googleapis.com/token`.
+        token_url: String,
+        /// The name of the secret that is the client's id.
+        client_id: String,
+        /// The name of the secret that is the client's secret.
+        client_secret: String,
+        /// The name of the secret that is the refresh token.
+        refresh_token: String,
+        /// Further headers, by their names, and the names of the secrets that they carry.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, String>,
+    },
+    /// `Authorization: Bearer` with an access token, which a JWT that a service account's key signed is exchanged for
+    /// (RFC 7523).
+    Oauth2ServiceAccount {
+        /// Where: `https://oauth2.googleapis.com/token`.
+        token_url: String,
+        /// What the token is for: `https://www.googleapis.com/auth/bigquery.insertdata`.
+        scopes: Vec<String>,
+        /// The name of the secret that is the key's file, the JSON that Google gives.
+        key: String,
+        /// Further headers, by their names, and the names of the secrets that they carry.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, String>,
+    },
+    /// A signature of the request by HMAC-SHA1 in `Authorization: OAuth` (RFC 5849).
+    Oauth1 {
+        /// The name of the secret that is the consumer's key.
+        consumer_key: String,
+        /// The name of the secret that is the consumer's secret.
+        consumer_secret: String,
+        /// The name of the secret that is the token.
+        token: String,
+        /// The name of the secret that is the token's secret.
+        token_secret: String,
+    },
     /// The signature headers of <https://www.standardwebhooks.com>. Several secrets, separated by spaces, all sign:
     /// that is how a key is rotated.
     StandardWebhooks {
@@ -143,15 +192,31 @@ pub enum Auth {
 }
 
 impl Auth {
+    /// Whether a destination may leave its secrets out, all of them.
+    pub fn is_optional(&self) -> bool {
+        matches!(self, Auth::Basic { optional: true, .. })
+    }
+
     /// The names of the secrets that the scheme needs.
     pub fn secrets(&self) -> Vec<&str> {
         match self {
             Auth::Bearer { secret }
             | Auth::Header { secret, .. }
+            | Auth::Path { secret }
             | Auth::Query { secret, .. }
             | Auth::JsonField { secret, .. }
             | Auth::StandardWebhooks { secret } => vec![secret],
-            Auth::Basic { user, password } => std::iter::once(user).chain(password).map(String::as_str).collect(),
+            Auth::Basic { user, password, .. } => std::iter::once(user).chain(password).map(String::as_str).collect(),
+            Auth::Oauth2Refresh { client_id, client_secret, refresh_token, headers, .. } => {
+                let own = [client_id, client_secret, refresh_token];
+                own.into_iter().chain(headers.values()).map(String::as_str).collect()
+            }
+            Auth::Oauth2ServiceAccount { key, headers, .. } => {
+                std::iter::once(key).chain(headers.values()).map(String::as_str).collect()
+            }
+            Auth::Oauth1 { consumer_key, consumer_secret, token, token_secret } => {
+                vec![consumer_key, consumer_secret, token, token_secret]
+            }
         }
     }
 }
@@ -168,6 +233,21 @@ pub struct Read {
     pub normalize: Vec<Normalizer>,
     /// What the plugin needs it for: for the people who approve it.
     pub why: String,
+}
+
+/// One thing that the platform makes use of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quality {
+    /// What it is, for people: `e-mail address`.
+    pub name: String,
+    /// The granted fields, as `[reads]` names them, any of which gives it.
+    pub any: Vec<String>,
+    /// How much it is worth beside the others: 1 to 100.
+    pub worth: u32,
+    /// The canonical names of the events that it matters for; all where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// The form in which a granted field is handed over.

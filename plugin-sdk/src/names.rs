@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 /// A page was seen.
 pub const PAGE_VIEW: &str = "page_view";
 /// A product was looked at.
@@ -24,18 +26,53 @@ pub const SIGN_UP: &str = "sign_up";
 pub const SEARCH: &str = "search";
 /// A product was put onto the wish list.
 pub const ADD_TO_WISHLIST: &str = "add_to_wishlist";
+/// A way of shipping was chosen.
+pub const ADD_SHIPPING_INFO: &str = "add_shipping_info";
+/// The cart was looked at.
+pub const VIEW_CART: &str = "view_cart";
+/// A product was taken out of the cart.
+pub const REMOVE_FROM_CART: &str = "remove_from_cart";
+/// An order, or a part of it, was given back.
+pub const REFUND: &str = "refund";
+/// Somebody signed in.
+pub const LOGIN: &str = "login";
+/// A product was chosen from a list.
+pub const SELECT_ITEM: &str = "select_item";
 
 /// A plugin's mapping from canonical names to its platform's.
 pub type Table = [(&'static str, &'static str)];
 
-/// The overrides that a site gives in its configuration: `events = { purchase = "Purchase", my_event = "Lead" }`.
-pub type Overrides = BTreeMap<String, String>;
+/// The overrides that a site gives in its configuration:
+/// `events = { purchase = "Purchase", my_event = ["Lead", "Contact"], page_view = "" }`.
+pub type Overrides = BTreeMap<String, Names>;
 
-/// The platform's name for an event: the override, or else the table's. An empty override switches an event off.
-pub fn lookup<'a>(table: &Table, overrides: &'a Overrides, name: &str) -> Option<&'a str> {
+/// A platform's name for an event, or its names where the event is several to it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// One; an empty one switches the event off.
+    One(String),
+    /// Several, each of which is reported; none switches the event off.
+    Several(Vec<String>),
+}
+
+impl Names {
+    /// All of them, without the empty ones.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Several(names) => names.as_slice(),
+        };
+        names.iter().map(String::as_str).filter(|name| !name.is_empty())
+    }
+}
+
+/// The platform's names for an event: the override's, or else the table's. `None` where neither knows the event; an
+/// empty list where it is switched off.
+pub fn lookup<'a>(table: &Table, overrides: &'a Overrides, name: &str) -> Option<Vec<&'a str>> {
     match overrides.get(name) {
-        Some(mapped) => Some(mapped.as_str()).filter(|mapped| !mapped.is_empty()),
-        None => table.iter().find(|(canonical, _)| *canonical == name).map(|(_, mapped)| *mapped),
+        Some(names) => Some(names.iter().collect()),
+        None => table.iter().find(|(canonical, _)| *canonical == name).map(|(_, mapped)| vec![*mapped]),
     }
 }
 
@@ -46,15 +83,13 @@ mod tests {
     #[test]
     fn an_override_replaces_extends_or_switches_off() {
         let table = [(PURCHASE, "Purchase"), (PAGE_VIEW, "PageView")];
-        let overrides = Overrides::from([
-            ("purchase".into(), "Subscribe".into()),
-            ("my_event".into(), "Lead".into()),
-            ("page_view".into(), String::new()),
-        ]);
-        assert_eq!(lookup(&table, &Overrides::new(), PURCHASE), Some("Purchase"));
-        assert_eq!(lookup(&table, &overrides, PURCHASE), Some("Subscribe"));
-        assert_eq!(lookup(&table, &overrides, "my_event"), Some("Lead"));
-        assert_eq!(lookup(&table, &overrides, PAGE_VIEW), None);
+        let text = r#"{ "purchase": "Subscribe", "my_event": ["Lead", "Contact"], "page_view": "", "search": [] }"#;
+        let overrides: Overrides = serde_json::from_str(text).unwrap();
+        assert_eq!(lookup(&table, &Overrides::new(), PURCHASE), Some(vec!["Purchase"]));
+        assert_eq!(lookup(&table, &overrides, PURCHASE), Some(vec!["Subscribe"]));
+        assert_eq!(lookup(&table, &overrides, "my_event"), Some(vec!["Lead", "Contact"]));
+        assert_eq!(lookup(&table, &overrides, PAGE_VIEW), Some(vec![]));
+        assert_eq!(lookup(&table, &overrides, SEARCH), Some(vec![]));
         assert_eq!(lookup(&table, &overrides, "other"), None);
     }
 }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use tidegate_plugin_sdk::manifest::{Auth, Form, Join, Manifest, WORLD};
 use tidegate_sandbox::{Inspection, inspect};
 
@@ -169,13 +170,27 @@ fn credentials(auth: &Auth) -> String {
     let how = match auth {
         Auth::Bearer { .. } => "as a bearer token".to_owned(),
         Auth::Header { header, .. } => format!("in the header `{header}`"),
+        Auth::Basic { optional: true, .. } => "by Basic authentication, if there is any".to_owned(),
         Auth::Basic { .. } => "by Basic authentication".to_owned(),
+        Auth::Path { .. } => "as the rest of the URL's path".to_owned(),
         Auth::Query { parameter, .. } => format!("in the query's `{parameter}`"),
         Auth::JsonField { pointer, .. } => format!("in the body, at `{pointer}`"),
+        Auth::Oauth2Refresh { token_url, headers, .. } => {
+            format!("for an access token from {token_url}{}", further(headers))
+        }
+        Auth::Oauth2ServiceAccount { token_url, scopes, headers, .. } => {
+            let scopes = scopes.join(" ");
+            format!("for an access token to `{scopes}` from {token_url}{}", further(headers))
+        }
+        Auth::Oauth1 { .. } => "as a signature (OAuth 1.0a)".to_owned(),
         Auth::StandardWebhooks { .. } => "as a signature (Standard Webhooks)".to_owned(),
     };
     let secrets: Vec<String> = auth.secrets().iter().map(|secret| format!("`{secret}`")).collect();
     format!("{} {how}, added by the gateway: the plugin never has them", secrets.join(" and "))
+}
+
+fn further(headers: &BTreeMap<String, String>) -> String {
+    headers.keys().map(|header| format!(" and in the header `{header}`")).collect()
 }
 
 fn batching(manifest: &Manifest) -> String {

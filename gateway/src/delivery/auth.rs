@@ -22,6 +22,10 @@ pub enum Error {
     Header(String),
     #[error("secret `{0}` is no Standard Webhooks secret: base64 behind `whsec_`")]
     Webhook(String),
+    #[error("secret `{0}` is no path of a URL")]
+    Path(String),
+    #[error("this gateway cannot authenticate by the scheme of the plugin's manifest")]
+    Unsupported,
     #[error("the body has no place for a secret at `{0}`")]
     Pointer(String),
 }
@@ -52,10 +56,22 @@ pub fn apply(auth: &Auth, secrets: &BTreeMap<String, Secret>, parts: Parts<'_>) 
             let header = HeaderName::try_from(header.as_str()).map_err(|_| Error::Header(name.clone()))?;
             set(parts.headers, header, secret(name)?, name)
         }
-        Auth::Basic { user, password } => {
+        Auth::Basic { user, optional: true, .. } if !secrets.contains_key(user) => Ok(()),
+        Auth::Basic { user, password, .. } => {
             let password = password.as_deref().map_or(Ok(""), secret)?;
             let pair = BASE64_STANDARD.encode(format!("{}:{password}", secret(user)?));
             set(parts.headers, http::header::AUTHORIZATION, &format!("Basic {pair}"), user)
+        }
+        Auth::Path { secret: name } => {
+            let rest: Vec<&str> = secret(name)?.trim_matches('/').split('/').collect();
+            if rest.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
+                return Err(Error::Path(name.clone()));
+            }
+            // A URL with a host has segments.
+            if let Ok(mut segments) = parts.url.path_segments_mut() {
+                segments.pop_if_empty().extend(rest);
+            }
+            Ok(())
         }
         Auth::Query { parameter, secret: name } => {
             parts.url.query_pairs_mut().append_pair(parameter, secret(name)?);
@@ -68,6 +84,7 @@ pub fn apply(auth: &Auth, secrets: &BTreeMap<String, Secret>, parts: Parts<'_>) 
             Ok(())
         }
         Auth::StandardWebhooks { secret: name } => sign(secret(name)?, name, parts),
+        Auth::Oauth2Refresh { .. } | Auth::Oauth2ServiceAccount { .. } | Auth::Oauth1 { .. } => Err(Error::Unsupported),
     }
 }
 
@@ -149,8 +166,11 @@ mod tests {
         assert_eq!(url.as_str(), "https://p.example/x?a=1&key=a%26b");
         let (_, headers, _) = applied(Auth::Bearer { secret: "s".into() }, "t", "").unwrap();
         assert_eq!(headers["authorization"], "Bearer t");
-        let (_, headers, _) = applied(Auth::Basic { user: "s".into(), password: None }, "u", "").unwrap();
+        let (_, headers, _) =
+            applied(Auth::Basic { user: "s".into(), password: None, optional: false }, "u", "").unwrap();
         assert_eq!(headers["authorization"], "Basic dTo=");
+        let (url, _, _) = applied(Auth::Path { secret: "s".into() }, "T0/B0/a b", "").unwrap();
+        assert_eq!(url.as_str(), "https://p.example/x/T0/B0/a%20b?a=1");
         let json = Auth::JsonField { pointer: "/api_key".into(), secret: "s".into() };
         assert_eq!(applied(json, "k", r#"{"a":1}"#).unwrap().2, r#"{"a":1,"api_key":"k"}"#);
     }
@@ -159,6 +179,7 @@ mod tests {
     fn a_secret_that_cannot_be_sent_is_refused_without_being_shown() {
         let error = applied(Auth::Bearer { secret: "s".into() }, "a\nb", "").unwrap_err();
         assert_eq!(error.to_string(), "secret `s` has characters that no header takes");
+        assert!(applied(Auth::Path { secret: "s".into() }, "T0/../admin", "").is_err());
         assert!(applied(Auth::StandardWebhooks { secret: "s".into() }, "not base64!", "").is_err());
     }
 }

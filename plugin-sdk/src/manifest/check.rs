@@ -1,8 +1,9 @@
 //! Parses a manifest and finds everything that is wrong with it, all at once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Auth, Endpoint, Form, Join, Manifest, Normalizer, Read, WORLD, template};
+use super::{Auth, Endpoint, Form, Join, Manifest, Method, Normalizer, Quality, Read, WORLD, template};
 
 /// One thing that is wrong in a `plugin.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,9 @@ pub(super) fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
     }
     for (field, read) in &manifest.reads {
         check_read(field, read, &mut mistakes);
+    }
+    for quality in &manifest.quality {
+        check_quality(quality, &manifest.reads, &mut mistakes);
     }
     check_bounds(&manifest, &mut mistakes);
     if mistakes.list.is_empty() { Ok(manifest) } else { Err(mistakes.list) }
@@ -180,7 +184,41 @@ fn check_auth(auth: &Auth, mistakes: &mut Mistakes<'_>) {
                 "it begins with `/`: `/api_key`",
             );
         }
+        Auth::Oauth2Refresh { token_url, headers, .. } | Auth::Oauth2ServiceAccount { token_url, headers, .. } => {
+            let endpoint = Endpoint { url: token_url.clone(), method: Method::Post };
+            if endpoint.is_whole_url()
+                || !endpoint.parameters().host.is_empty()
+                || !endpoint.parameters().path.is_empty()
+            {
+                mistakes.add(
+                    "token_url",
+                    "`token_url` has a parameter".into(),
+                    "secrets go there: it is always the same",
+                );
+            } else if let Some((what, hint)) = template::problem(&endpoint) {
+                mistakes.add("token_url", format!("`token_url` {what}"), hint);
+            }
+            for header in headers.keys().filter(|header| !token(header) || is_reserved(header)) {
+                mistakes.add(header, format!("`{}` is no header for a secret", header.escape_debug()), "");
+            }
+        }
         _ => {}
+    }
+}
+
+fn check_quality(quality: &Quality, reads: &BTreeMap<String, Read>, mistakes: &mut Mistakes<'_>) {
+    mistakes.readable("quality", "`name` of `[[quality]]`", &quality.name);
+    let name = quality.name.escape_debug();
+    if quality.any.is_empty() || !(1..=100).contains(&quality.worth) {
+        let what = format!("quality `{name}` names no field, or is not worth 1 to 100");
+        mistakes.add("quality", what, "`any = [\"user.email\"]`, `worth = 30`");
+    }
+    let granted = |field: &str| {
+        reads.keys().any(|read| read == field || read.strip_suffix('*').is_some_and(|start| field.starts_with(start)))
+    };
+    for field in quality.any.iter().filter(|field| !granted(field)) {
+        let what = format!("quality `{name}` relies on `{}`, which `[reads]` does not grant", field.escape_debug());
+        mistakes.add(field, what, "");
     }
 }
 

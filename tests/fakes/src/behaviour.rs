@@ -43,6 +43,8 @@ pub enum Behaviour {
     Normal,
     /// Answer this, whatever was asked. The platform took nothing.
     Answer(Answer),
+    /// Be in trouble, as the platform documents it.
+    Trouble(Trouble),
     /// Wait, then go on as told.
     Slow(Duration, Box<Behaviour>),
     /// Wait until the test opens the gate, then go on as told.
@@ -59,6 +61,31 @@ pub enum Behaviour {
     NotHttp(Bytes),
     /// Answer 200 with a body of so many zero bytes.
     HugeBody(u64),
+}
+
+/// What every platform has a way of its own to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too many requests.
+    Throttled,
+    /// The credentials are not taken, or not any more.
+    CredentialsRefused,
+    /// The platform itself fails.
+    Unavailable,
+    /// The first event of the request is refused; the others are taken, where the platform takes a part of a request.
+    FirstRefused,
+}
+
+impl Trouble {
+    /// How a platform says it that has no way of its own.
+    pub(crate) fn answer(self) -> Option<Answer> {
+        match self {
+            Trouble::Throttled => Some(Answer::text(429, "slow down").header("retry-after", "1")),
+            Trouble::CredentialsRefused => Some(Answer::text(401, "unauthorized")),
+            Trouble::Unavailable => Some(Answer::text(503, "down for maintenance")),
+            Trouble::FirstRefused => None,
+        }
+    }
 }
 
 impl Behaviour {

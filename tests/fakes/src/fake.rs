@@ -88,8 +88,12 @@ impl Fake {
     }
 
     pub fn builder(platform: impl Platform) -> Builder {
+        Fake::builder_of(Arc::new(platform))
+    }
+
+    pub(crate) fn builder_of(platform: Arc<dyn Platform>) -> Builder {
         Builder {
-            platform: Arc::new(platform),
+            platform,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             clock: Clock::system(),
             keep: Keep::Everything,

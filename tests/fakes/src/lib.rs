@@ -1,5 +1,5 @@
 //! Platforms to deliver to, for tests and for the demo: real HTTP servers on the loopback that answer as the platforms
-//! do, errors included, and misbehave when told to.
+//! do, errors included, and misbehave when told to. Each platform lies with its plugin, `plugins/<name>/fake/platform.rs`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,19 +19,18 @@
 mod behaviour;
 mod clock;
 mod fake;
-mod ga4;
-mod meta;
+mod platforms;
 mod received;
 mod server;
-mod webhook;
 
-pub use behaviour::{Answer, Behaviour, Gate};
+pub use behaviour::{Answer, Behaviour, Gate, Trouble};
 pub use clock::Clock;
 pub use fake::{Builder, Fake, StartError};
-pub use ga4::Ga4;
-pub use meta::Meta;
+pub use platforms::ga4::Ga4;
+pub use platforms::meta_capi::Meta;
+pub use platforms::webhook::{SecretError, WebhookSink};
+pub use platforms::{KINDS, Kind, find};
 pub use received::{Keep, Received, WaitError};
-pub use webhook::{SecretError, WebhookSink};
 
 /// What a platform makes of one request.
 #[derive(Debug, Clone)]
@@ -61,6 +60,16 @@ pub trait Platform: Send + Sync + 'static {
     /// Checks the request as the platform documents it; `now_ms` is Unix time.
     fn judge(&self, request: &Received, now_ms: i64) -> Judgement;
 
-    /// Takes whatever comes, as cheaply as it can: for load tests.
-    fn tally(&self, request: &Received) -> Tally;
+    /// What it makes of a request while it is in trouble, as it documents that. `None` where it knows no such trouble:
+    /// then it answers with the status alone, 429, 401 or 503, or takes the request.
+    fn trouble(&self, trouble: Trouble, request: &Received, now_ms: i64) -> Option<Judgement> {
+        let _ = (trouble, request, now_ms);
+        None
+    }
+
+    /// Takes whatever comes, as cheaply as it can: for load tests. Without it, as carefully as ever.
+    fn tally(&self, request: &Received) -> Tally {
+        let judgement = self.judge(request, request.arrived_ms);
+        Tally { answer: judgement.answer, events: judgement.events.len() as u64, event_ids: Vec::new() }
+    }
 }

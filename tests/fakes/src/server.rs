@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::behaviour::Script;
 use crate::received::Log;
-use crate::{Answer, Behaviour, Clock, Keep, Platform, Received};
+use crate::{Answer, Behaviour, Clock, Judgement, Keep, Platform, Received, Trouble};
 
 /// Far above what any platform takes; a request past it is cut off.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -111,7 +111,7 @@ async fn answer(request: Request<Incoming>, state: &State) -> Result<Answered, E
     };
     behaviour.wait().await;
     match last {
-        Behaviour::Normal => Ok(response(platforms)),
+        Behaviour::Normal | Behaviour::Trouble(_) => Ok(response(platforms)),
         Behaviour::Answer(answer) => Ok(response(answer)),
         Behaviour::HugeBody(bytes) => Ok(Response::new(Either::Right(Zeros { left: bytes }))),
         Behaviour::NeverAnswer => std::future::pending().await,
@@ -144,14 +144,25 @@ async fn read(request: Request<Incoming>, state: &State) -> Result<Received, End
 /// Records the request as the platform sees it, and gives the platform's answer.
 fn judge(mut received: Received, behaviour: &Behaviour, state: &State) -> Answer {
     received.json = serde_json::from_slice(&received.body).ok();
-    let judgement = state.platform.judge(&received, received.arrived_ms);
-    if matches!(behaviour, Behaviour::Normal | Behaviour::LoseAnswer) {
+    let judgement = match behaviour {
+        Behaviour::Trouble(trouble) => in_trouble(*trouble, &received, state),
+        _ => state.platform.judge(&received, received.arrived_ms),
+    };
+    if matches!(behaviour, Behaviour::Normal | Behaviour::Trouble(_) | Behaviour::LoseAnswer) {
         received.events = judgement.events;
     }
     received.problems = judgement.problems;
     received.status = status(behaviour, &judgement.answer);
     state.log.record(received);
     judgement.answer
+}
+
+fn in_trouble(trouble: Trouble, received: &Received, state: &State) -> Judgement {
+    let own = state.platform.trouble(trouble, received, received.arrived_ms);
+    own.unwrap_or_else(|| match trouble.answer() {
+        Some(answer) => Judgement { answer, events: Vec::new(), problems: Vec::new() },
+        None => state.platform.judge(received, received.arrived_ms),
+    })
 }
 
 /// Counts the request's events, and gives the platform's answer.
@@ -168,7 +179,7 @@ fn tally(received: Received, behaviour: &Behaviour, state: &State) -> Answer {
 
 fn status(behaviour: &Behaviour, platforms: &Answer) -> Option<u16> {
     match behaviour {
-        Behaviour::Normal => Some(platforms.status),
+        Behaviour::Normal | Behaviour::Trouble(_) => Some(platforms.status),
         Behaviour::Answer(answer) => Some(answer.status),
         Behaviour::HugeBody(_) => Some(200),
         _ => None,

@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result};
 use tidegate_plugin_sdk::build::{Compilation, component};
 
 fn main() -> Result<()> {
-    let plugins = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let own = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
+    let plugins = own.parent().context("the plugins lie in no folder")?;
     let workspace = plugins.parent().context("the plugins lie in no workspace")?;
-    let names = discover(&plugins)?;
+    let names = discover(plugins)?;
     for path in ["Cargo.toml", "Cargo.lock", "wit", "plugin-sdk/Cargo.toml", "plugin-sdk/src"] {
         rerun_if_changed(&workspace.join(path));
     }

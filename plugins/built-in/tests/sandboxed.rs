@@ -43,7 +43,7 @@ fn for_every_built_in(check: impl Fn(&str, &Plugin)) {
     let sandbox = Sandbox::new(Options::default()).unwrap();
     for built_in in BUILT_IN {
         let plugin = sandbox.load(built_in.wasm).unwrap();
-        check(&format!("{}/{}", env!("CARGO_MANIFEST_DIR"), built_in.name), &plugin);
+        check(&format!("{}/../{}", env!("CARGO_MANIFEST_DIR"), built_in.name), &plugin);
     }
 }
 

@@ -14,6 +14,11 @@ use check::Message;
 
 const BODY_BYTES_MAX: usize = 130_000;
 
+/// Any stream, and the secret of `destination.toml`.
+pub(crate) fn platform() -> Ga4 {
+    Ga4::new().api_secret("secret-of-the-fake")
+}
+
 /// A GA4 property; by default it knows any stream and any secret that is not empty.
 #[derive(Debug, Clone, Default)]
 pub struct Ga4 {
