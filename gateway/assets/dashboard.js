@@ -174,6 +174,7 @@ function destination(one) {
     el("div", "line", el("h3", "", one.name), mark),
     el("p", "plugin", `${one.plugin} `, digest),
     el("dl", "", number("delivered", one.delivered), number("waiting", one.waiting), number("dead", one.dead)),
+    one.quality ? el("p", "plugin", `match quality ${one.quality.percent} of 100`) : null,
     one.parked || one.down ? el("p", "why", one.parked || one.down) : null,
     waits && one.oldest_queued_ms ? el("p", "plugin", `oldest waits for ${span(Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms))}`) : null);
 }
@@ -331,7 +332,14 @@ function delivery(one, index) {
   const own = deliveries.some((part) => part.attempts?.length) ? null : attempts(one.attempts, key);
   return el("li", kindOf(one.outcome),
     el("div", "line", el("h3", "", one.name), badge(one.outcome, kindOf(one.outcome)), one.plugin ? el("span", "soft", `${one.plugin} `, digest) : null),
-    one.reason ? el("p", "reason", one.reason) : null, ...parts, own);
+    one.reason ? el("p", "reason", one.reason) : null, quality(one.quality), ...parts, own);
+}
+
+/** How usable the event was to the platform, and what would make it more so. */
+function quality(score) {
+  if (!score) return null;
+  const missing = score.missing.length ? `; missing: ${score.missing.join(", ")}` : "";
+  return el("p", "soft", `match quality ${score.percent} of 100${missing}`);
 }
 
 function request(part, key, number) {

@@ -16,6 +16,7 @@ use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
 
 use crate::config::Secret;
+use crate::quality::Meter;
 
 /// A destination that is ready to transform and to send.
 pub struct Destination {
@@ -38,6 +39,8 @@ pub struct Destination {
     pub switch: Switch,
     pub concurrency: usize,
     pub timeout_ms: u64,
+    /// How usable its events are, where the plugin says what its platform goes by.
+    pub quality: Option<Meter>,
 }
 
 /// Which addresses a destination's requests may reach.

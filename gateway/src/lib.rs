@@ -28,5 +28,6 @@ pub mod ending;
 pub mod http;
 pub mod journey;
 pub mod metrics;
+pub mod quality;
 pub mod record;
 pub mod transfer;

@@ -55,6 +55,8 @@ pub struct DestinationNumbers {
     pub dead: u64,
     pub parked: bool,
     pub down: bool,
+    /// The mean of its events' match quality, from 0 to 100.
+    pub quality: Option<u64>,
     pub delivered: u64,
     pub retried: u64,
     pub died: u64,
@@ -104,6 +106,7 @@ impl Metrics {
         ready.set(i64::from(store == StoreState::Ready));
         registry.register("store_ready", "1 while the store takes events, 0 while they are answered with 503", ready);
         let (waiting, dead, parked, down) = (gauges(), gauges(), gauges(), gauges());
+        let quality = gauges();
         let attempts = Family::<ByDestinationOutcome, Counter>::default();
         for numbers in destinations {
             let label = || ByDestination { destination: numbers.name.clone() };
@@ -111,6 +114,9 @@ impl Metrics {
             set(&dead, label(), numbers.dead);
             set(&parked, label(), u64::from(numbers.parked));
             set(&down, label(), u64::from(numbers.down));
+            if let Some(percent) = numbers.quality {
+                set(&quality, label(), percent);
+            }
             for (outcome, count) in
                 [("delivered", numbers.delivered), ("retried", numbers.retried), ("dead", numbers.died)]
             {
@@ -122,6 +128,11 @@ impl Metrics {
         registry.register("dead_letters", "Dead letters", dead);
         registry.register("destination_parked", "1 while a destination's credentials are refused", parked);
         registry.register("destination_down", "1 while all that a destination is sent fails", down);
+        registry.register(
+            "match_quality_percent",
+            "How much of what a platform finds people and conversions by its events brought, since the start",
+            quality,
+        );
         registry.register("attempts", "Delivery attempts since the start by outcome", attempts);
         let mut text = String::new();
         encode(&mut text, &registry)?;

@@ -25,6 +25,7 @@ use crate::config::Secret;
 use crate::delivery::state;
 use crate::destination::Destination;
 use crate::metrics::Metrics;
+use crate::quality::Meter;
 
 /// What the admin listener operates on.
 pub struct Operator {
@@ -125,7 +126,12 @@ async fn event(State(operator): State<Shared>, Path(id): Path<String>) -> Respon
         // The same id at several sites is rare; the one that was taken tells more than one that was refused.
         Ok(mut traces) if !traces.is_empty() => {
             traces.sort_by_key(|trace| trace.event.is_none());
-            Json(traces.swap_remove(0)).into_response()
+            let configured = &operator.destinations;
+            let profile = |name: &str| {
+                let (destination, _) = configured.iter().find(|(destination, _)| destination.name == name)?;
+                destination.quality.as_ref().map(Meter::profile)
+            };
+            Json(traces.swap_remove(0).judged(profile)).into_response()
         }
         Ok(_) => problem(StatusCode::NOT_FOUND, "no event has this id", "traces are kept for `store.journal_days`"),
         Err(error) => store_problem(&error),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::listener::{Operator, Shared, problem, store_problem};
 use crate::causes::chain;
 use crate::metrics::{DestinationNumbers, StoreState};
+use crate::quality::Meter;
 
 /// How long the store may take to say how it is, and for the rest.
 const HEALTH_MAX: Duration = Duration::from_secs(2);
@@ -41,6 +42,9 @@ fn durability(operator: &Operator) -> Value {
 async fn store_trouble(operator: &Operator) -> Option<String> {
     match tokio::time::timeout(HEALTH_MAX, operator.queue.health()).await {
         Ok(Ok(())) => None,
+        Ok(Err(tidegate_queue::Error::Unavailable { source, .. })) => {
+            Some(format!("the store is unavailable: {}", chain(source.as_ref())))
+        }
         Ok(Err(error)) => Some(chain(&error)),
         Err(_) => Some(format!("the store did not answer within {} s", HEALTH_MAX.as_secs())),
     }
@@ -57,12 +61,14 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
     let each = operator.destinations.iter().map(|(destination, state)| {
         let count = counts.iter().find(|count| count.destination == destination.name);
         let (totals, parked, down) = (state.totals(), state.parked(), state.down());
+        let quality = destination.quality.as_ref().and_then(Meter::read);
         let numbers = DestinationNumbers {
             name: destination.name.clone(),
             waiting: count.map_or(0, |count| count.waiting),
             dead: count.map_or(0, |count| count.dead),
             parked: parked.is_some(),
             down: down.is_some(),
+            quality: quality.as_ref().map(|quality| quality.percent),
             delivered: totals.delivered,
             retried: totals.retried,
             died: totals.died,
@@ -79,6 +85,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             "delivered_ms": (totals.delivered_ms > 0).then_some(totals.delivered_ms),
             "parked": parked,
             "down": down,
+            "quality": quality,
             "oldest_queued_ms": count.and_then(|count| count.oldest_queued_ms),
         });
         (numbers, status)

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidegate_event::{Consent, Event};
 use tidegate_queue::{DeliveryJournal, Journal, State};
+use tidegate_sandbox::contract;
 
+use crate::quality::{Profile, Score};
 use crate::record::{self, AttemptRecord, DeliveryRecord, EventRecord, RequestRecord};
 
 /// What became of an event, a destination's part of it, or a delivery.
@@ -82,6 +84,8 @@ pub struct DestinationTrace {
     pub plugin: Option<String>,
     /// SHA-256 of the component that ran.
     pub digest: Option<String>,
+    /// How usable the event was to the platform.
+    pub quality: Option<Score>,
     /// All attempts of all its deliveries.
     pub attempts: Vec<AttemptTrace>,
     pub deliveries: Vec<DeliveryTrace>,
@@ -154,6 +158,17 @@ impl Trace {
             event,
             destinations,
         }
+    }
+
+    /// Adds how usable the event was to each destination, where it is known what its platform goes by.
+    #[must_use]
+    pub fn judged<'a>(mut self, profile: impl Fn(&str) -> Option<&'a Profile>) -> Trace {
+        for destination in &mut self.destinations {
+            let saw = destination.deliveries.iter().find_map(|delivery| delivery.saw.as_ref());
+            let saw = saw.and_then(|saw| serde_json::from_str::<contract::Event>(saw.get()).ok());
+            destination.quality = saw.and_then(|saw| Some(profile(&destination.name)?.score(&saw)));
+        }
+        self
     }
 }
 
@@ -232,6 +247,7 @@ fn destinations(journal: &Journal, record: Option<&EventRecord>) -> Vec<Destinat
                 reason: None,
                 plugin: None,
                 digest: None,
+                quality: None,
                 attempts: Vec::new(),
                 deliveries: Vec::new(),
             });
@@ -260,6 +276,7 @@ fn destinations(journal: &Journal, record: Option<&EventRecord>) -> Vec<Destinat
         reason: Some(dropped.reason.clone()),
         plugin: None,
         digest: None,
+        quality: None,
         attempts: Vec::new(),
         deliveries: Vec::new(),
     });

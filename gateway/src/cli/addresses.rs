@@ -1,4 +1,5 @@
-//! Where the requests of a trace went, as far as the configuration of today still says. Loads and sends nothing.
+//! Where the requests of a trace went, and what their platforms go by, as far as the configuration of today still says.
+//! Loads and sends nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +8,44 @@ use tidegate_sandbox::inspect;
 use super::plugin;
 use crate::config::{self, Config};
 use crate::destination::{Endpoint, component};
+use crate::quality::Profile;
 use crate::record::RequestRecord;
 
-/// The endpoints of every destination that is configured, by both names.
+/// What is known of every destination that is configured, by its name.
 #[derive(Debug, Default)]
-pub(super) struct Addresses(BTreeMap<(String, String), Endpoint>);
+pub(super) struct Addresses(BTreeMap<String, Known>);
+
+#[derive(Debug)]
+struct Known {
+    endpoints: BTreeMap<String, Endpoint>,
+    profile: Option<Profile>,
+}
 
 impl Addresses {
     /// Reads the plugins' manifests. A destination with a mistake is left out: `check` is there to explain it.
     pub(super) fn of(config: &Config) -> Addresses {
-        Addresses(config.destinations.iter().flat_map(endpoints).collect())
+        let named = |one: &config::Destination| Some((one.name.clone(), known(one)?));
+        Addresses(config.destinations.iter().filter_map(named).collect())
     }
 
     /// The URL of a request, without credentials.
     pub(super) fn url(&self, destination: &str, request: &RequestRecord) -> Option<String> {
-        let endpoint = self.0.get(&(destination.to_owned(), request.endpoint.clone()))?;
+        let endpoint = self.0.get(destination)?.endpoints.get(&request.endpoint)?;
         let url = endpoint.url(&request.path, &request.query).ok()?;
         Some(format!("{} {url}", plugin::word(&endpoint.method)))
     }
+
+    /// What a destination's platform finds people and conversions by.
+    pub(super) fn profile(&self, destination: &str) -> Option<&Profile> {
+        self.0.get(destination)?.profile.as_ref()
+    }
 }
 
-fn endpoints(destination: &config::Destination) -> Vec<((String, String), Endpoint)> {
-    let Some(inspection) = component(&destination.plugin).ok().and_then(|wasm| inspect(&wasm).ok()) else {
-        return Vec::new();
-    };
-    let own = inspection.manifest.config_with_defaults(destination.config.clone());
-    let named = inspection.manifest.endpoints.iter().filter_map(|(name, endpoint)| {
-        let endpoint = Endpoint::new(endpoint, &own, destination.base_url.as_ref()).ok()?;
-        Some(((destination.name.clone(), name.clone()), endpoint))
-    });
-    named.collect()
+fn known(destination: &config::Destination) -> Option<Known> {
+    let manifest = inspect(&component(&destination.plugin).ok()?).ok()?.manifest;
+    let own = manifest.config_with_defaults(destination.config.clone());
+    let made = |endpoint| Endpoint::new(endpoint, &own, destination.base_url.as_ref()).ok();
+    let endpoints =
+        manifest.endpoints.iter().filter_map(|(name, endpoint)| Some((name.clone(), made(endpoint)?))).collect();
+    Some(Known { endpoints, profile: Profile::of(&manifest) })
 }

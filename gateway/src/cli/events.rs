@@ -38,12 +38,14 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
             let mut traces = ops::trace(&*queue, id).await?;
             // As the admin listener does: the one that was taken tells more than one that was refused.
             traces.sort_by_key(|trace| trace.event.is_none());
+            let addresses = Addresses::of(&config);
+            let traces: Vec<Trace> =
+                traces.into_iter().map(|trace| trace.judged(|name| addresses.profile(name))).collect();
             let Some(first) = traces.first() else {
                 let failure = Failure::new(Exit::NotFound, format!("no event has the id `{id}`"));
                 return Err(failure.hint("`tidegate events list` has the newest; traces last `store.journal_days`"));
             };
             out.data(first, |_, paint| {
-                let addresses = Addresses::of(&config);
                 traces.iter().map(|trace: &Trace| render(trace, &addresses, paint)).collect::<Vec<_>>().join("\n\n")
             });
         }

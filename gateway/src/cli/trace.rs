@@ -71,6 +71,13 @@ fn of_destination(destination: &DestinationTrace, addresses: &Addresses, paint: 
     if let (Some(plugin), Some(digest)) = (&destination.plugin, &destination.digest) {
         lines.push(fact("plugin", format!("{plugin} @ sha256:{digest}")));
     }
+    if let Some(quality) = &destination.quality {
+        let missing = match quality.missing.as_slice() {
+            [] => String::new(),
+            missing => format!("; missing: {}", missing.join(", ")),
+        };
+        lines.push(fact("quality", format!("{} of 100{missing}", quality.percent)));
+    }
     let url = |request: &RequestRecord| addresses.url(&destination.name, request);
     lines.extend(destination.deliveries.iter().flat_map(|delivery| of_delivery(delivery, url, paint)));
     lines
@@ -178,6 +185,7 @@ mod tests {
 
     use super::*;
     use crate::admin::view::Outcome;
+    use crate::quality::Score;
 
     fn delivered() -> Trace {
         let attempt = AttemptTrace {
@@ -214,6 +222,7 @@ mod tests {
             reason: None,
             plugin: Some("meta-capi 0.1.0".into()),
             digest: Some("12ab".into()),
+            quality: Some(Score { percent: 60, missing: vec!["phone number".into()] }),
             attempts: vec![attempt],
             deliveries: vec![delivery],
         };
@@ -223,6 +232,7 @@ mod tests {
             reason: Some("consent does not cover analytics".into()),
             plugin: None,
             digest: None,
+            quality: None,
             attempts: Vec::new(),
             deliveries: Vec::new(),
         };
@@ -250,6 +260,7 @@ purchase  delivered
 
 meta  delivered
   plugin     meta-capi 0.1.0 @ sha256:12ab
+  quality    60 of 100; missing: phone number
   delivery 0190
   saw        event.value, user.email, cookie._fbp, page.url, properties.size
   request    to endpoint events

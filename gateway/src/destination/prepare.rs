@@ -10,6 +10,7 @@ use tidegate_sandbox::{LoadError, Plugin, Sandbox};
 use super::{Destination, Endpoint, Mode, Network, Switch};
 use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes, PluginSource};
+use crate::quality::{Meter, Profile};
 
 /// Why a plugin is not there.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +145,7 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
         switch: if destination.enabled { Switch::On } else { Switch::Off },
         concurrency: destination.concurrency.unwrap_or(config.delivery.concurrency),
         timeout_ms: destination.timeout_ms.unwrap_or(config.delivery.timeout_ms),
+        quality: Profile::of(manifest).map(Meter::new),
         plugin,
     })
 }

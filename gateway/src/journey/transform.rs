@@ -93,6 +93,9 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
     if let Some(problem) = requests.iter().find_map(|r| request::problem(destination, r)) {
         return dead(format!("transform failed: {problem}"));
     }
+    if let Some(quality) = &destination.quality {
+        quality.count(&saw);
+    }
     let records = requests.into_iter().zip(0..).map(|(request, index)| blank(index, Some(request.into())));
     Made::Deliveries(records.map(|record| new(&record, NewState::Due(clock.steady_ms()))).collect())
 }
