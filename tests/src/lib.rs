@@ -8,6 +8,7 @@
 mod accounts;
 mod client;
 mod config;
+mod everywhere;
 mod ledger;
 pub mod plugin;
 mod process;
@@ -21,6 +22,7 @@ pub use config::{
     ADMIN_TOKEN, API_KEY, Destinations, GA4_SECRET, HOOK, META_TOKEN, ORIGIN, Settings, WEBHOOK_SECRET, WRITE_KEY,
     variable,
 };
+pub use everywhere::Everywhere;
 pub use ledger::{Pace, Senders};
 pub use process::{Process, binary};
 pub use raw::Raw;

@@ -64,14 +64,19 @@ fn in_the_middle_of_a_move_clients_are_told_to_ask_and_to_try_again() {
     let slot = slot_of("{t}");
     let (from, to) = (cluster.owner_of_slot(slot), (cluster.owner_of_slot(slot) + 1) % 3);
     cluster.node(from).must(&["MSET", "{t}a", "1", "{t}b", "2"]);
-    let moving = cluster.begin_move(slot, to);
-    let code = |command: &[&str]| cluster.node(from).cli(command).unwrap_err().code().map(str::to_owned);
+    let given_up = cluster.begin_move(slot, to);
+    let code = |command: &[&str]| cluster.node(from).cli(command).err()?.code().map(str::to_owned);
     assert_eq!(code(&["GET", "{t}c"]).as_deref(), Some("ASK"));
+    given_up.cancel();
+    assert_eq!(cluster.node(from).must(&["GET", "{t}b"]).text(), "2");
+    assert_eq!(code(&["GET", "{t}c"]), None, "nobody is sent elsewhere any more");
+    let moving = cluster.begin_move(slot, to);
     assert_eq!(moving.some_keys(1), 1);
     assert_eq!(code(&["MGET", "{t}a", "{t}b"]).as_deref(), Some("TRYAGAIN"));
-    moving.cancel();
-    assert_eq!(cluster.node(from).must(&["MGET", "{t}a", "{t}b"]).texts(), ["1", "2"]);
-    assert_eq!(cluster.owner_of_slot(slot), from);
+    assert_eq!(moving.some_keys(1), 1);
+    moving.finish();
+    assert_eq!(cluster.node(to).must(&["MGET", "{t}a", "{t}b"]).texts(), ["1", "2"]);
+    assert_eq!(cluster.owner_of_slot(slot), to);
 }
 
 /// Does what a cluster's client does: follows where it is sent.

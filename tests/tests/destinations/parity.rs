@@ -1,0 +1,33 @@
+//! What the plugins ask for is what the gateway collects.
+
+use tidegate::journey::clicks;
+use tidegate_plugin_sdk::manifest::Manifest;
+
+#[test]
+fn every_click_and_cookie_that_a_plugin_reads_is_collected() {
+    let mut missing = Vec::new();
+    for built_in in tidegate_plugins::BUILT_IN {
+        let manifest = Manifest::parse(built_in.manifest).unwrap();
+        for field in manifest.reads.keys() {
+            let known = match field.split_once('.') {
+                Some(("click", kind)) => kind == "*" || clicks::is_kind(kind),
+                Some(("cookie", name)) => name == "*" || clicks::is_platform_cookie(name.trim_end_matches('*')),
+                _ => true,
+            };
+            if !known {
+                missing.push(format!("{}: {field}", built_in.name));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "nobody collects {missing:#?}");
+}
+
+#[test]
+fn every_plugin_says_what_its_platform_goes_by_or_is_no_platform_that_matches() {
+    // Receivers that take what they get and match nobody.
+    const PLAIN: &[&str] = &["bigquery", "clickhouse", "kafka-rest", "slack", "webhook"];
+    for built_in in tidegate_plugins::BUILT_IN {
+        let manifest = Manifest::parse(built_in.manifest).unwrap();
+        assert_eq!(manifest.quality.is_empty(), PLAIN.contains(&built_in.name), "{}", built_in.name);
+    }
+}
