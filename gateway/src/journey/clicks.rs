@@ -61,6 +61,7 @@ const PLATFORM_COOKIES: &[&str] = &[
     "_gcl_dc",
     "_gcl_gb",
     "_rdt_cid",
+    "_rdt_uuid",
     "_scclid",
     "_scid",
     "_ttp",
@@ -120,6 +121,11 @@ pub fn cookie_for(click: &ClickId, labels: usize) -> Option<(&'static str, Strin
 /// Whether a cookie is one of the platforms'.
 pub fn is_platform_cookie(name: &str) -> bool {
     PLATFORM_COOKIES.contains(&name) || name.starts_with("_ga_")
+}
+
+/// Whether a click ID of this kind is collected.
+pub fn is_kind(kind: &str) -> bool {
+    PARAMETERS.iter().any(|parameter| parameter.kind == kind)
 }
 
 impl CookieForm {

@@ -73,7 +73,7 @@ pub(crate) fn session(visitor: usize) -> Vec<Value> {
     let order = format!("A-{}-{visitor}", uuid_like(visitor));
     let track = |name: &str, own: Value| event(visitor, name, own);
     vec![
-        track("page_view", json!({ "type": "page" })),
+        track("page_view", json!({})),
         track("search", json!({ "properties": { "search_term": "lamp" } })),
         track("view_item_list", worth(json!({ "item_list_name": "Lamps" }))),
         track("view_item", worth(json!({}))),
