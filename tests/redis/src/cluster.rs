@@ -92,6 +92,15 @@ impl Cluster {
         self.wait_until_ok();
     }
 
+    /// How many elections there have been: each, and each slot that changes its owner, begins an epoch.
+    pub fn epoch(&self) -> u64 {
+        let epoch = |node: &Server| {
+            let info = node.cli(&["CLUSTER", "INFO"]).ok()?.text();
+            info.lines().find_map(|line| line.strip_prefix("cluster_current_epoch:"))?.trim().parse().ok()
+        };
+        self.nodes.iter().filter_map(epoch).max().unwrap_or(0)
+    }
+
     /// The nodes that are primaries with slots now, by their own account.
     pub fn primaries(&self) -> Vec<usize> {
         let is_primary = |i: &usize| self.view(*i).is_some_and(|view| !view.own().slots.is_empty());

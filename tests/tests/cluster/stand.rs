@@ -29,6 +29,8 @@ pub(crate) struct Stand {
     pub(crate) senders: Senders,
     pub(crate) dir: TempDir,
     faults: Vec<Fault>,
+    /// Since when nobody has done anything to the cluster, and its epoch then.
+    calm: (Fault, u64),
     silent: Duration,
     recovery: Option<Duration>,
 }
@@ -85,7 +87,20 @@ impl Stand {
         }
         let senders = Senders::start(SENDERS, dir.path(), event).await;
         let (faults, silent, recovery) = (Vec::new(), Duration::ZERO, None);
-        Stand { cluster, platforms, config, gateways, workers, senders, dir, faults, silent, recovery }
+        let calm = (Fault::begin(), cluster.epoch());
+        Stand { cluster, platforms, config, gateways, workers, senders, dir, faults, calm, silent, recovery }
+    }
+
+    /// On a busy machine a server may not get a turn for so long that the others elect its replica. Nobody asked for
+    /// that; it is a fault all the same.
+    #[expect(clippy::print_stdout, reason = "what a test met with is worth reading")]
+    fn note_unasked(&mut self) {
+        let (since, epoch) = self.calm;
+        let now = block(|| self.cluster.epoch());
+        if now != epoch {
+            println!("the cluster elected by itself: epoch {epoch} became {now}");
+            self.faults.push(since.end());
+        }
     }
 
     /// Tells the clients where both gateways are.
@@ -97,6 +112,7 @@ impl Stand {
     pub(crate) async fn begin(&mut self) -> Fault {
         self.senders.more(ENOUGH).await;
         self.senders.forget_gap();
+        self.note_unasked();
         Fault::begin()
     }
 
@@ -107,6 +123,7 @@ impl Stand {
         self.senders.more(ENOUGH).await;
         self.recovery = self.recovery.max(Some(ended.elapsed()));
         self.faults.push(fault.end());
+        self.calm = (Fault::begin(), block(|| self.cluster.epoch()));
         let silent = self.senders.pace().gap_max;
         self.silent = self.silent.max(silent);
         silent
@@ -117,7 +134,8 @@ impl Stand {
     /// # Panics
     /// When one is lost.
     #[expect(clippy::print_stdout, reason = "the numbers of a test that passed are worth reading, too")]
-    pub(crate) async fn settle(self, story: Story) {
+    pub(crate) async fn settle(mut self, story: Story) {
+        self.note_unasked();
         let pace = self.senders.pace();
         let ledger: BTreeSet<String> = self.senders.ledger().await;
         drained(&self.gateways[0].client).await;
