@@ -188,3 +188,33 @@ fn digits(number: Number) -> String {
     // A number is always JSON.
     serde_json::to_string(&number).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_products_numbers_are_text_without_a_needless_point() {
+        assert_eq!(digits(Number(2.0)), "2");
+        assert_eq!(digits(money::round(12.5, "EUR")), "12.5");
+        assert_eq!(digits(money::round(1999.4, "JPY")), "1999");
+    }
+
+    #[test]
+    fn a_category_is_named_only_where_it_is_that_of_all_products() {
+        let item = |category: Option<&str>| Item {
+            id: None,
+            name: None,
+            quantity: None,
+            price: None,
+            brand: None,
+            category: category.map(Into::into),
+            variant: None,
+            properties: "{}".into(),
+        };
+        assert_eq!(common_category(&[item(Some("a")), item(Some("a"))]), Some("a"));
+        assert_eq!(common_category(&[item(Some("a")), item(Some("b"))]), None);
+        assert_eq!(common_category(&[item(Some("a")), item(None)]), None);
+        assert_eq!(common_category(&[]), None);
+    }
+}

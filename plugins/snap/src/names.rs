@@ -56,3 +56,30 @@ pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<V
 pub(crate) fn is_custom(platform: &str) -> bool {
     platform.starts_with("CUSTOM_EVENT_")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, config: &str) -> Result<Vec<String>, Rejection> {
+        let config = crate::config::parse(config)?;
+        let event = Event { name: name.into(), ..Event::example() };
+        platform(&event, &config).map(|names| names.into_iter().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn what_snap_has_no_name_for_is_left_out_and_never_a_purchase() {
+        for name in [names::REFUND, names::VIEW_CART, names::REMOVE_FROM_CART, names::SELECT_ITEM, "quote"] {
+            assert!(matches!(named(name, "{}"), Err(Rejection::Skip(_))), "{name}");
+            assert_eq!(named(name, r#"{"custom_events":"send"}"#), Ok(vec![name.to_owned()]));
+        }
+    }
+
+    #[test]
+    fn the_configuration_goes_before_the_table() {
+        let config = r#"{"events":{"generate_lead":["SIGN_UP","CUSTOM_EVENT_3"],"login":""}}"#;
+        assert_eq!(named(names::GENERATE_LEAD, config), Ok(vec!["SIGN_UP".to_owned(), "CUSTOM_EVENT_3".to_owned()]));
+        assert!(matches!(named(names::LOGIN, config), Err(Rejection::Skip(_))));
+        assert_eq!(named(names::PURCHASE, config), Ok(vec!["PURCHASE".to_owned()]));
+    }
+}

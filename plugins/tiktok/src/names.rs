@@ -50,3 +50,30 @@ pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<V
 fn off(name: &str) -> Rejection {
     Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, config: &str) -> Result<Vec<String>, Rejection> {
+        let config = crate::config::parse(config)?;
+        let event = Event { name: name.into(), ..Event::example() };
+        platform(&event, &config).map(|names| names.into_iter().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn what_tiktok_has_no_name_for_keeps_its_own_unless_that_is_not_wanted() {
+        for name in [names::REFUND, names::VIEW_CART, names::REMOVE_FROM_CART, names::SELECT_ITEM, names::LOGIN] {
+            assert_eq!(named(name, "{}"), Ok(vec![name.to_owned()]));
+            assert!(matches!(named(name, r#"{"custom_events":"drop"}"#), Err(Rejection::Skip(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_goes_before_the_table() {
+        let config = r#"{"events":{"generate_lead":["Lead","Contact"],"search":""}}"#;
+        assert_eq!(named(names::GENERATE_LEAD, config), Ok(vec!["Lead".to_owned(), "Contact".to_owned()]));
+        assert!(matches!(named(names::SEARCH, config), Err(Rejection::Skip(_))));
+        assert_eq!(named(names::PURCHASE, config), Ok(vec!["Purchase".to_owned()]));
+    }
+}
