@@ -1,0 +1,45 @@
+//! The destination's configuration, as `[config]` of `plugin.toml` describes it.
+
+use serde::Deserialize;
+use tidegate_plugin_sdk::names::Overrides;
+
+/// What the plugin itself needs of it: `tag_id` and `api_version` go into the endpoint's path by the gateway.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    pub(crate) custom_events: CustomEvents,
+    pub(crate) events: Overrides,
+    pub(crate) limited_data_use: LimitedDataUse,
+}
+
+/// What to do with events that have no canonical name.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CustomEvents {
+    #[default]
+    Send,
+    Drop,
+}
+
+/// When an opted-out visitor's event is called denied.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LimitedDataUse {
+    #[default]
+    Consent,
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        let text = manifest.config_with_defaults(serde_json::json!({})).to_string();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), Config::default());
+    }
+}
