@@ -14,6 +14,7 @@ pub use prepare::{PluginError, component, load, prepare};
 use tidegate_event::{Consent, Purpose};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
+use url::Url;
 
 use crate::config::Secret;
 
@@ -31,6 +32,8 @@ pub struct Destination {
     pub endpoints: BTreeMap<String, Endpoint>,
     pub auth: Option<Auth>,
     pub secrets: BTreeMap<String, Secret>,
+    /// Where access tokens are asked for, of a scheme that needs some.
+    pub token_url: Option<Url>,
     pub batch: Batch,
     pub age_max_ms: u64,
     pub network: Network,
@@ -41,7 +44,7 @@ pub struct Destination {
 }
 
 /// Which addresses a destination's requests may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Network {
     /// Public addresses, by HTTPS.
     Public,

@@ -197,6 +197,14 @@ impl Auth {
         matches!(self, Auth::Basic { optional: true, .. })
     }
 
+    /// Where an access token is asked for, of a scheme that needs one.
+    pub fn token_url(&self) -> Option<&str> {
+        match self {
+            Auth::Oauth2Refresh { token_url, .. } | Auth::Oauth2ServiceAccount { token_url, .. } => Some(token_url),
+            _ => None,
+        }
+    }
+
     /// The names of the secrets that the scheme needs.
     pub fn secrets(&self) -> Vec<&str> {
         match self {

@@ -182,9 +182,7 @@ impl Working {
             destination: &self.destination,
             policy: &self.policy,
             state: &self.state,
-            sender: self.sender.as_ref(),
-            clock: self.clock.as_ref(),
-            response_bytes_max: self.response_bytes_max,
+            courier: &self.courier,
         }
     }
 }
