@@ -9,6 +9,7 @@ mod accounts;
 mod client;
 mod config;
 mod ledger;
+pub mod oauth;
 pub mod plugin;
 mod process;
 mod raw;
