@@ -19,6 +19,7 @@ use url::Url;
 use crate::config::Secret;
 
 /// A destination that is ready to transform and to send.
+#[derive(Clone)]
 pub struct Destination {
     pub name: String,
     pub site: String,

@@ -30,3 +30,4 @@ pub mod journey;
 pub mod metrics;
 pub mod record;
 pub mod transfer;
+pub mod trial;

@@ -31,6 +31,9 @@ pub struct Manifest {
     pub world: String,
     /// One line that says what it delivers to.
     pub summary: String,
+    /// Where the platform shows events that are tests, for people: `Events Manager, Test events`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_view: Option<String>,
     /// Every purpose that an event's visitor must have granted for it to come here. At least one.
     pub purposes: Vec<Purpose>,
     /// Where its requests may go, by the name that a request gives.

@@ -256,7 +256,8 @@ token_secret = "token_secret"
     let expected = ["consumer_key", "nonce", "signature", "signature_method", "timestamp", "token", "version"];
     assert_eq!(names, expected.map(|name| format!("oauth_{name}")));
     let differing = parameters(&first).into_iter().zip(parameters(&second)).filter(|(first, second)| first != second);
-    let differing: Vec<String> = differing.map(|((name, _), _)| name).filter(|name| name != "oauth_timestamp").collect();
+    let differing: Vec<String> =
+        differing.map(|((name, _), _)| name).filter(|name| name != "oauth_timestamp").collect();
     assert_eq!(differing, ["oauth_nonce", "oauth_signature"]);
     assert!(!format!("{first}{second}").contains("secret"));
 }

@@ -7,6 +7,7 @@ mod grant;
 mod oauth1;
 mod oauth2;
 mod place;
+mod redact;
 mod service_account;
 mod tokens;
 mod webhook;
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_plugin_sdk::manifest::Auth;
 
 use self::grant::Grant;
+pub use self::redact::Redactor;
 pub use self::tokens::Token;
 use self::tokens::Tokens;
 use super::egress::{Outgoing, Sender};
@@ -98,9 +100,7 @@ impl Authenticator {
                 let value = oauth1::authorization(&credentials, stamp, outgoing);
                 set(&mut outgoing.headers, http::header::AUTHORIZATION, &value, consumer_key).map(|()| None)
             }
-            Some(
-                scheme @ (Auth::Oauth2Refresh { headers, .. } | Auth::Oauth2ServiceAccount { headers, .. }),
-            ) => {
+            Some(scheme @ (Auth::Oauth2Refresh { headers, .. } | Auth::Oauth2ServiceAccount { headers, .. })) => {
                 // Whoever has such a scheme was given its address when the destination was made.
                 let url = destination.token_url.as_ref().ok_or_else(|| Error::Refused("no `token_url`".into()))?;
                 let grant = Grant::of(scheme, secrets, url, destination.network)?;

@@ -178,12 +178,7 @@ impl Working {
     }
 
     fn attempting(&self) -> Attempting<'_> {
-        Attempting {
-            destination: &self.destination,
-            policy: &self.policy,
-            state: &self.state,
-            courier: &self.courier,
-        }
+        Attempting { destination: &self.destination, policy: &self.policy, state: &self.state, courier: &self.courier }
     }
 }
 

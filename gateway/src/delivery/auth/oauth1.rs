@@ -171,9 +171,8 @@ mod tests {
 
     #[test]
     fn json_is_not_signed() {
-        let signed = |body: &str| {
-            base_string(&[], &request(Method::POST, "https://p.example/x", "application/json", body))
-        };
+        let signed =
+            |body: &str| base_string(&[], &request(Method::POST, "https://p.example/x", "application/json", body));
         assert_eq!(signed("a=1"), "POST&https%3A%2F%2Fp.example%2Fx&");
         assert_eq!(signed("a=1"), signed("{}"));
     }

@@ -34,7 +34,8 @@ impl Key {
         let email = field("client_email").ok_or_else(|| wrong("it has no `client_email`"))?.to_owned();
         let pem = field("private_key").ok_or_else(|| wrong("it has no `private_key`"))?;
         let der = unarmour(pem).ok_or_else(|| wrong("its `private_key` is no PKCS#8 key in PEM"))?;
-        let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| wrong("its `private_key` is no RSA key of 2048 bits or more"))?;
+        let pair =
+            RsaKeyPair::from_pkcs8(&der).map_err(|_| wrong("its `private_key` is no RSA key of 2048 bits or more"))?;
         let id = field("private_key_id").map(str::to_owned);
         Ok(Key { name: name.to_owned(), email, id, pair })
     }
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn the_assertion_is_what_openssl_signs_of_the_claims_that_google_asks_for() {
         let scope = "https://www.googleapis.com/auth/bigquery.insertdata";
-        let made = key(&file()).unwrap().assertion("https://oauth2.googleapis.com/token", scope, 1_800_000_000).unwrap();
+        let made =
+            key(&file()).unwrap().assertion("https://oauth2.googleapis.com/token", scope, 1_800_000_000).unwrap();
         assert_eq!(made, include_str!("assertion.jwt").trim_end());
         let claims = made.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok()).unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();
