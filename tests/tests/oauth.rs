@@ -108,6 +108,9 @@ async fn a_platform_that_refuses_a_new_token_too_parks_until_it_takes_one() {
     assert_eq!(parked["parked"], "HTTP 401");
     let first: Vec<String> = authorizations(&fake).into_iter().take(2).collect();
     assert_eq!(first, [format!("Bearer {ACCESS}1"), format!("Bearer {ACCESS}2")]);
+    // This platform repeats the token that it refuses; nobody gets to see it.
+    let trace = stack.trace_until("e", |trace| !trace["destinations"][0]["attempts"][0].is_null()).await.to_string();
+    assert!(trace.contains("Bearer …") && !trace.contains(ACCESS), "{trace}");
     account.accept_all();
     stack.outcome("e", "one", "delivered").await;
     stack.status_until("one", |status| status["parked"].is_null()).await;

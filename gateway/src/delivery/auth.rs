@@ -13,6 +13,7 @@ mod tokens;
 mod webhook;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_plugin_sdk::manifest::Auth;
@@ -49,6 +50,9 @@ pub enum Error {
     Unavailable { reason: String, retry_after_ms: Option<u64> },
 }
 
+/// A secret that is shorter stands in answers by chance.
+const CONCEALED: usize = 8;
+
 /// The secrets of a destination, by their names.
 pub(super) type Secrets = BTreeMap<String, Secret>;
 
@@ -62,14 +66,20 @@ pub struct Occasion<'a> {
 }
 
 /// Authenticates requests, and keeps the access tokens of all destinations meanwhile: one for the whole process.
-#[derive(Debug, Default)]
 pub struct Authenticator {
+    sender: Arc<dyn Sender>,
+    clock: Arc<dyn Clock>,
     tokens: Tokens,
 }
 
 impl Authenticator {
+    /// One that asks for access tokens through `sender`.
+    pub fn new(sender: Arc<dyn Sender>, clock: Arc<dyn Clock>) -> Authenticator {
+        Authenticator { sender, clock, tokens: Tokens::default() }
+    }
+
     /// Authenticates a request by its destination's scheme. Gives the access token, where the scheme has one; asks for
-    /// it through the sender, where there is none that is good still.
+    /// it, where there is none that is good still.
     ///
     /// # Errors
     /// When a secret is missing or is not of the form that the scheme needs, or no access token is to be had.
@@ -78,10 +88,9 @@ impl Authenticator {
         destination: &Destination,
         outgoing: &mut Outgoing,
         occasion: Occasion<'_>,
-        (sender, clock): (&dyn Sender, &dyn Clock),
     ) -> Result<Option<Token>, Error> {
         let secrets = &destination.secrets;
-        let now_s = clock.now_ms() / 1000;
+        let now_s = self.clock.now_ms() / 1000;
         match &destination.auth {
             None => Ok(None),
             Some(Auth::StandardWebhooks { secret: name }) => {
@@ -104,8 +113,8 @@ impl Authenticator {
                 // Whoever has such a scheme was given its address when the destination was made.
                 let url = destination.token_url.as_ref().ok_or_else(|| Error::Refused("no `token_url`".into()))?;
                 let grant = Grant::of(scheme, secrets, url, destination.network)?;
-                let fetch = oauth2::fetch(&grant, now_s, outgoing, sender);
-                let token = self.tokens.get(&grant, occasion.refused, clock, fetch).await?;
+                let fetch = oauth2::fetch(&grant, now_s, outgoing, self.sender.as_ref());
+                let token = self.tokens.get(&grant, occasion.refused, self.clock.as_ref(), fetch).await?;
                 let value = format!("Bearer {}", token.reveal());
                 // What a token endpoint gives was found to be fit for a header when it was read.
                 set(&mut outgoing.headers, http::header::AUTHORIZATION, &value, "access token")?;
@@ -130,6 +139,17 @@ pub fn check(scheme: &Auth, secrets: &Secrets) -> Result<(), Error> {
             _ => Ok(()),
         },
         _ => Ok(()),
+    }
+}
+
+/// Takes out of an answer what it repeats of a destination's secrets and of an access token: neither the plugin nor the
+/// journal is to have them.
+pub(super) fn conceal(body: &mut Vec<u8>, secrets: &Secrets, token: Option<&Token>) {
+    let secrets = secrets.values().map(Secret::reveal).chain(token.map(Token::reveal));
+    let text = String::from_utf8_lossy(body);
+    let repeated: Vec<&str> = secrets.filter(|secret| secret.len() >= CONCEALED && text.contains(secret)).collect();
+    if !repeated.is_empty() {
+        *body = repeated.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "…")).into_bytes();
     }
 }
 

@@ -66,7 +66,8 @@ const UNAUTHORIZED: u16 = 401;
 impl Courier {
     /// A courier that sends through `sender`, and reads no more than this of an answer.
     pub fn new(sender: Arc<dyn Sender>, clock: Arc<dyn Clock>, response_bytes_max: usize) -> Courier {
-        Courier { sender, clock, authenticator: Authenticator::default(), response_bytes_max }
+        let authenticator = Authenticator::new(Arc::clone(&sender), Arc::clone(&clock));
+        Courier { sender, clock, authenticator, response_bytes_max }
     }
 
     /// Carries one request, and says what the answer means. It is sent once, but where its access token turns out to be
@@ -97,16 +98,15 @@ impl Courier {
         // A token may be withdrawn before its time.
         let again = destination.auth.as_ref().and_then(Auth::token_url).map(|_| outgoing.clone());
         let occasion = Occasion { message_id: &message_id, refused: None };
-        let token = self.authenticate(destination, &mut outgoing, occasion).await?;
-        let answer = self.sender.send(outgoing).await.map_err(Unsent::Send)?;
-        match (token, again) {
-            (Some(token), Some(mut outgoing)) if answer.status == UNAUTHORIZED => {
-                let occasion = Occasion { message_id: &message_id, refused: Some(&token) };
-                self.authenticate(destination, &mut outgoing, occasion).await?;
-                self.sender.send(outgoing).await.map_err(Unsent::Send)
-            }
-            _ => Ok(answer),
+        let mut token = self.authenticate(destination, &mut outgoing, occasion).await?;
+        let mut answer = self.sender.send(outgoing).await.map_err(Unsent::Send)?;
+        if let (UNAUTHORIZED, Some(refused), Some(mut outgoing)) = (answer.status, &token, again) {
+            let occasion = Occasion { message_id: &message_id, refused: Some(refused) };
+            token = self.authenticate(destination, &mut outgoing, occasion).await?;
+            answer = self.sender.send(outgoing).await.map_err(Unsent::Send)?;
         }
+        auth::conceal(&mut answer.body, &destination.secrets, token.as_ref());
+        Ok(answer)
     }
 
     async fn authenticate(
@@ -115,8 +115,7 @@ impl Courier {
         outgoing: &mut Outgoing,
         occasion: Occasion<'_>,
     ) -> Result<Option<Token>, Unsent> {
-        let means = (self.sender.as_ref(), self.clock.as_ref());
-        self.authenticator.authenticate(destination, outgoing, occasion, means).await.map_err(Unsent::Auth)
+        self.authenticator.authenticate(destination, outgoing, occasion).await.map_err(Unsent::Auth)
     }
 
     /// The request as it leaves, but for its credentials.

@@ -66,3 +66,15 @@ fn a_secret_that_cannot_be_sent_is_refused_without_being_shown() {
     assert!(applied(&Auth::Path { secret: "s".into() }, "T0/../admin", "").is_err());
     assert!(applied(&Auth::StandardWebhooks { secret: "s".into() }, "not base64!", "").is_err());
 }
+
+#[test]
+fn what_an_answer_repeats_of_a_secret_is_taken_out_of_it() {
+    let secrets: Secrets = [("a", "EAAB-token"), ("b", "id")].map(|(n, v)| (n.to_owned(), Secret::new(v))).into();
+    let concealed = |body: &str| {
+        let mut body = body.as_bytes().to_vec();
+        conceal(&mut body, &secrets, None);
+        String::from_utf8(body).unwrap()
+    };
+    assert_eq!(concealed("EAAB-token is no token of id, EAAB-token"), "… is no token of id, …");
+    assert_eq!(concealed("EAAB-toke"), "EAAB-toke");
+}

@@ -32,6 +32,11 @@ impl Token {
     pub(super) fn reveal(&self) -> &str {
         self.value.reveal()
     }
+
+    /// Whether it is another than the one that was refused.
+    fn serves(&self, refused: Option<&Token>) -> bool {
+        refused.is_none_or(|refused| refused.round != self.round)
+    }
 }
 
 /// The tokens of all grants.
@@ -62,13 +67,11 @@ impl Tokens {
         let before = slot.rounds.load(Ordering::Acquire);
         let mut held = slot.held.lock().await;
         let round = slot.rounds.load(Ordering::Acquire);
+        // Whoever waited for an answer takes it as it is: asking again would give no better one.
         let waited = round != before;
         match &*held {
-            Some(Ok(token)) if refused.is_none_or(|refused| refused.round != token.round) => {
-                // Whoever waited for an answer takes it as it is: asking again would give no better one.
-                if waited || clock.steady_ms() < token.until_ms {
-                    return Ok(token.clone());
-                }
+            Some(Ok(token)) if token.serves(refused) && (waited || clock.steady_ms() < token.until_ms) => {
+                return Ok(token.clone());
             }
             Some(Err(error)) if waited => return Err(error.clone()),
             _ => {}
