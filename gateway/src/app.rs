@@ -21,6 +21,7 @@ use crate::admin::{self, Operator};
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{self, Backend, Config, Mistakes};
+use crate::delivery::courier::Courier;
 use crate::delivery::egress::Egress;
 use crate::delivery::state::State;
 use crate::delivery::worker::{self, Worker};
@@ -220,6 +221,8 @@ impl Gateway {
     fn start_workers(&self, config: &Config, destinations: &[Arc<Destination>]) -> Result<Running, Error> {
         let sender: Arc<dyn Sender> = Arc::new(Egress::new().map_err(Error::Egress)?);
         let delivery = &config.delivery;
+        // One for all: destinations of the same account share their access token.
+        let courier = Arc::new(Courier::new(sender, Arc::clone(&self.clock), delivery.response_bytes_max));
         let with_state = |destination: &Arc<Destination>| {
             let state = Arc::new(State::default());
             let worker = Worker {
@@ -232,9 +235,8 @@ impl Gateway {
                 },
                 state: Arc::clone(&state),
                 queue: Arc::clone(&self.queue),
-                sender: Arc::clone(&sender),
+                courier: Arc::clone(&courier),
                 clock: Arc::clone(&self.clock),
-                response_bytes_max: delivery.response_bytes_max,
                 lease_ms: worker::lease_ms(destination.timeout_ms),
                 requests: Arc::new(Semaphore::new(destination.concurrency.max(1))),
                 ending: self.ending.clone(),

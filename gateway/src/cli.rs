@@ -4,6 +4,7 @@
 
 mod addresses;
 mod check;
+mod destination;
 mod dlq;
 mod events;
 mod failure;
@@ -47,6 +48,9 @@ enum Command {
     Check(check::Arguments),
     /// Send a test event to the running gateway, and say what became of it
     Send(send::Arguments),
+    /// Try a destination out
+    #[command(subcommand)]
+    Destination(destination::Command),
     /// Explain events
     #[command(subcommand)]
     Events(events::Command),
@@ -84,6 +88,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &out),
         Command::Check(arguments) => check::run(&arguments, &out),
         Command::Send(arguments) => wait(send::run(&arguments, &out)),
+        Command::Destination(command) => wait(destination::run(&command, &out)),
         Command::Events(command) => wait(events::run(&command, &out)),
         Command::Dlq(command) => wait(dlq::run(&command, &out)),
         Command::Store(command) => wait(store::run(&command, &out)),

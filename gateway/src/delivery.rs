@@ -4,6 +4,7 @@
 
 mod attempt;
 pub mod auth;
+pub mod courier;
 pub mod egress;
 mod excerpt;
 mod keep;

@@ -14,11 +14,13 @@ pub use prepare::{PluginError, component, load, prepare};
 use tidegate_event::{Consent, Purpose};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
+use url::Url;
 
 use crate::config::Secret;
 use crate::quality::Meter;
 
 /// A destination that is ready to transform and to send.
+#[derive(Clone)]
 pub struct Destination {
     pub name: String,
     pub site: String,
@@ -32,6 +34,8 @@ pub struct Destination {
     pub endpoints: BTreeMap<String, Endpoint>,
     pub auth: Option<Auth>,
     pub secrets: BTreeMap<String, Secret>,
+    /// Where access tokens are asked for, of a scheme that needs some.
+    pub token_url: Option<Url>,
     pub batch: Batch,
     pub age_max_ms: u64,
     pub network: Network,
@@ -44,7 +48,7 @@ pub struct Destination {
 }
 
 /// Which addresses a destination's requests may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Network {
     /// Public addresses, by HTTPS.
     Public,

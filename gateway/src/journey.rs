@@ -15,6 +15,7 @@ pub mod intake;
 mod names;
 pub mod profile;
 pub mod transform;
+pub mod trial;
 pub mod validate;
 pub mod visit;
 

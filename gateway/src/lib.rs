@@ -31,3 +31,4 @@ pub mod metrics;
 pub mod quality;
 pub mod record;
 pub mod transfer;
+pub mod trial;

@@ -31,6 +31,9 @@ pub struct Manifest {
     pub world: String,
     /// One line that says what it delivers to.
     pub summary: String,
+    /// Where the platform shows events that are tests, for people: `Events Manager, Test events`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_view: Option<String>,
     /// Every purpose that an event's visitor must have granted for it to come here. At least one.
     pub purposes: Vec<Purpose>,
     /// Where its requests may go, by the name that a request gives.
@@ -195,6 +198,14 @@ impl Auth {
     /// Whether a destination may leave its secrets out, all of them.
     pub fn is_optional(&self) -> bool {
         matches!(self, Auth::Basic { optional: true, .. })
+    }
+
+    /// Where an access token is asked for, of a scheme that needs one.
+    pub fn token_url(&self) -> Option<&str> {
+        match self {
+            Auth::Oauth2Refresh { token_url, .. } | Auth::Oauth2ServiceAccount { token_url, .. } => Some(token_url),
+            _ => None,
+        }
     }
 
     /// The names of the secrets that the scheme needs.

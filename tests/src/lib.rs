@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod everywhere;
 mod ledger;
+pub mod oauth;
 pub mod plugin;
 mod process;
 mod raw;

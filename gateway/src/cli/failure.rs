@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use crate::causes::chain;
 use crate::config::Mistakes;
 
-/// The exit codes, after `sysexits.h`.
+/// The exit codes: after `sysexits.h`, but for a plain no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
+    /// 1: what was asked has been found out, and the answer is no.
+    No,
     /// 64: the command line or the configuration is wrong.
     Usage,
     /// 65: something that was read or sent is wrong in itself.
@@ -24,6 +26,7 @@ pub(super) enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(match exit {
+            Exit::No => 1,
             Exit::Usage => 64,
             Exit::Data => 65,
             Exit::NotFound => 66,

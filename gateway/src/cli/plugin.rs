@@ -128,6 +128,7 @@ fn render(inspection: &Inspection, paint: Paint) -> String {
     }
     lines.push(fact("credentials", manifest.auth.as_ref().map_or("none".to_owned(), credentials)));
     lines.push(fact("batching", batching(manifest)));
+    lines.extend(manifest.test_view.as_ref().map(|view| fact("tests", format!("are shown in {view}"))));
     lines.extend(["".to_owned(), paint.bold("Its limits")]);
     let limits = &manifest.limits;
     lines.push(fact("memory", limits.memory_max));

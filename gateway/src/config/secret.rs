@@ -5,7 +5,7 @@ use std::fmt;
 use super::reader::Node;
 
 /// A secret; `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {
@@ -17,6 +17,11 @@ impl Secret {
     /// The value, for the one place that uses it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it only stands for a variable that is not set, where that is no mistake.
+    pub fn is_unset(&self) -> bool {
+        self.0.starts_with(UNSET)
     }
 }
 

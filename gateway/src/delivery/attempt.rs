@@ -1,19 +1,14 @@
-//! One attempt: a parcel is authenticated and sent, its answer classified, and each of its deliveries given an outcome.
+//! One attempt: a parcel is carried to its platform, and each of its deliveries given an outcome by the verdict.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tidegate_plugin_sdk::manifest;
 use tidegate_queue::{Attempt, Outcome};
 use tidegate_sandbox::contract::{self, Verdict};
 
-use super::auth;
-use super::egress::{Answer, Outgoing, SendError, Sender};
+use super::courier::{Courier, Exchange, Shipment};
 use super::excerpt::excerpt;
 use super::merge::{Parcel, Part};
 use super::retry::{self, Counts, Failure, Next};
 use super::state::State;
-use crate::clock::Clock;
-use crate::destination::{Destination, Mode};
+use crate::destination::Destination;
 use crate::record::{self, AttemptRecord};
 
 /// What an attempt needs.
@@ -21,9 +16,7 @@ pub(super) struct Attempting<'a> {
     pub(super) destination: &'a Destination,
     pub(super) policy: &'a retry::Policy,
     pub(super) state: &'a State,
-    pub(super) sender: &'a dyn Sender,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) response_bytes_max: usize,
+    pub(super) courier: &'a Courier,
 }
 
 /// What an attempt led to.
@@ -33,8 +26,6 @@ pub(super) enum Attempted {
     Split(Vec<Parcel>),
 }
 
-/// An answer kept longer than this would fill the journal with what platforms say at length.
-const ANSWER_CHARS: usize = 2_000;
 /// Parking begins with so many times the first retry's wait.
 const PARK_FACTOR: u64 = 30;
 /// However long a destination has been parked, whoever mended its account does not wait longer than this.
@@ -43,93 +34,17 @@ const PARK_MAX_MS: u64 = 300_000;
 impl Attempting<'_> {
     /// Makes one attempt.
     pub(super) async fn attempt(&self, mut parcel: Parcel) -> Attempted {
-        let started = self.now();
-        let may_split = parcel.parts.len() > 1;
         // Only a parcel that may have to be split is still needed once it has been sent.
-        let body = if may_split { parcel.body.clone() } else { std::mem::take(&mut parcel.body) };
-        let outgoing = match self.outgoing(&parcel, body, started.ms) {
-            Ok(outgoing) => outgoing,
-            Err(unsent) => {
-                let reason = unsent.to_string();
-                let verdict = match unsent {
-                    Unsent::Auth(_) => Verdict::Credentials(reason.clone()),
-                    Unsent::Request(_) => Verdict::Reject(reason.clone()),
-                };
-                return self.settle(parcel, verdict, Exchange::unsent(started, reason));
-            }
-        };
-        let result = self.sender.send(outgoing).await;
-        let exchange = Exchange::new(started, self.now(), &result);
-        let verdict = match result {
-            Ok(answer) => self.classify(answer, &parcel),
-            Err(SendError::Forbidden(reason)) => Verdict::Credentials(format!("not sent: {reason}")),
-            Err(error) => {
-                let exchange = Exchange { failure: Some(error.to_string()), ..exchange };
-                return self.settle(parcel, Verdict::Retry(None), exchange);
-            }
-        };
-        self.settle(parcel, verdict, exchange)
-    }
-
-    fn now(&self) -> Moment {
-        Moment { ms: self.clock.now_ms(), steady_ms: self.clock.steady_ms() }
-    }
-
-    fn outgoing(&self, parcel: &Parcel, mut body: Vec<u8>, now_ms: u64) -> Result<Outgoing, Unsent> {
-        let destination = self.destination;
-        let request = &parcel.request;
-        let missing = || Unsent::Request(format!("`{}` is no endpoint of the plugin any more", request.endpoint));
-        let endpoint = destination.endpoints.get(&request.endpoint).ok_or_else(missing)?;
-        let mut url = endpoint.url(&request.path, &request.query).map_err(|e| Unsent::Request(e.to_string()))?;
-        let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in &request.headers {
-            // What cannot be a header was refused when the request was stored.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                headers.insert(name, value);
-            }
-        }
-        if let Some(scheme) = &destination.auth {
-            let parts = auth::Parts {
-                url: &mut url,
-                headers: &mut headers,
-                body: &mut body,
-                message_id: &message_id(parcel),
-                now_s: now_ms / 1000,
-            };
-            auth::apply(scheme, &destination.secrets, parts).map_err(Unsent::Auth)?;
-        }
-        Ok(Outgoing {
-            network: destination.network,
-            method: method(endpoint.method),
-            url,
-            headers,
+        let body = if parcel.parts.len() > 1 { parcel.body.clone() } else { std::mem::take(&mut parcel.body) };
+        let shipment = Shipment {
+            request: &parcel.request,
             body,
-            timeout_ms: destination.timeout_ms,
-            response_bytes_max: self.response_bytes_max,
-        })
-    }
-
-    fn classify(&self, answer: Answer, parcel: &Parcel) -> Verdict {
-        let first = parcel.parts.first();
-        let context = contract::Context {
-            now_ms: self.clock.now_ms(),
-            seed: 0,
-            attempt: first.map_or(1, |part| part.lease.attempts.saturating_add(1)),
-            test_mode: self.destination.mode == Mode::Test,
-            config: self.destination.config_json.clone(),
+            message_id: message_id(&parcel),
+            events: parcel.parts.len(),
+            attempt: parcel.parts.first().map_or(1, |part| part.lease.attempts.saturating_add(1)),
         };
-        let count = u32::try_from(parcel.parts.len()).unwrap_or(u32::MAX);
-        let Answer { status, headers, body } = answer;
-        let response = contract::Response { status, headers, body };
-        match self.destination.plugin.classify(&response, count, &context) {
-            Ok(Verdict::Each(outcomes)) if outcomes.len() != parcel.parts.len() => {
-                Verdict::Reject(format!("the plugin gave {} outcomes for {count} events", outcomes.len()))
-            }
-            Ok(verdict) => verdict,
-            // The platform may have taken it: only a person can tell, so it is kept for one.
-            Err(error) => Verdict::Reject(format!("HTTP {status}, and classifying it failed: {error}")),
-        }
+        let (exchange, verdict) = self.courier.carry(self.destination, shipment).await;
+        self.settle(parcel, verdict, exchange)
     }
 
     fn settle(&self, mut parcel: Parcel, mut verdict: Verdict, exchange: Exchange) -> Attempted {
@@ -154,9 +69,9 @@ impl Attempting<'_> {
                 counts,
             };
             match retry::decide(self.policy, failure, now.ms, rand::random::<f64>()) {
-                Next::At(ms) => (Outcome::Retry(now.steady_at(ms)), exchange.retry_reason()),
+                Next::At(ms) => (Outcome::Retry(now.steady_at(ms)), retry_reason(&exchange)),
                 Next::Dead(reason) => {
-                    let reason = format!("{reason}; last: {}", exchange.retry_reason());
+                    let reason = format!("{reason}; last: {}", retry_reason(&exchange));
                     (Outcome::Dead(reason.clone()), reason)
                 }
             }
@@ -178,8 +93,9 @@ impl Attempting<'_> {
                 None => rejected("the plugin gave no outcome for it"),
             },
         };
-        if let (Verdict::Retry(Some(asked_ms)), Some(429 | 503)) = (&verdict, exchange.status) {
-            // The platform throttles the account, not this event: the others would only be refused as well.
+        if let (Verdict::Retry(Some(asked_ms)), Some(429 | 503) | None) = (&verdict, exchange.status) {
+            // The platform, or whoever gives access tokens to it, throttles the account and not this event: the others
+            // would only be refused as well.
             self.state.pause(now.steady_ms.saturating_add((*asked_ms).min(self.policy.backoff_max_ms)));
         }
         let attempts = parcel.parts.iter().enumerate().map(|(position, part)| {
@@ -231,65 +147,8 @@ impl Attempting<'_> {
     }
 }
 
-/// Why a request was not even sent.
-#[derive(Debug, thiserror::Error)]
-enum Unsent {
-    #[error("not sent: {0}")]
-    Auth(auth::Error),
-    #[error("not sent: {0}")]
-    Request(String),
-}
-
-/// A moment by both times of the clock.
-#[derive(Clone, Copy)]
-struct Moment {
-    ms: u64,
-    steady_ms: u64,
-}
-
-impl Moment {
-    /// The steady time of a moment that the machine's clock would show as `ms`.
-    fn steady_at(self, ms: u64) -> u64 {
-        self.steady_ms.saturating_add(ms.saturating_sub(self.ms))
-    }
-}
-
-/// What happened on the wire.
-struct Exchange {
-    started: Moment,
-    ended: Moment,
-    status: Option<u16>,
-    answer: Option<String>,
-    failure: Option<String>,
-}
-
-impl Exchange {
-    fn new(started: Moment, ended: Moment, result: &Result<Answer, SendError>) -> Exchange {
-        let answer = result.as_ref().ok();
-        Exchange {
-            started,
-            ended,
-            status: answer.map(|answer| answer.status),
-            answer: answer.map(|answer| excerpt(&answer.body, ANSWER_CHARS)).filter(|text| !text.is_empty()),
-            failure: None,
-        }
-    }
-
-    fn unsent(at: Moment, reason: String) -> Exchange {
-        Exchange { started: at, ended: at, status: None, answer: None, failure: Some(reason) }
-    }
-
-    fn retry_reason(&self) -> String {
-        format!("retry: {}", self.failure())
-    }
-
-    fn failure(&self) -> String {
-        match (&self.failure, self.status) {
-            (Some(failure), _) => failure.clone(),
-            (None, Some(status)) => format!("HTTP {status}"),
-            (None, None) => "no answer".to_owned(),
-        }
-    }
+fn retry_reason(exchange: &Exchange) -> String {
+    format!("retry: {}", exchange.failure())
 }
 
 fn rejected(reason: &str) -> (Outcome, String) {
@@ -312,15 +171,5 @@ fn message_id(parcel: &Parcel) -> String {
         (true, index) => format!("{id}-{index}"),
         // An id that no header takes, or that would blur what is signed.
         (false, _) => format!("msg_{}", part.lease.key),
-    }
-}
-
-fn method(method: manifest::Method) -> Method {
-    match method {
-        manifest::Method::Post => Method::POST,
-        manifest::Method::Put => Method::PUT,
-        manifest::Method::Patch => Method::PATCH,
-        manifest::Method::Get => Method::GET,
-        manifest::Method::Delete => Method::DELETE,
     }
 }

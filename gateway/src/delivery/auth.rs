@@ -1,17 +1,31 @@
 //! Authenticates a request after its plugin has returned: the only place where a platform's secret is used.
+//!
+//! Owns the schemes, one a file, and the access tokens that some of them need. What it says of a failure never contains
+//! anything of a secret.
+
+mod grant;
+mod oauth1;
+mod oauth2;
+mod place;
+mod redact;
+mod service_account;
+mod tokens;
+mod webhook;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
-use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
-use sha2::Sha256;
 use tidegate_plugin_sdk::manifest::Auth;
-use url::Url;
 
+use self::grant::Grant;
+pub use self::redact::Redactor;
+pub use self::tokens::Token;
+use self::tokens::Tokens;
+use super::egress::{Outgoing, Sender};
+use crate::clock::Clock;
 use crate::config::Secret;
+use crate::destination::Destination;
 
 /// Why a request cannot be authenticated. Never says anything of the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,70 +38,126 @@ pub enum Error {
     Webhook(String),
     #[error("secret `{0}` is no path of a URL")]
     Path(String),
-    #[error("this gateway cannot authenticate by the scheme of the plugin's manifest")]
-    Unsupported,
     #[error("the body has no place for a secret at `{0}`")]
     Pointer(String),
+    #[error("secret `{secret}` is no key of a service account: {problem}")]
+    ServiceAccount { secret: String, problem: &'static str },
+    /// A person has to act: the grant is withdrawn, say.
+    #[error("no access token: {0}")]
+    Refused(String),
+    /// It may be otherwise in a while.
+    #[error("no access token: {reason}")]
+    Unavailable { reason: String, retry_after_ms: Option<u64> },
 }
 
-/// The parts of a request that authenticating changes.
-#[derive(Debug)]
-pub struct Parts<'a> {
-    pub url: &'a mut Url,
-    pub headers: &'a mut HeaderMap,
-    pub body: &'a mut Vec<u8>,
+/// A secret that is shorter stands in answers by chance.
+const CONCEALED: usize = 8;
+
+/// The secrets of a destination, by their names.
+pub(super) type Secrets = BTreeMap<String, Secret>;
+
+/// What authenticating a request takes beside the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
     /// What a signature's message id is: the same for every attempt.
     pub message_id: &'a str,
-    pub now_s: u64,
+    /// The access token that the platform has refused this request with.
+    pub refused: Option<&'a Token>,
 }
 
-/// Applies a scheme to a request.
-///
-/// # Errors
-/// When a secret is missing, or is not of the form that the scheme needs.
-pub fn apply(auth: &Auth, secrets: &BTreeMap<String, Secret>, parts: Parts<'_>) -> Result<(), Error> {
-    let secret = |name: &str| secrets.get(name).map(Secret::reveal).ok_or_else(|| Error::Missing(name.into()));
-    match auth {
-        Auth::Bearer { secret: name } => {
-            let value = format!("Bearer {}", secret(name)?);
-            set(parts.headers, http::header::AUTHORIZATION, &value, name)
-        }
-        Auth::Header { header, secret: name } => {
-            let header = HeaderName::try_from(header.as_str()).map_err(|_| Error::Header(name.clone()))?;
-            set(parts.headers, header, secret(name)?, name)
-        }
-        Auth::Basic { user, optional: true, .. } if !secrets.contains_key(user) => Ok(()),
-        Auth::Basic { user, password, .. } => {
-            let password = password.as_deref().map_or(Ok(""), secret)?;
-            let pair = BASE64_STANDARD.encode(format!("{}:{password}", secret(user)?));
-            set(parts.headers, http::header::AUTHORIZATION, &format!("Basic {pair}"), user)
-        }
-        Auth::Path { secret: name } => {
-            let rest: Vec<&str> = secret(name)?.trim_matches('/').split('/').collect();
-            if rest.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
-                return Err(Error::Path(name.clone()));
+/// Authenticates requests, and keeps the access tokens of all destinations meanwhile: one for the whole process.
+pub struct Authenticator {
+    sender: Arc<dyn Sender>,
+    clock: Arc<dyn Clock>,
+    tokens: Tokens,
+}
+
+impl Authenticator {
+    /// One that asks for access tokens through `sender`.
+    pub fn new(sender: Arc<dyn Sender>, clock: Arc<dyn Clock>) -> Authenticator {
+        Authenticator { sender, clock, tokens: Tokens::default() }
+    }
+
+    /// Authenticates a request by its destination's scheme. Gives the access token, where the scheme has one; asks for
+    /// it, where there is none that is good still.
+    ///
+    /// # Errors
+    /// When a secret is missing or is not of the form that the scheme needs, or no access token is to be had.
+    pub async fn authenticate(
+        &self,
+        destination: &Destination,
+        outgoing: &mut Outgoing,
+        occasion: Occasion<'_>,
+    ) -> Result<Option<Token>, Error> {
+        let secrets = &destination.secrets;
+        let now_s = self.clock.now_ms() / 1000;
+        match &destination.auth {
+            None => Ok(None),
+            Some(Auth::StandardWebhooks { secret: name }) => {
+                let stamp = webhook::Stamp { id: occasion.message_id, timestamp_s: now_s };
+                webhook::sign(reveal(secrets, name)?, name, stamp, outgoing).map(|()| None)
             }
-            // A URL with a host has segments.
-            if let Ok(mut segments) = parts.url.path_segments_mut() {
-                segments.pop_if_empty().extend(rest);
+            Some(Auth::Oauth1 { consumer_key, consumer_secret, token, token_secret }) => {
+                let credentials = oauth1::Credentials {
+                    consumer_key: reveal(secrets, consumer_key)?,
+                    consumer_secret: reveal(secrets, consumer_secret)?,
+                    token: reveal(secrets, token)?,
+                    token_secret: reveal(secrets, token_secret)?,
+                };
+                let nonce = format!("{:032x}", rand::random::<u128>());
+                let stamp = oauth1::Stamp { nonce: &nonce, timestamp_s: now_s };
+                let value = oauth1::authorization(&credentials, stamp, outgoing);
+                set(&mut outgoing.headers, http::header::AUTHORIZATION, &value, consumer_key).map(|()| None)
             }
-            Ok(())
+            Some(scheme @ (Auth::Oauth2Refresh { headers, .. } | Auth::Oauth2ServiceAccount { headers, .. })) => {
+                // Whoever has such a scheme was given its address when the destination was made.
+                let url = destination.token_url.as_ref().ok_or_else(|| Error::Refused("no `token_url`".into()))?;
+                let grant = Grant::of(scheme, secrets, url, destination.network)?;
+                let fetch = oauth2::fetch(&grant, now_s, outgoing, self.sender.as_ref());
+                let token = self.tokens.get(&grant, occasion.refused, self.clock.as_ref(), fetch).await?;
+                let value = format!("Bearer {}", token.reveal());
+                // What a token endpoint gives was found to be fit for a header when it was read.
+                set(&mut outgoing.headers, http::header::AUTHORIZATION, &value, "access token")?;
+                for (header, name) in headers {
+                    place::header(header, name, secrets, &mut outgoing.headers)?;
+                }
+                Ok(Some(token))
+            }
+            Some(scheme) => place::place(scheme, secrets, outgoing).map(|()| None),
         }
-        Auth::Query { parameter, secret: name } => {
-            parts.url.query_pairs_mut().append_pair(parameter, secret(name)?);
-            Ok(())
-        }
-        Auth::JsonField { pointer, secret: name } => {
-            let value = Value::String(secret(name)?.to_owned());
-            let changed = insert(parts.body, pointer, value).ok_or_else(|| Error::Pointer(pointer.clone()))?;
-            *parts.body = changed;
-            Ok(())
-        }
-        Auth::StandardWebhooks { secret: name } => sign(secret(name)?, name, parts),
-        Auth::Oauth2Refresh { .. } | Auth::Oauth2ServiceAccount { .. } | Auth::Oauth1 { .. } => Err(Error::Unsupported),
     }
 }
 
+/// What is wrong with the secrets of a scheme, as far as that can be told without sending anything.
+///
+/// # Errors
+/// What is wrong, naming the secret.
+pub fn check(scheme: &Auth, secrets: &Secrets) -> Result<(), Error> {
+    match scheme {
+        Auth::Oauth2ServiceAccount { key, .. } => match secrets.get(key) {
+            Some(secret) if !secret.is_unset() => service_account::Key::parse(key, secret).map(drop),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Takes out of an answer what it repeats of a destination's secrets and of an access token: neither the plugin nor the
+/// journal is to have them.
+pub(super) fn conceal(body: &mut Vec<u8>, secrets: &Secrets, token: Option<&Token>) {
+    let secrets = secrets.values().map(Secret::reveal).chain(token.map(Token::reveal));
+    let text = String::from_utf8_lossy(body);
+    let repeated: Vec<&str> = secrets.filter(|secret| secret.len() >= CONCEALED && text.contains(secret)).collect();
+    if !repeated.is_empty() {
+        *body = repeated.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "…")).into_bytes();
+    }
+}
+
+fn reveal<'a>(secrets: &'a Secrets, name: &str) -> Result<&'a str, Error> {
+    secrets.get(name).map(Secret::reveal).ok_or_else(|| Error::Missing(name.into()))
+}
+
+/// Sets a header that is not to be shown; `name` is the secret's, for a person.
 fn set(headers: &mut HeaderMap, header: HeaderName, value: &str, name: &str) -> Result<(), Error> {
     let mut value = HeaderValue::from_str(value).map_err(|_| Error::Header(name.into()))?;
     value.set_sensitive(true);
@@ -95,91 +165,5 @@ fn set(headers: &mut HeaderMap, header: HeaderName, value: &str, name: &str) -> 
     Ok(())
 }
 
-fn insert(body: &[u8], pointer: &str, value: Value) -> Option<Vec<u8>> {
-    let mut document: Value = serde_json::from_slice(body).ok()?;
-    let (parent, field) = pointer.rsplit_once('/')?;
-    document.pointer_mut(parent)?.as_object_mut()?.insert(field.to_owned(), value);
-    serde_json::to_vec(&document).ok()
-}
-
-/// Signs as <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md> says: every
-/// secret gives a signature, so that a receiver may know either of two while a key is rotated.
-fn sign(secrets: &str, name: &str, parts: Parts<'_>) -> Result<(), Error> {
-    let malformed = || Error::Webhook(name.into());
-    let mut signatures = Vec::new();
-    for secret in secrets.split_whitespace() {
-        let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
-        let key = BASE64_STANDARD.decode(encoded).or_else(|_| BASE64_URL_SAFE.decode(encoded));
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key.map_err(|_| malformed())?).map_err(|_| malformed())?;
-        mac.update(format!("{}.{}.", parts.message_id, parts.now_s).as_bytes());
-        mac.update(parts.body);
-        signatures.push(format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes())));
-    }
-    if signatures.is_empty() {
-        return Err(malformed());
-    }
-    set(parts.headers, HeaderName::from_static("webhook-id"), parts.message_id, name)?;
-    set(parts.headers, HeaderName::from_static("webhook-timestamp"), &parts.now_s.to_string(), name)?;
-    set(parts.headers, HeaderName::from_static("webhook-signature"), &signatures.join(" "), name)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn applied(auth: Auth, secret: &str, body: &str) -> Result<(Url, HeaderMap, String), Error> {
-        let mut url = Url::parse("https://p.example/x?a=1").unwrap();
-        let (mut headers, mut bytes) = (HeaderMap::new(), body.as_bytes().to_vec());
-        let secrets = [("s".to_owned(), Secret::new(secret))].into();
-        let parts = Parts {
-            url: &mut url,
-            headers: &mut headers,
-            body: &mut bytes,
-            message_id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            now_s: 1_614_265_330,
-        };
-        apply(&auth, &secrets, parts)?;
-        Ok((url, headers, String::from_utf8(bytes).unwrap()))
-    }
-
-    #[test]
-    fn the_standard_webhooks_example_is_signed_as_published() {
-        let auth = Auth::StandardWebhooks { secret: "s".into() };
-        let (_, headers, _) =
-            applied(auth, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", r#"{"test": 2432232314}"#).unwrap();
-        assert_eq!(headers["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-        assert_eq!(headers["webhook-timestamp"], "1614265330");
-    }
-
-    #[test]
-    fn two_secrets_sign_both_while_a_key_is_rotated() {
-        let auth = Auth::StandardWebhooks { secret: "s".into() };
-        let both = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_AAAA";
-        let (_, headers, _) = applied(auth, both, r#"{"test": 2432232314}"#).unwrap();
-        let signature = headers["webhook-signature"].to_str().unwrap();
-        assert!(signature.starts_with("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= v1,"), "{signature}");
-    }
-
-    #[test]
-    fn each_scheme_puts_the_secret_where_it_belongs() {
-        let (url, _, _) = applied(Auth::Query { parameter: "key".into(), secret: "s".into() }, "a&b", "").unwrap();
-        assert_eq!(url.as_str(), "https://p.example/x?a=1&key=a%26b");
-        let (_, headers, _) = applied(Auth::Bearer { secret: "s".into() }, "t", "").unwrap();
-        assert_eq!(headers["authorization"], "Bearer t");
-        let (_, headers, _) =
-            applied(Auth::Basic { user: "s".into(), password: None, optional: false }, "u", "").unwrap();
-        assert_eq!(headers["authorization"], "Basic dTo=");
-        let (url, _, _) = applied(Auth::Path { secret: "s".into() }, "T0/B0/a b", "").unwrap();
-        assert_eq!(url.as_str(), "https://p.example/x/T0/B0/a%20b?a=1");
-        let json = Auth::JsonField { pointer: "/api_key".into(), secret: "s".into() };
-        assert_eq!(applied(json, "k", r#"{"a":1}"#).unwrap().2, r#"{"a":1,"api_key":"k"}"#);
-    }
-
-    #[test]
-    fn a_secret_that_cannot_be_sent_is_refused_without_being_shown() {
-        let error = applied(Auth::Bearer { secret: "s".into() }, "a\nb", "").unwrap_err();
-        assert_eq!(error.to_string(), "secret `s` has characters that no header takes");
-        assert!(applied(Auth::Path { secret: "s".into() }, "T0/../admin", "").is_err());
-        assert!(applied(Auth::StandardWebhooks { secret: "s".into() }, "not base64!", "").is_err());
-    }
-}
+mod tests;

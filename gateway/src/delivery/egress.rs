@@ -16,7 +16,7 @@ use url::{Host, Url};
 use crate::destination::Network;
 
 /// A request that is ready to leave.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outgoing {
     pub network: Network,
     pub method: Method,

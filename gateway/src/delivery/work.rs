@@ -178,14 +178,7 @@ impl Working {
     }
 
     fn attempting(&self) -> Attempting<'_> {
-        Attempting {
-            destination: &self.destination,
-            policy: &self.policy,
-            state: &self.state,
-            sender: self.sender.as_ref(),
-            clock: self.clock.as_ref(),
-            response_bytes_max: self.response_bytes_max,
-        }
+        Attempting { destination: &self.destination, policy: &self.policy, state: &self.state, courier: &self.courier }
     }
 }
 

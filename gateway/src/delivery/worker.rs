@@ -10,7 +10,7 @@ use tidegate_plugin_sdk::manifest::Join;
 use tidegate_queue::{LeaseRequest, Queue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::egress::Sender;
+use super::courier::Courier;
 use super::retry;
 use super::settle::Settler;
 use super::state::State;
@@ -26,9 +26,8 @@ pub struct Worker {
     pub policy: retry::Policy,
     pub state: Arc<State>,
     pub queue: Arc<dyn Queue>,
-    pub sender: Arc<dyn Sender>,
+    pub courier: Arc<Courier>,
     pub clock: Arc<dyn Clock>,
-    pub response_bytes_max: usize,
     /// How long a lease lasts without being renewed: [`lease_ms`], but for tests.
     pub lease_ms: u64,
     /// A permit for each request whose outcome is not on the disk yet: the destination's concurrency.

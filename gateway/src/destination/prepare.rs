@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tidegate_event::Purpose;
 use tidegate_plugin_sdk::manifest::{self, Manifest};
 use tidegate_sandbox::{LoadError, Plugin, Sandbox};
+use url::Url;
 
-use super::{Destination, Endpoint, Mode, Network, Switch};
+use super::{Destination, Endpoint, Mode, Network, ResolveError, Switch};
 use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes, PluginSource};
+use crate::delivery::auth;
 use crate::quality::{Meter, Profile};
 
 /// Why a plugin is not there.
@@ -126,6 +129,16 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
     for secret in destination.secrets.keys().filter(|secret| !needed.contains(&secret.as_str())) {
         mistake(format!("secret `{secret}` is none of the plugin's"), &format!("it needs: {}", needed.join(", ")));
     }
+    if let Some(Err(e)) = manifest.auth.as_ref().map(|auth| auth::check(auth, &destination.secrets)) {
+        mistake(e.to_string(), "the plugin's README says where the platform gives it");
+    }
+    let token_url = match token_url(manifest, destination, &own) {
+        Ok(url) => url,
+        Err(e) => {
+            mistake(format!("`token_url`: {e}"), "");
+            None
+        }
+    };
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -138,6 +151,7 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
         endpoints,
         auth: manifest.auth.clone(),
         secrets: destination.secrets.clone(),
+        token_url,
         batch: manifest.batch.clone(),
         age_max_ms: manifest.limits.age_max.as_ms(),
         network: if destination.allow_insecure { Network::Any } else { Network::Public },
@@ -150,7 +164,14 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
     })
 }
 
-fn schema_problems(manifest: &Manifest, own: &serde_json::Value) -> Vec<String> {
+/// Where access tokens are asked for: `base_url` stands in for that as for any endpoint.
+fn token_url(manifest: &Manifest, from: &config::Destination, own: &Value) -> Result<Option<Url>, ResolveError> {
+    let Some(url) = manifest.auth.as_ref().and_then(manifest::Auth::token_url) else { return Ok(None) };
+    let endpoint = manifest::Endpoint { url: url.to_owned(), method: manifest::Method::Post };
+    Endpoint::new(&endpoint, own, from.base_url.as_ref())?.url(&[], &[]).map(Some)
+}
+
+fn schema_problems(manifest: &Manifest, own: &Value) -> Vec<String> {
     match jsonschema::validator_for(&manifest.config) {
         Err(e) => vec![format!("the plugin's `[config]` is no JSON Schema: {e}")],
         Ok(schema) => schema

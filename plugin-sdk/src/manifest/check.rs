@@ -122,6 +122,9 @@ fn check_identity(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
         mistakes.add("world", what, &format!("build the plugin for `{WORLD}`"));
     }
     mistakes.readable("summary", "`summary`", &manifest.summary);
+    if let Some(view) = &manifest.test_view {
+        mistakes.readable("test_view", "`test_view`", view);
+    }
     if manifest.purposes.is_empty() {
         mistakes.add(
             "purposes",

@@ -15,6 +15,7 @@ use tidegate_queue::{
 use tidegate_sandbox::Sandbox;
 use tokio::sync::Semaphore;
 
+use super::super::courier::Courier;
 use super::super::egress::{Answer, Outgoing, SendError, Sender};
 use super::super::retry;
 use super::super::state::State;
@@ -75,15 +76,16 @@ impl<C: Clock> Bench<C> {
             backoff_max_ms: 60_000,
             age_max_ms: 30 * DAY_MS.unsigned_abs(),
         };
+        let sender = Arc::clone(&platform) as Arc<dyn Sender>;
+        let courier = Courier::new(sender, Arc::clone(&clock) as Arc<dyn Clock>, 1_024);
         let worker = Worker {
             requests: Arc::new(Semaphore::new(destination.concurrency)),
             destination,
             policy,
             state: Arc::new(State::default()),
             queue: Arc::clone(&queue),
-            sender: Arc::clone(&platform) as Arc<dyn Sender>,
+            courier: Arc::new(courier),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            response_bytes_max: 1_024,
             lease_ms,
             ending: ending.clone(),
         };

@@ -1,0 +1,102 @@
+//! A trial: one event through the stages to one destination, as far as the requests that its plugin makes of it.
+//!
+//! The stages are the journey's own. Stores nothing, and joins no profile.
+
+use std::sync::Arc;
+
+use tidegate_event::{EventId, VisitorId};
+use tidegate_queue::NewState;
+
+use super::consent::{self, Consented};
+use super::decode::{self, FieldError};
+use super::transform::{self, Moment};
+use super::visit::{Gpc, Sender, Visit};
+use super::{Protocol, fan_out, identify, validate};
+use crate::clock::Clock;
+use crate::config::Site;
+use crate::destination::Destination;
+use crate::record::{self, RequestRecord, ToSend};
+
+/// Why no request is made of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It does not go there: the consent does not cover it, or the plugin has no use for it.
+    Dropped(String),
+    /// The plugin refuses it, or fails.
+    Refused(String),
+}
+
+/// Takes an event, as a backend would post it to `/v1/events`, through the stages up to its consent.
+///
+/// # Errors
+/// When it would be refused.
+pub fn event(body: &[u8], site: &Site, clock: &dyn Clock) -> Result<Consented, FieldError> {
+    let envelope = decode::open(body, Protocol::Own)?;
+    let [raw] = envelope.events.as_slice() else {
+        let found = format!("{} of them", envelope.events.len());
+        return Err(FieldError { field: "events".into(), expected: "one event", found });
+    };
+    let visit = visit(clock);
+    let draft = envelope.draft(raw, Protocol::Own)?;
+    let id = draft.id.clone().unwrap_or_else(|| EventId::from(clock.new_id()));
+    let validated = validate::validate(identify::identify(draft, &visit), &visit)?;
+    Ok(consent::consent(validated, id, &visit, &site.consent))
+}
+
+/// The requests that a destination's plugin makes of an event, as the queue would hold them.
+///
+/// # Errors
+/// Why there are none.
+pub async fn requests(
+    consented: &Consented,
+    destination: &Arc<Destination>,
+    clock: &dyn Clock,
+) -> Result<Vec<RequestRecord>, Obstacle> {
+    let event = &consented.event;
+    let moment = Moment {
+        at_ms: event.at_ms,
+        received_ms: event.received_ms,
+        seed: transform::seed(&event.id),
+        consent: event.consent,
+    };
+    let routes = fan_out::fan_out(consented, std::slice::from_ref(destination));
+    let made = transform::transform(routes, moment, clock).await;
+    if let Some(dropped) = made.dropped.into_iter().next() {
+        return Err(Obstacle::Dropped(dropped.reason));
+    }
+    let mut requests = Vec::new();
+    for delivery in made.deliveries {
+        if let NewState::Dead(reason) = delivery.state {
+            return Err(Obstacle::Refused(reason));
+        }
+        let stored = record::read::<ToSend>(&delivery.payload).map_err(|e| Obstacle::Refused(e.to_string()))?;
+        requests.extend(stored.request);
+    }
+    Ok(requests)
+}
+
+impl Consented {
+    /// The event's id and its canonical name.
+    pub fn id_and_name(&self) -> (&str, &str) {
+        (self.event.id.as_str(), &self.event.name)
+    }
+}
+
+/// A backend's request now, with nothing of its own to say.
+fn visit(clock: &dyn Clock) -> Visit {
+    Visit {
+        sender: Sender::Backend,
+        visitor: None,
+        visitor_new: VisitorId(clock.new_id()),
+        cookies: Vec::new(),
+        gpc: Gpc::Off,
+        ip: None,
+        user_agent: None,
+        locale: None,
+        referrer: None,
+        idempotency_key: None,
+        domain_labels: 0,
+        received_ms: clock.now_ms(),
+        id_seed: clock.new_id(),
+    }
+}
