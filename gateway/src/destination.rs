@@ -44,7 +44,7 @@ pub struct Destination {
     pub concurrency: usize,
     pub timeout_ms: u64,
     /// How usable its events are, where the plugin says what its platform goes by.
-    pub quality: Option<Meter>,
+    pub quality: Option<Arc<Meter>>,
 }
 
 /// Which addresses a destination's requests may reach.

@@ -129,7 +129,7 @@ async fn event(State(operator): State<Shared>, Path(id): Path<String>) -> Respon
             let configured = &operator.destinations;
             let profile = |name: &str| {
                 let (destination, _) = configured.iter().find(|(destination, _)| destination.name == name)?;
-                destination.quality.as_ref().map(Meter::profile)
+                destination.quality.as_deref().map(Meter::profile)
             };
             Json(traces.swap_remove(0).judged(profile)).into_response()
         }

@@ -61,7 +61,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
     let each = operator.destinations.iter().map(|(destination, state)| {
         let count = counts.iter().find(|count| count.destination == destination.name);
         let (totals, parked, down) = (state.totals(), state.parked(), state.down());
-        let quality = destination.quality.as_ref().and_then(Meter::read);
+        let quality = destination.quality.as_deref().and_then(Meter::read);
         let numbers = DestinationNumbers {
             name: destination.name.clone(),
             waiting: count.map_or(0, |count| count.waiting),

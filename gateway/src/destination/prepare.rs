@@ -159,7 +159,7 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
         switch: if destination.enabled { Switch::On } else { Switch::Off },
         concurrency: destination.concurrency.unwrap_or(config.delivery.concurrency),
         timeout_ms: destination.timeout_ms.unwrap_or(config.delivery.timeout_ms),
-        quality: Profile::of(manifest).map(Meter::new),
+        quality: Profile::of(manifest).map(|profile| Arc::new(Meter::new(profile))),
         plugin,
     })
 }
