@@ -1,5 +1,5 @@
-//! What Pinterest requires of an event: the OpenAPI description's schema, whose violation refuses the whole request, and
-//! what makes a single event fail.
+//! What Pinterest requires of an event: the OpenAPI description's schema, whose violation refuses the whole request,
+//! and what makes a single event fail.
 
 use serde_json::{Map, Value};
 

@@ -1,9 +1,9 @@
 //! Pinterest's API for Conversions: `POST /{version}/ad_accounts/{ad_account_id}/events`.
 //!
-//! Sources: `events/create` of the OpenAPI description in github.com/pinterest/api-description, with its answers and their
-//! examples; "Additional properties are not allowed" as seen in github.com/woocommerce/pinterest-for-woocommerce, issue 967.
-//! Code 4195, and that the list of a 422 lies in its `details`, are from memory. Stricter than Pinterest: an event with a
-//! hash or an address that is none fails, where Pinterest may take it and match nobody.
+//! Sources: `events/create` of the OpenAPI description in github.com/pinterest/api-description, with its answers and
+//! their examples; "Additional properties are not allowed" as seen in github.com/woocommerce/pinterest-for-woocommerce,
+//! issue 967. Code 4195, and that the list of a 422 lies in its `details`, are from memory. Stricter than Pinterest: an
+//! event with a hash or an address that is none fails, where Pinterest may take it and match nobody.
 
 mod check;
 

@@ -1,7 +1,7 @@
 //! What Pinterest's answers mean: an outcome for each event of a batch, in its order.
 //!
-//! Source: the responses of `events/create` in the OpenAPI description, `ConversionApiResponse` and `DetailedError`. The
-//! latter calls its `details` an object and says no more, so that the list is looked for in both places.
+//! Source: the responses of `events/create` in the OpenAPI description, `ConversionApiResponse` and `DetailedError`.
+//! The latter calls its `details` an object and says no more, so that the list is looked for in both places.
 
 use serde::Deserialize;
 use tidegate_plugin_sdk::{Context, Outcome, Response, Text, Verdict, classify};

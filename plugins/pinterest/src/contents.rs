@@ -1,7 +1,7 @@
 //! The products of an event, `content_ids` and `contents`, and amounts in Pinterest's form: text.
 //!
-//! Source: `ConversionEvents` of the OpenAPI description. "Accepted as a string in the request; it will be parsed into a
-//! double." A price without a currency is never sent: Pinterest would take it for the ad account's own currency.
+//! Source: `ConversionEvents` of the OpenAPI description. "Accepted as a string in the request; it will be parsed into
+//! a double." A price without a currency is never sent: Pinterest would take it for the ad account's own currency.
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};

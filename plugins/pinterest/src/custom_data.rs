@@ -1,7 +1,7 @@
 //! What the event is about: `custom_data`, for value, products, and how the data may be processed.
 //!
-//! Source: `ConversionEvents` of the OpenAPI description, which takes no property but its own. A value without a currency
-//! is never sent: "If not provided, we will default to the advertiser's currency", which would be a guess.
+//! Source: `ConversionEvents` of the OpenAPI description, which takes no property but its own. A value without a
+//! currency is never sent: "If not provided, we will default to the advertiser's currency", which would be a guess.
 
 use serde::Serialize;
 use tidegate_plugin_sdk::{Event, Item, Scalar, items, money, names};

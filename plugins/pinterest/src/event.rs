@@ -74,8 +74,8 @@ pub(crate) fn conversion<'a>(name: &'a str, source: Source<'a>) -> Result<Conver
     })
 }
 
-/// The POST that carries the entry. "?test=true … The events will not be recorded but the API will still return the same
-/// response messages."
+/// The POST that carries the entry. "?test=true … The events will not be recorded but the API will still return the
+/// same response messages."
 pub(crate) fn request(conversion: Conversion<'_>, test_mode: bool) -> Result<Request, Rejection> {
     let request = Request::json("events", &Body { data: [conversion] })?;
     Ok(if test_mode { request.with_query("test", "true") } else { request })

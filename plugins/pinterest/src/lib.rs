@@ -1,9 +1,9 @@
 //! Pinterest API for Conversions: one event to one entry of `data` in a POST to `/ad_accounts/{ad_account_id}/events`.
 //!
-//! Owns the mapping of names, match keys and custom data, and what Pinterest's answers mean. Hashes nothing: the gateway
-//! has done that, by the normalisers in `plugin.toml`. Sources: the OpenAPI description in
-//! github.com/pinterest/api-description (`events/create`, `ConversionEvents`), "Conversion overview" and "Use the limited
-//! data processing flag" on developers.pinterest.com.
+//! Owns the mapping of names, match keys and custom data, and what Pinterest's answers mean. Hashes nothing: the
+//! gateway has done that, by the normalisers in `plugin.toml`. Sources: the OpenAPI description in
+//! github.com/pinterest/api-description (`events/create`, `ConversionEvents`), "Conversion overview" and "Use the
+//! limited data processing flag" on developers.pinterest.com.
 
 mod answer;
 mod config;
