@@ -1,10 +1,10 @@
 //! LinkedIn's Conversions API: `POST /rest/conversionEvents`, in batches.
 //!
-//! Sources: "Conversions API", "Conversions API Schema" and "Error handling" on learn.microsoft.com/linkedin; the bodies
-//! that github.com/rudderlabs/rudder-transformer has recorded (`test/integrations/destinations/linkedin_ads/network.ts`):
-//! 422 with `Index: n, ERROR ::`, 400 with `indices [n]`, 401. That a batch of which one event is bad is not taken at all
-//! is theirs as well. Stricter than LinkedIn: an address that is not IPv4 and a currency that is none, both of which it
-//! takes and makes nothing of, are problems.
+//! Sources: "Conversions API", "Conversions API Schema" and "Error handling" on learn.microsoft.com/linkedin; the
+//! bodies that github.com/rudderlabs/rudder-transformer has recorded
+//! (`test/integrations/destinations/linkedin_ads/network.ts`): 422 with `Index: n, ERROR ::`, 400 with `indices [n]`,
+//! 401. That a batch of which one event is bad is not taken at all is theirs as well. Stricter than LinkedIn: an
+//! address that is not IPv4 and a currency that is none, both of which it takes and makes nothing of, are problems.
 
 mod check;
 

@@ -1,8 +1,8 @@
 //! What LinkedIn's answers mean. A batch is taken whole or not at all, but an answer mostly tells which events are bad:
 //! those are rejected, and the others sent again without them.
 //!
-//! Sources: "Conversions API", "API error details", and "Error handling" on learn.microsoft.com/linkedin; the bodies that
-//! rudderlabs/rudder-transformer has recorded (`test/integrations/destinations/linkedin_ads/network.ts`).
+//! Sources: "Conversions API", "API error details", and "Error handling" on learn.microsoft.com/linkedin; the bodies
+//! that rudderlabs/rudder-transformer has recorded (`test/integrations/destinations/linkedin_ads/network.ts`).
 
 use serde::Deserialize;
 use tidegate_plugin_sdk::{Context, Outcome, Response, Text, Verdict, classify};
@@ -80,7 +80,7 @@ fn outcome(element: &Created<'_>) -> Outcome {
     }
 }
 
-/// "Even if a single event is unsuccessful, the entire batch will fail."
+/// Not documented: rudder-transformer notes that one bad event fails the whole batch.
 fn by_index(response: &Response, answer: &Answer<'_>, count: u32) -> Verdict {
     if count == 1 {
         return Verdict::Reject(reason(response, answer));

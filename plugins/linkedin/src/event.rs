@@ -23,7 +23,7 @@ pub(crate) struct Element<'a> {
     conversion_happened_at: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversion_value: Option<Value<'a>>,
-    /// What de-duplicates: "for the same eventId from the Insight Tag, the Conversions API event is discarded".
+    /// What de-duplicates: where the Insight Tag reports the same one, LinkedIn counts the tag's event only.
     event_id: &'a str,
     user: User<'a>,
 }

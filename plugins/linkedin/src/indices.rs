@@ -1,8 +1,8 @@
-//! Which events of a batch LinkedIn's words are about. It refuses a whole batch for some of its events, and names them in a
-//! sentence, in one of two forms:
+//! Which events of a batch LinkedIn's words are about. It refuses a whole batch for some of its events, and names them
+//! in a sentence, in one of two forms:
 //!
-//! - 422, `Index: 0, ERROR :: /conversionValue/amount :: field is required but not found and has no default value\nERROR ::
-//!   /user/userInfo/firstName :: …\nIndex: 3, ERROR :: …\n`: an index opens its event's lines;
+//! - 422, `Index: 0, ERROR :: /conversionValue/amount :: field is required but not found and has no default
+//!   value\nERROR :: /user/userInfo/firstName :: …\nIndex: 3, ERROR :: …\n`: an index opens its event's lines;
 //! - 400, `Conversion time should be within 90 days and not exceed current time, indices [0, 3] (0-indexed).`
 
 /// What is wrong with each event of the batch, by its place; nothing where the words name no event of it.

@@ -1,9 +1,10 @@
-//! LinkedIn Conversions API: one event to one entry of `elements` for each conversion rule that the configuration names,
-//! in a POST to `/rest/conversionEvents`.
+//! LinkedIn Conversions API: one event to one entry of `elements` for each conversion rule that the configuration
+//! names, in a POST to `/rest/conversionEvents`.
 //!
-//! Owns the choice of rules, the identifiers, and what LinkedIn's answers mean. Hashes nothing: the gateway has done that,
-//! by the normalisers in `plugin.toml`. Sources: "Conversions API", "Conversions API Schema" and "Custom Matching
-//! Identifiers" on learn.microsoft.com/linkedin/marketing, and the answers that rudderlabs/rudder-transformer has recorded.
+//! Owns the choice of rules, the identifiers, and what LinkedIn's answers mean. Hashes nothing: the gateway has done
+//! that, by the normalisers in `plugin.toml`. Sources: "Conversions API", "Conversions API Schema" and "Custom Matching
+//! Identifiers" on learn.microsoft.com/linkedin/marketing, and the answers that rudderlabs/rudder-transformer has
+//! recorded.
 
 mod answer;
 mod config;

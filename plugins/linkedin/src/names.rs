@@ -1,5 +1,5 @@
-//! The conversion rules that an event is reported to. LinkedIn has no names for events, but rules with ids of their own, so
-//! that there is no table: the configuration alone says what a conversion is.
+//! The conversion rules that an event is reported to. LinkedIn has no names for events, but rules with ids of their
+//! own, so that there is no table: the configuration alone says what a conversion is.
 
 use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
 
@@ -8,7 +8,8 @@ use crate::config::{Config, LimitedDataUse};
 /// The ids or URNs of the rules.
 ///
 /// # Errors
-/// A skip for what no rule is configured for, or what LinkedIn may not use in full; a refusal of tests that would count.
+/// A skip for what no rule is configured for, or what LinkedIn may not use in full; a refusal of tests that would
+/// count.
 pub(crate) fn conversions<'a>(
     event: &'a Event,
     config: &'a Config,
@@ -35,7 +36,8 @@ pub(crate) fn conversions<'a>(
         return match config.test_conversion.as_deref() {
             Some(test) => Ok(vec![test]),
             None => Err(Rejection::invalid(
-                "a test event would count as a real conversion, as LinkedIn has no test facility: set `test_conversion`",
+                "a test event would count as a real conversion, as LinkedIn has no test facility: set \
+                 `test_conversion`",
             )),
         };
     }

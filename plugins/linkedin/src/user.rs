@@ -1,7 +1,7 @@
 //! Who the event is about: LinkedIn's identifiers, and whether they suffice.
 //!
-//! Source: "Conversions API Schema". `userIds` is required even where it is empty; ORACLE_MOAT_ID, which it once listed, is
-//! not among the types any more, and GOOGLE_AID and IDFA belong to apps.
+//! Source: "Conversions API Schema". `userIds` is required even where it is empty; ORACLE_MOAT_ID, which it once
+//! listed, is not among the types any more, and GOOGLE_AID and IDFA belong to apps.
 
 use std::net::Ipv4Addr;
 
@@ -62,7 +62,8 @@ pub(crate) fn collect<'a>(event: &'a Event, config: &Config) -> Result<User<'a>,
     };
     if user.user_ids.is_empty() && user.external_ids.is_none() && user.user_info.is_none() {
         return Err(Rejection::invalid(
-            "no identifier: LinkedIn needs an e-mail, a click (li_fat_id), an IPv4 address, a customer id, or an Acxiom id",
+            "no identifier: LinkedIn needs an e-mail, a click (li_fat_id), an IPv4 address, a customer id, or an \
+             Acxiom id",
         ));
     }
     Ok(user)
@@ -74,7 +75,7 @@ fn click_id(event: &Event) -> Option<&str> {
     click.or(event.cookie("li_fat_id")).filter(|id| !id.is_empty())
 }
 
-/// "IPv4 only": another address is taken and matches nobody.
+/// LinkedIn knows IPv4 only: another address is taken and matches nobody.
 fn is_ipv4(ip: &str) -> bool {
     ip.parse::<Ipv4Addr>().is_ok()
 }
