@@ -1,5 +1,5 @@
-//! What Reddit's answers mean. A request is taken whole or not at all: `invalid_events[]` says what is wrong with some, and
-//! quotes them without their place, so that each is sent singly then.
+//! What Reddit's answers mean. A request is taken whole or not at all: `invalid_events[]` says what is wrong with some,
+//! and quotes them without their place, so that each is sent singly then.
 //!
 //! Sources: "Post Conversion Events" and "Errors" of ads-api.reddit.com/docs/v3; the bodies that
 //! rudderlabs/rudder-transformer has recorded (`test/integrations/destinations/reddit/network.ts`).

@@ -60,7 +60,7 @@ pub(crate) fn conversion<'a>(
     Ok(Conversion {
         event_at: event_at(event.at_ms, now_ms)?,
         action_source: action_source.as_str(),
-        // "Can only be passed when action_source is WEBSITE."
+        // Reddit refuses an address with any other source.
         event_source_url: page_url.filter(|_| action_source == ActionSource::Website),
         click_id,
         kind,

@@ -1,9 +1,9 @@
 //! Reddit Conversions API v3: one event to one entry of `data.events` for each conversion that it is, in a POST to
 //! `/pixels/{pixel_id}/conversion_events`.
 //!
-//! Owns the mapping of types, match keys and metadata, and what Reddit's answers mean. Hashes nothing: the gateway has done
-//! that, by the normalisers in `plugin.toml`. Sources: "Post Conversion Events" of ads-api.reddit.com/docs/v3, and "About
-//! event metadata", "About match keys" and "Event deduplication" of business.reddithelp.com.
+//! Owns the mapping of types, match keys and metadata, and what Reddit's answers mean. Hashes nothing: the gateway has
+//! done that, by the normalisers in `plugin.toml`. Sources: "Post Conversion Events" of ads-api.reddit.com/docs/v3, and
+//! "About event metadata", "About match keys" and "Event deduplication" of business.reddithelp.com.
 
 mod answer;
 mod config;

@@ -1,7 +1,7 @@
 //! What the event is about: `metadata`, for the id that de-duplicates, the worth, and products.
 //!
-//! Source: "About event metadata" of business.reddithelp.com: a currency goes with a value only, neither goes with every
-//! type, and a product needs an id.
+//! Source: "About event metadata" of business.reddithelp.com: a currency goes with a value only, neither goes with
+//! every type, and a product needs an id.
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
@@ -13,7 +13,7 @@ use crate::names::Kind;
 /// `metadata`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Metadata<'a> {
-    /// "Required for all events", and the same as the pixel's.
+    /// Required for all events, and the same as the pixel's.
     conversion_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Number>,

@@ -39,8 +39,7 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Whether Reddit takes what the conversion is worth: "currency and value cannot be passed for Page Visit, View
-    /// Content and Search".
+    /// Whether Reddit takes what the conversion is worth, which it does not for a page, a view and a search.
     pub(crate) fn has_value(self) -> bool {
         !matches!(self.tracking_type, "PAGE_VISIT" | "VIEW_CONTENT" | "SEARCH")
     }

@@ -63,8 +63,8 @@ pub(crate) fn collect<'a>(
     };
     if click_id.is_none() && !user.has_key() {
         return Err(Rejection::invalid(
-            "no match key: Reddit needs a click, an e-mail, phone, customer id, advertising id, `_rdt_uuid` cookie or IP \
-             address",
+            "no match key: Reddit needs a click, an e-mail, phone, customer id, advertising id, `_rdt_uuid` cookie or \
+             IP address",
         ));
     }
     let is_something = user.has_key() || user.user_agent.is_some() || user.data_processing_options.is_some();
