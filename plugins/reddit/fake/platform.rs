@@ -1,7 +1,7 @@
 //! Reddit's Conversions API: `POST /api/{version}/pixels/{pixel_id}/conversion_events`.
 //!
-//! Sources: "Post Conversion Events" of ads-api.reddit.com/docs/v3; "About event metadata" and "About match keys" of
-//! business.reddithelp.com; the bodies that github.com/rudderlabs/rudder-transformer has recorded
+//! Sources: "Post Conversion Events" of ads-api.reddit.com/docs/v3; "About event metadata" and the help on match keys
+//! of business.reddithelp.com; the bodies that github.com/rudderlabs/rudder-transformer has recorded
 //! (`test/integrations/destinations/reddit/network.ts`): `invalid_events`, with nothing taken, and 401. Stricter than
 //! Reddit: a hash, an address or an id that is none makes an event invalid, where Reddit may take it and match nobody.
 

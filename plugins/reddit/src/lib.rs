@@ -3,7 +3,7 @@
 //!
 //! Owns the mapping of types, match keys and metadata, and what Reddit's answers mean. Hashes nothing: the gateway has
 //! done that, by the normalisers in `plugin.toml`. Sources: "Post Conversion Events" of ads-api.reddit.com/docs/v3, and
-//! "About event metadata", "About match keys" and "Event deduplication" of business.reddithelp.com.
+//! "About event metadata", "Event deduplication" and the help on match keys of business.reddithelp.com.
 
 mod answer;
 mod config;

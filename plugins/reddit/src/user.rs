@@ -1,6 +1,6 @@
 //! Who the event is about: Reddit's match keys, whether they suffice, and how the data may be processed.
 //!
-//! Source: "About match keys" of business.reddithelp.com, and `user` of "Post Conversion Events".
+//! Source: the help on match keys of business.reddithelp.com, and `user` of "Post Conversion Events".
 
 use serde::Serialize;
 use tidegate_plugin_sdk::{Event, Rejection};
