@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 const DAY_S: i64 = 24 * 60 * 60;
-/// Not in the OpenAPI description; integrations that document a limit name seven days.
+/// Not in the OpenAPI description: from memory.
 const AGE_MAX_S: i64 = 7 * DAY_S;
 const AHEAD_MAX_S: i64 = 60;
 
