@@ -1,0 +1,8 @@
+//! Every fixture of the plugin, and that the code's defaults are the manifest's.
+
+use tidegate_plugin_linkedin::LinkedIn;
+
+#[test]
+fn fixtures_hold() {
+    tidegate_plugin_sdk::testing::run::<LinkedIn>(env!("CARGO_MANIFEST_DIR"));
+}

@@ -1,0 +1,132 @@
+//! One entry of `data`, and the request around it.
+//!
+//! Source: `events/create` and `ConversionEvents` of the OpenAPI description; "Use the limited data processing flag".
+
+use serde::Serialize;
+use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, Scalar, time};
+
+use crate::config::{ActionSource, Config, LimitedDataProcessing};
+use crate::custom_data::{self, CustomData, Processing};
+use crate::properties::Properties;
+use crate::user_data::{self, UserData};
+
+/// The request's body.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    data: [Conversion<'a>; 1],
+}
+
+/// One event.
+#[derive(Debug, Serialize)]
+pub(crate) struct Conversion<'a> {
+    event_name: &'a str,
+    action_source: &'static str,
+    event_time: u64,
+    event_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_source_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opt_out: Option<bool>,
+    user_data: UserData<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_data: Option<CustomData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a str>,
+}
+
+/// `limits.age_max` of the manifest; the gateway sends nothing older, but a clock that is wrong is found here.
+const AGE_MAX_MS: u64 = 7 * 86_400_000;
+/// A clock may be ahead by this much; what is later than that has a wrong time.
+const AHEAD_MAX_MS: u64 = 10 * 60_000;
+
+/// All that an entry is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) properties: &'a Properties<'a>,
+    pub(crate) config: &'a Config,
+    pub(crate) now_ms: u64,
+}
+
+/// Builds the entry for one event.
+///
+/// # Errors
+/// Whatever would make Pinterest refuse the event.
+pub(crate) fn conversion<'a>(name: &'a str, source: Source<'a>) -> Result<Conversion<'a>, Rejection> {
+    let Source { event, properties, config, now_ms } = source;
+    let said = properties.action_source.as_ref().and_then(Scalar::text).and_then(ActionSource::parse);
+    let consent = &event.consent;
+    let limited =
+        consent.limited_data_use || consent.gpc || config.limited_data_processing == LimitedDataProcessing::Always;
+    let processing = if limited { Processing::Limited } else { Processing::Full };
+    // "Whether the user has opted out of tracking": what a visitor asks for who refuses personalised ads.
+    let opt_out = !consent.granted.contains(Purposes::AD_PERSONALIZATION);
+    Ok(Conversion {
+        event_name: name,
+        action_source: said.unwrap_or(config.action_source).as_str(),
+        event_time: event_time(event.at_ms, now_ms)?,
+        event_id: &event.id,
+        event_source_url: event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+        opt_out: opt_out.then_some(true),
+        user_data: user_data::collect(event)?,
+        custom_data: custom_data::collect(event, properties, processing),
+        language: event.client.as_ref().and_then(|client| language(client.locale.as_deref()?)),
+    })
+}
+
+/// The POST that carries the entry. "?test=true … The events will not be recorded but the API will still return the
+/// same response messages."
+pub(crate) fn request(conversion: Conversion<'_>, test_mode: bool) -> Result<Request, Rejection> {
+    let request = Request::json("events", &Body { data: [conversion] })?;
+    Ok(if test_mode { request.with_query("test", "true") } else { request })
+}
+
+/// The time in seconds. A clock that is a little ahead is taken for now.
+fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
+    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
+        return Err(Rejection::invalid("older than 7 days: Pinterest would not process it"));
+    }
+    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
+        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
+    }
+    Ok(time::seconds(at_ms.min(now_ms)))
+}
+
+/// "Two-character ISO-639-1 language code": `de` of `de-AT`. Languages with a longer code have none.
+fn language(locale: &str) -> Option<&str> {
+    let code = locale.split(['-', '_']).next()?;
+    (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_time_is_in_seconds_and_never_in_the_future() {
+        let now = 1_768_487_522_000;
+        assert_eq!(event_time(1_768_487_520_999, now), Ok(1_768_487_520));
+        assert_eq!(event_time(now + AHEAD_MAX_MS, now), Ok(1_768_487_522));
+        assert!(event_time(now + AHEAD_MAX_MS + 1, now).is_err());
+        assert!(event_time(now - AGE_MAX_MS, now).is_ok());
+        assert!(event_time(now - AGE_MAX_MS - 1, now).is_err());
+        assert!(event_time(u64::MAX, now).is_err());
+    }
+
+    #[test]
+    fn the_greatest_age_is_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        assert_eq!(manifest.limits.age_max.as_ms(), AGE_MAX_MS);
+    }
+
+    #[test]
+    fn a_language_has_two_letters() {
+        assert_eq!(language("de-AT"), Some("de"));
+        assert_eq!(language("en"), Some("en"));
+        for odd in ["", "gsw-CH", "EN", "1a", "é"] {
+            assert_eq!(language(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The few properties that are granted, without a tree of JSON values: this runs for every event.
+
+use serde::Deserialize;
+use tidegate_plugin_sdk::Scalar;
+
+/// The properties that `plugin.toml` grants.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Properties<'a> {
+    #[serde(borrow)]
+    pub(crate) action_source: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub(crate) content_category: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub(crate) content_name: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub(crate) item_list_name: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub(crate) num_items: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub(crate) query: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub(crate) search_term: Option<Scalar<'a>>,
+}
+
+/// Reads an event's properties. What is no object has none.
+pub(crate) fn parse(text: &str) -> Properties<'_> {
+    match text {
+        "" | "{}" => Properties::default(),
+        text => serde_json::from_str(text).unwrap_or_default(),
+    }
+}
+
+/// The property's text, where it is one.
+pub(crate) fn text<'a>(property: &'a Option<Scalar<'a>>) -> Option<&'a str> {
+    property.as_ref().and_then(Scalar::text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_object_has_no_properties() {
+        assert!(parse("[]").query.is_none());
+        assert!(parse("").query.is_none());
+        assert_eq!(text(&parse(r#"{"query":"shoes","num_items":[]}"#).query), Some("shoes"));
+    }
+}

@@ -1,0 +1,122 @@
+//! One entry of `data.events`, and the request around it.
+//!
+//! Source: "Post Conversion Events" of ads-api.reddit.com/docs/v3.
+
+use serde::{Deserialize, Serialize};
+use tidegate_plugin_sdk::{Event, Rejection, Request, Scalar};
+
+use crate::config::{ActionSource, Config};
+use crate::metadata::{self, Metadata};
+use crate::names::Kind;
+use crate::user::{self, User};
+
+/// The request's body. Everything but `events` is the same for all events of a destination, so that they can be joined.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    data: Data<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Data<'a> {
+    events: [&'a Conversion<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_id: Option<&'a str>,
+}
+
+/// One conversion.
+#[derive(Debug, Serialize)]
+pub(crate) struct Conversion<'a> {
+    event_at: u64,
+    action_source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_source_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    click_id: Option<&'a str>,
+    #[serde(rename = "type")]
+    kind: Kind<'a>,
+    metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<User<'a>>,
+}
+
+/// "event_at timestamp must be less than 168h0m0s old".
+const AGE_MAX_MS: u64 = 168 * 3_600_000;
+/// Reddit takes nothing that is more than five minutes ahead.
+const AHEAD_MAX_MS: u64 = 5 * 60_000;
+
+/// Builds the entry for one conversion.
+///
+/// # Errors
+/// Whatever would make Reddit refuse the event, and with it the whole batch.
+pub(crate) fn conversion<'a>(
+    kind: Kind<'a>,
+    event: &'a Event,
+    config: &'a Config,
+    now_ms: u64,
+) -> Result<Conversion<'a>, Rejection> {
+    let action_source = said_source(&event.properties).unwrap_or(config.action_source);
+    let page_url = event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let click_id = user::click_id(event);
+    Ok(Conversion {
+        event_at: event_at(event.at_ms, now_ms)?,
+        action_source: action_source.as_str(),
+        // Reddit refuses an address with any other source.
+        event_source_url: page_url.filter(|_| action_source == ActionSource::Website),
+        click_id,
+        kind,
+        metadata: metadata::collect(event, kind),
+        user: user::collect(event, click_id, config)?,
+    })
+}
+
+/// The one property that is granted, read without a tree of JSON values.
+fn said_source(properties: &str) -> Option<ActionSource> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Given<'a> {
+        #[serde(borrow)]
+        action_source: Option<Scalar<'a>>,
+    }
+    let given: Given<'_> = serde_json::from_str(properties).ok()?;
+    ActionSource::parse(given.action_source.as_ref()?.text()?)
+}
+
+/// The POST that carries the entry.
+pub(crate) fn request(conversion: &Conversion<'_>, test_id: Option<&str>) -> Result<Request, Rejection> {
+    Request::json("events", &Body { data: Data { events: [conversion], test_id } })
+}
+
+/// The time in milliseconds. A clock that is a little ahead is taken for now.
+fn event_at(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
+    if at_ms.saturating_add(AGE_MAX_MS) <= now_ms {
+        return Err(Rejection::invalid("168 hours old: Reddit would refuse every event that is sent with it"));
+    }
+    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
+        return Err(Rejection::invalid("more than 5 minutes in the future: its clock is wrong"));
+    }
+    Ok(at_ms.min(now_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_time_is_in_milliseconds_and_never_in_the_future() {
+        let now = 1_768_487_522_000;
+        assert_eq!(event_at(1_768_487_520_999, now), Ok(1_768_487_520_999));
+        assert_eq!(event_at(now + AHEAD_MAX_MS, now), Ok(now));
+        assert!(event_at(now + AHEAD_MAX_MS + 1, now).is_err());
+        assert!(event_at(now - AGE_MAX_MS + 1, now).is_ok());
+        assert!(event_at(now - AGE_MAX_MS, now).is_err());
+        assert!(event_at(u64::MAX, now).is_err());
+    }
+
+    #[test]
+    fn the_greatest_age_is_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        assert_eq!(manifest.limits.age_max.as_ms(), AGE_MAX_MS);
+    }
+}
