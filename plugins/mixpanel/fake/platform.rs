@@ -72,13 +72,15 @@ impl Platform for Mixpanel {
             Trouble::Unavailable => error(503, "service unavailable", "Service Unavailable"),
             Trouble::FirstRefused => {
                 let first = Cell::new(true);
-                return Some(self.judged(request, |_, _| {
+                let judgement = self.judged(request, |_, _| {
                     if first.replace(false) {
                         let message = "'properties.time' is invalid: must be specified as seconds since epoch";
                         return Err(check::Fault { field: "properties.time".to_owned(), message: message.to_owned() });
                     }
                     Ok(())
-                }));
+                });
+                // It is the trouble that is at fault, not the request.
+                return Some(Judgement { problems: Vec::new(), ..judgement });
             }
         };
         Some(Judgement { answer, events: Vec::new(), problems: Vec::new() })
