@@ -1,9 +1,9 @@
 //! Mixpanel's Ingestion API: `POST /import`, `/engage` and `/groups`, the project token as the user of Basic
 //! authentication for the first, and in each update for the others.
 //!
-//! Sources: the OpenAPI description of the Ingestion API (github.com/mixpanel/docs, `openapi/ingestion.openapi.yaml`) with
-//! its responses, and "Import Events" on docs.mixpanel.com. What `/engage?strict=1` answers is described there only as "a
-//! JSON object with per-record error messages"; here it has the form of `/import`'s.
+//! Sources: the OpenAPI description of the Ingestion API (github.com/mixpanel/docs, `openapi/ingestion.openapi.yaml`)
+//! with its responses, and "Import Events" on docs.mixpanel.com. What `/engage?strict=1` answers is described there
+//! only as "a JSON object with per-record error messages"; here it has the form of `/import`'s.
 
 mod check;
 

@@ -1,7 +1,8 @@
 //! Checks a key and an event as the capture service does, and finds what goes wrong afterwards without a word.
 //!
-//! Sources: `rust/capture/src/token.rs`, `rust/common/types/src/event.rs` and `timestamp.rs` of github.com/PostHog/posthog;
-//! "Ingestion warnings", "Identifying users" and "Historical migrations" on posthog.com/docs.
+//! Sources: `rust/capture/src/token.rs`, `rust/common/types/src/event.rs` and `timestamp.rs` of
+//! github.com/PostHog/posthog; "Ingestion warnings", "Identifying users" and "Historical migrations" on
+//! posthog.com/docs.
 
 use serde_json::Value;
 
@@ -116,8 +117,6 @@ pub(super) fn doubts(event: &Value, historical: bool, now_ms: i64) -> Vec<String
     let missing: &[&str] = match name {
         "$groupidentify" => &["$group_type", "$group_key"],
         "$create_alias" => &["alias"],
-        "$screen" => &["$screen_name"],
-        "$pageview" => &["$current_url"],
         _ => &[],
     };
     let absent = missing.iter().filter(|name| properties[**name].as_str().is_none_or(str::is_empty));

@@ -1,8 +1,9 @@
 //! PostHog's capture service: `POST /batch/`, with the project API key as `api_key` in the body.
 //!
-//! Sources: github.com/PostHog/posthog, `rust/capture` (`CaptureError`, `CaptureResponse`, `BatchedRequest`, `RawEvent`,
-//! `validate_token`), whose texts these are, and "Capture and batch API endpoints" on posthog.com/docs. A request is
-//! taken or refused as a whole. That a key is nobody's, or a merge is refused, is told to no sender: it is a problem here.
+//! Sources: github.com/PostHog/posthog, `rust/capture` (`CaptureError`, `CaptureResponse`, `BatchedRequest`,
+//! `RawEvent`, `validate_token`), whose texts these are, and "Capture and batch API endpoints" on posthog.com/docs. A
+//! request is taken or refused as a whole. That a key is nobody's, or a merge is refused, is told to no sender: it is a
+//! problem here.
 
 mod check;
 

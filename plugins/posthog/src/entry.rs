@@ -1,8 +1,8 @@
 //! One entry of `batch`, and the request around it.
 //!
 //! Sources: "Capture and batch API endpoints"; "Historical migrations"; `BatchedRequest` and `RawEvent` of the capture
-//! service. `sent_at` is left out: PostHog would take its distance from now for a clock that is wrong, where it is but the
-//! time in a queue, and move the event's time by it.
+//! service. `sent_at` is left out: PostHog would take its distance from now for a clock that is wrong, where it is but
+//! the time in a queue, and move the event's time by it.
 
 use std::borrow::Cow;
 
@@ -38,8 +38,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) properties: Fields<'a>,
 }
 
-/// The whole body; `api_key` is put in by the gateway. Old and recent events differ outside of the array, and so are not
-/// joined with each other.
+/// The whole body; `api_key` is put in by the gateway. Old and recent events differ outside of the array, and so are
+/// not joined with each other.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,9 @@
 //! PostHog: one event to one entry of `batch` in a POST to `/batch/`.
 //!
-//! Owns the mapping of names, identity, properties, persons and groups, and what PostHog's answers mean. Sources: "Capture
-//! and batch API endpoints", "Identifying users", "Anonymous vs identified events", "Ecommerce events specification",
-//! "Historical migrations", "Ingestion warnings" on posthog.com/docs, and the capture service itself, which is public:
-//! github.com/PostHog/posthog, `rust/capture`.
+//! Owns the mapping of names, identity, properties, persons and groups, and what PostHog's answers mean. Sources:
+//! "Capture and batch API endpoints", "Identifying users", "Anonymous vs identified events", "Ecommerce events
+//! specification", "Historical migrations", "Ingestion warnings" on posthog.com/docs, and the capture service itself,
+//! which is public: github.com/PostHog/posthog, `rust/capture`.
 
 mod address;
 mod answer;

@@ -59,8 +59,8 @@ pub(crate) fn group(source: Source<'_>) -> Result<Request, Rejection> {
     for (name, value) in own.iter().filter(|(name, _)| !IDS.contains(name)) {
         set.put(name, Field::Raw(value));
     }
-    // PostHog's own SDKs name the event's person so where a server knows of nobody. An anonymous visitor is nobody here:
-    // this event cannot do without a person profile, and would make one.
+    // PostHog's own SDKs name the event's person so where a server knows of nobody. An anonymous visitor is nobody
+    // here: this event cannot do without a person profile, and would make one.
     let distinct_id = match identity::of(event)?.filter(|identity| identity.is_known) {
         Some(identity) => Cow::Borrowed(identity.distinct_id),
         None => Cow::Owned(["$", group_type, "_", &key].concat()),
@@ -72,8 +72,8 @@ pub(crate) fn group(source: Source<'_>) -> Result<Request, Rejection> {
     entry::request(&entry::entry("$groupidentify", 0, distinct_id, properties, source), source)
 }
 
-/// Another id of a person. The alias is merged into the distinct id, which must not be the other way round: a person who
-/// was identified already is never merged into another.
+/// Another id of a person. The alias is merged into the distinct id, which must not be the other way round: a person
+/// who was identified already is never merged into another.
 pub(crate) fn alias(source: Source<'_>) -> Result<Request, Rejection> {
     let Source { event, own, .. } = source;
     let previous = own.id("previousId").or_else(|| own.id("previous_id"));
