@@ -1,9 +1,9 @@
 //! Mixpanel's Ingestion API: `POST /import`, `/engage` and `/groups`, the project token as the user of Basic
 //! authentication for the first, and in each update for the others.
 //!
-//! Sources: the OpenAPI description of the Ingestion API (github.com/mixpanel/docs, `openapi/ingestion.openapi.yaml`) with
-//! its responses, and "Import Events" on docs.mixpanel.com. What `/engage?strict=1` answers is described there only as "a
-//! JSON object with per-record error messages"; here it has the form of `/import`'s.
+//! Sources: the OpenAPI description of the Ingestion API (github.com/mixpanel/docs, `openapi/ingestion.openapi.yaml`)
+//! with its responses, and "Import Events" on docs.mixpanel.com. What `/engage?strict=1` answers is described there
+//! only as "a JSON object with per-record error messages"; here it has the form of `/import`'s.
 
 mod check;
 
@@ -72,13 +72,15 @@ impl Platform for Mixpanel {
             Trouble::Unavailable => error(503, "service unavailable", "Service Unavailable"),
             Trouble::FirstRefused => {
                 let first = Cell::new(true);
-                return Some(self.judged(request, |_, _| {
+                let judgement = self.judged(request, |_, _| {
                     if first.replace(false) {
                         let message = "'properties.time' is invalid: must be specified as seconds since epoch";
                         return Err(check::Fault { field: "properties.time".to_owned(), message: message.to_owned() });
                     }
                     Ok(())
-                }));
+                });
+                // It is the trouble that is at fault, not the request.
+                return Some(Judgement { problems: Vec::new(), ..judgement });
             }
         };
         Some(Judgement { answer, events: Vec::new(), problems: Vec::new() })

@@ -1,9 +1,9 @@
 //! What Mixpanel's answers mean.
 //!
 //! Sources: "Import Events", section "Validation" and "Rate Limit"; the responses `StrictReceived`, `StrictInvalid`,
-//! `StrictUnauthorized`, `StrictTooLarge`, `RateLimitExceeded` and `Received` of the Ingestion API's OpenAPI description.
-//! What `/engage` and `/groups` say with `strict=1` is described only as "a JSON object with per-record error messages",
-//! so that all of their forms are read: that of `/import`, `{"status": 1}`, and a bare `1` or `0`.
+//! `StrictUnauthorized`, `StrictTooLarge`, `RateLimitExceeded` and `Received` of the Ingestion API's OpenAPI
+//! description. What `/engage` and `/groups` say with `strict=1` is described only as "a JSON object with per-record
+//! error messages", so that all of their forms are read: that of `/import`, `{"status": 1}`, and a bare `1` or `0`.
 
 use serde::Deserialize;
 use tidegate_plugin_sdk::{Context, Outcome, Response, Scalar, Verdict, classify};
@@ -66,7 +66,8 @@ fn taken(response: &Response, count: u32) -> Verdict {
     } else if answer.code.is_some() || answer.status.is_some() || answer.num_records_imported.is_some() {
         Verdict::Delivered
     } else {
-        // Not Mixpanel's. Sending again does no harm: an `$insert_id` is counted once, and a profile is set to the same.
+        // Not Mixpanel's. Sending again does no harm: an `$insert_id` is counted once, and a profile is set to the
+        // same.
         Verdict::Retry(None)
     }
 }

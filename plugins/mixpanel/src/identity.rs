@@ -9,7 +9,8 @@ use tidegate_plugin_sdk::{Event, Rejection};
 
 use crate::config::IdMerge;
 
-/// "To prevent accidental implementation mistakes, we disallow the following values for distinct_id", and for $insert_id.
+/// "To prevent accidental implementation mistakes, we disallow the following values for distinct_id", and for
+/// $insert_id.
 const PLACEHOLDERS: [&str; 17] = [
     "00000000-0000-0000-0000-000000000000",
     "anon",
@@ -49,8 +50,8 @@ pub(crate) fn of(event: &Event) -> Result<Identity<'_>, Rejection> {
 }
 
 impl<'a> Identity<'a> {
-    /// The id that Mixpanel would derive itself, because `/import` requires one. "If the event is not associated with any
-    /// user, set distinct_id to the empty string."
+    /// The id that Mixpanel would derive itself, because `/import` requires one. "If the event is not associated with
+    /// any user, set distinct_id to the empty string."
     pub(crate) fn distinct_id(&self, id_merge: IdMerge) -> Cow<'a, str> {
         match (self.user, self.device, id_merge) {
             (Some(user), _, _) => Cow::Borrowed(user),

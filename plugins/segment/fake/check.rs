@@ -58,14 +58,16 @@ pub(super) fn event(event: &Value) -> Result<(), String> {
     if !text("timestamp").is_some_and(is_iso8601) {
         return Err("timestamp: must be ISO 8601".to_owned());
     }
-    if let Some(properties) = event.get("properties").and_then(Value::as_object) {
-        commerce(properties)?;
+    if let Some(properties) = event.get("properties").and_then(Value::as_object)
+        && matches!(text("event"), Some("Order Completed" | "Order Refunded"))
+    {
+        order(properties)?;
     }
     consent(event)
 }
 
 /// "Spec: V2 Ecommerce Events": amounts are numbers, and `products` is a list of objects.
-fn commerce(properties: &Map<String, Value>) -> Result<(), String> {
+fn order(properties: &Map<String, Value>) -> Result<(), String> {
     for name in ["revenue", "total", "currency"] {
         let right = |value: &Value| if name == "currency" { is_currency(value) } else { value.is_number() };
         if properties.get(name).is_some_and(|value| !right(value)) {

@@ -1,7 +1,7 @@
 //! One call of Segment's, and the request around it.
 //!
-//! Source: "HTTP API Source" and "Spec: Common Fields". `sentAt` is left out: Segment would take its distance from now for
-//! a clock that is wrong, where it is but the time in a queue, and move the event's time by it.
+//! Source: "HTTP API Source" and "Spec: Common Fields". `sentAt` is left out: Segment would take its distance from now
+//! for a clock that is wrong, where it is but the time in a queue, and move the event's time by it.
 
 use std::borrow::Cow;
 

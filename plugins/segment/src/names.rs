@@ -4,8 +4,8 @@ use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
 
 use crate::config::{Config, CustomEvents};
 
-/// The events of "Spec: V2 Ecommerce Events" and "Spec: B2B SaaS" for the canonical names. The specification has no name
-/// for a lead and for shipping; those here are formed like its others.
+/// The events of "Spec: V2 Ecommerce Events" and "Spec: B2B SaaS" for the canonical names. The specification has no
+/// name for a lead and for shipping; those here are formed like its others.
 const TABLE: &names::Table = &[
     (names::PURCHASE, "Order Completed"),
     (names::REFUND, "Order Refunded"),

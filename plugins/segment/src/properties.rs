@@ -39,7 +39,9 @@ pub(crate) fn collect<'a>(call: Call<'_>, event: &'a Event, own: &'a Own<'a>, co
         // The value of an event of the site's own may be points, or minutes.
         None => event.value.filter(|_| !canonical).map(Number),
     };
-    properties.number(config.value_property(&event.name), worth);
+    // A client that gives the property itself, beside the value, means another amount by it.
+    let key = config.value_property(&event.name);
+    properties.number(if own.has(key) { "value" } else { key }, worth);
     properties.text("currency", event.currency.as_deref());
     products::put(event, own, &mut properties);
     for (name, value) in own.iter() {

@@ -1,0 +1,90 @@
+//! The destination's configuration, as `[config]` of `plugin.toml` describes it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use tidegate_plugin_sdk::names::Overrides;
+use tidegate_plugin_sdk::{Rejection, Text};
+
+/// What the plugin needs of it.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config<'a> {
+    pub(crate) region: Region,
+    #[serde(borrow)]
+    pub(crate) group_type: Option<Text<'a>>,
+    pub(crate) anonymous_profiles: bool,
+    pub(crate) historical_after_h: u64,
+    pub(crate) custom_events: CustomEvents,
+    pub(crate) events: Overrides,
+    pub(crate) value_properties: BTreeMap<String, String>,
+    pub(crate) test_mode: TestMode,
+}
+
+/// The manifest's defaults, which the gateway has filled in already.
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Config {
+            region: Region::Us,
+            group_type: None,
+            anonymous_profiles: false,
+            historical_after_h: 48,
+            custom_events: CustomEvents::Send,
+            events: Overrides::new(),
+            value_properties: [("purchase", "revenue"), ("refund", "total")]
+                .map(|(name, key)| (name.into(), key.into()))
+                .into(),
+            test_mode: TestMode::Refuse,
+        }
+    }
+}
+
+/// Where the project is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Region {
+    Us,
+    Eu,
+}
+
+/// What to do with events that are not of the canonical vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CustomEvents {
+    Send,
+    Drop,
+}
+
+/// What becomes of test events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TestMode {
+    Refuse,
+    Mark,
+}
+
+impl Config<'_> {
+    /// Which property carries what this event is worth.
+    pub(crate) fn value_property(&self, name: &str) -> &str {
+        self.value_properties.get(name).map_or("value", String::as_str)
+    }
+}
+
+/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
+pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
+    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        let text = manifest.config_with_defaults(serde_json::json!({})).to_string();
+        assert_eq!(serde_json::from_str::<Config<'_>>(&text).unwrap(), Config::default());
+    }
+}
