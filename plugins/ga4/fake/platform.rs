@@ -3,6 +3,8 @@
 //! The collecting endpoint answers 204 whatever it gets, so what is wrong with a request only shows in the fake's
 //! problems. Sources: "Send Measurement Protocol events", "Validate events" and the protocol reference in
 //! developers.google.com/analytics/devguides/collection/protocol/ga4; "Event collection limits" in support.google.com.
+//! They know no trouble of their own: what stands in front of Google answers it with a status alone, and an event that is
+//! refused is taken without a word.
 
 mod check;
 

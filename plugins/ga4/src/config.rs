@@ -1,8 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
+use tidegate_plugin_sdk::names::Overrides;
 use tidegate_plugin_sdk::{Rejection, Text};
 
 /// What the plugin needs of it.
@@ -16,8 +15,7 @@ pub(crate) struct Config<'a> {
     pub(crate) region: Region,
     pub(crate) client_id: ClientId,
     pub(crate) custom_events: CustomEvents,
-    #[serde(borrow)]
-    pub(crate) events: BTreeMap<Text<'a>, Text<'a>>,
+    pub(crate) events: Overrides,
     #[serde(borrow)]
     pub(crate) parameters: Option<Vec<Text<'a>>>,
     pub(crate) event_id: bool,
@@ -35,7 +33,7 @@ impl Default for Config<'_> {
             region: Region::Global,
             client_id: ClientId::CookieOrAnonymousId,
             custom_events: CustomEvents::Send,
-            events: BTreeMap::new(),
+            events: Overrides::new(),
             parameters: None,
             event_id: true,
             engagement_default_ms: 1,

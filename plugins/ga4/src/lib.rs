@@ -1,4 +1,4 @@
-//! Google Analytics 4: one event to one entry of `events` in a POST to the Measurement Protocol.
+//! Google Analytics 4: one event to one entry of `events`, or several, in a POST to the Measurement Protocol.
 //!
 //! Owns the mapping of identity, parameters and items, GA4's limits, and that no personal data is among the parameters.
 //! Sources: "Measurement Protocol reference", "Send events", "Validate events" and "Send user-provided data" on
@@ -23,13 +23,12 @@ tidegate_plugin_sdk::export!(Ga4);
 impl Plugin for Ga4 {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
         let config = config::parse(&ctx.config)?;
-        let name = names::platform(&event, &config)?;
+        let names = names::platform(&event, &config)?;
         let mode = payload::Mode::of(&ctx, &config);
         let properties = params::properties(&event.properties);
         let source =
             payload::Source { event: &event, properties: &properties, config: &config, mode, now_ms: ctx.now_ms };
-        let payload = payload::build(name, source)?;
-        Ok(vec![payload::request(&payload, &config, mode)?])
+        names.into_iter().map(|name| payload::request(&payload::build(name, source)?, &config, mode)).collect()
     }
 
     fn classify(response: Response, count: u32, ctx: Context) -> Verdict {

@@ -1,4 +1,4 @@
-//! GA4's name for an event, and what names GA4 takes at all.
+//! GA4's names for an event, and what names GA4 takes at all.
 //!
 //! Source: "Measurement Protocol reference", sections "Limitations", "Reserved event names" and "Reserved parameter names".
 
@@ -36,11 +36,11 @@ const RESERVED: &[&str] = &[
 ];
 const RESERVED_PREFIXES: [&str; 5] = ["_", "firebase_", "ga_", "google_", "gtag."];
 
-/// What the event is called at GA4.
+/// What the event is called at GA4. At least one name.
 ///
 /// # Errors
 /// A skip for what is no event of GA4's, or is switched off; invalid for a name that GA4 would drop.
-pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Cow<'a, str>, Rejection> {
+pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<Cow<'a, str>>, Rejection> {
     let sent = match event.kind {
         EventKind::Track => event.name.as_str(),
         EventKind::Page => "page_view",
@@ -49,24 +49,31 @@ pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<C
         EventKind::Group => "group",
         EventKind::Alias => "alias",
     };
-    let mapped = config.events.iter().find(|(known, _)| ***known == *sent).map(|(_, mapped)| &**mapped);
-    let is_event = matches!(event.kind, EventKind::Track | EventKind::Page | EventKind::Screen);
-    match mapped {
-        Some("") => return Err(off(sent)),
-        // A site identifies its visitors on every page: calling that a login would make the number of logins worthless.
-        None if !is_event => return Err(Rejection::skip("not an event: it only says who the visitor is")),
-        None if config.custom_events == CustomEvents::Drop && !RECOMMENDED.contains(&sent) => return Err(off(sent)),
-        _ => {}
+    if let Some(mapped) = config.events.get(sent) {
+        let names = mapped.iter().map(taken).collect::<Result<Vec<_>, _>>()?;
+        return if names.is_empty() { Err(off(sent)) } else { Ok(names) };
     }
-    let name = clean(mapped.unwrap_or(sent)).ok_or_else(|| {
-        Rejection::invalid(["`", sent, "` has no letter a to z in it: give it a name in `events`"].concat())
+    if !matches!(event.kind, EventKind::Track | EventKind::Page | EventKind::Screen) {
+        // A site identifies its visitors on every page: calling that a login would make the number of logins worthless.
+        return Err(Rejection::skip("not an event: it only says who the visitor is"));
+    }
+    if config.custom_events == CustomEvents::Drop && !RECOMMENDED.contains(&sent) {
+        return Err(off(sent));
+    }
+    Ok(vec![taken(sent)?])
+}
+
+/// The name as GA4 takes it.
+fn taken(name: &str) -> Result<Cow<'_, str>, Rejection> {
+    let cleaned = clean(name).ok_or_else(|| {
+        Rejection::invalid(["`", name, "` has no letter a to z in it: give it a name in `events`"].concat())
     })?;
-    if RESERVED.contains(&&*name) || has_reserved_prefix(&name) {
+    if RESERVED.contains(&&*cleaned) || has_reserved_prefix(&cleaned) {
         return Err(Rejection::invalid(
-            ["`", &*name, "` is reserved by GA4: give it another name in `events`"].concat(),
+            ["`", &*cleaned, "` is reserved by GA4: give it another name in `events`"].concat(),
         ));
     }
-    Ok(name)
+    Ok(cleaned)
 }
 
 /// A name as GA4 takes it: a letter, then letters, digits and underscores, at most 40. Nothing when no letter is left.

@@ -10,7 +10,7 @@ mod check;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Answer, Behaviour, Judgement, Platform, Received, Tally};
+use crate::{Answer, Behaviour, Judgement, Platform, Received, Tally, Trouble};
 use check::Fault;
 
 /// Any pixel, and the access token of `destination.toml`.
@@ -103,6 +103,26 @@ impl Platform for Meta {
         Judgement { answer: received(events.len()), events, problems: Vec::new() }
     }
 
+    fn trouble(&self, trouble: Trouble, request: &Received, now_ms: i64) -> Option<Judgement> {
+        let answer = match trouble {
+            Trouble::Throttled => throttled(),
+            Trouble::CredentialsRefused => {
+                let message = "Error validating access token: Session has expired.".to_owned();
+                Refusal::plain(self.refused_token_status, 190, message).answer()
+            }
+            Trouble::Unavailable => {
+                let message = "(#2) Service temporarily unavailable";
+                Answer::json(500, &error_body(2, message, Some(true), None))
+            }
+            // "If any event_time in data is greater than 7 days in the past, we return an error for the entire request".
+            Trouble::FirstRefused if self.refusal(request, now_ms).is_none() => {
+                Refusal::invalid(Fault::TooOld { at: "$['data'][0]['event_time']".to_owned() }).answer()
+            }
+            Trouble::FirstRefused => return Some(self.judge(request, now_ms)),
+        };
+        Some(Judgement { answer, events: Vec::new(), problems: Vec::new() })
+    }
+
     fn tally(&self, request: &Received) -> Tally {
         #[derive(Deserialize)]
         struct Events {
@@ -168,6 +188,22 @@ impl Refusal {
         }
         Answer::json(self.status, &body)
     }
+}
+
+/// Error 80004, the limit of an ad account. Meta says when to come back in whole minutes, and in a header of its own; that
+/// `Retry-After` says it in a second is for the sake of tests.
+fn throttled() -> Answer {
+    let message = "(#80004) There have been too many calls to this ad-account. Wait a bit and try again.";
+    let usage = json!({ "1234567890": [{
+        "type": "ads_management",
+        "call_count": 100,
+        "total_cputime": 25,
+        "total_time": 25,
+        "estimated_time_to_regain_access": 1,
+    }] });
+    let mut body = error_body(80_004, message, Some(false), Some(2_446_079));
+    body["error"]["error_user_title"] = json!("Ad-account has too many API calls");
+    Answer::json(400, &body).header("x-business-use-case-usage", usage.to_string()).header("retry-after", "1")
 }
 
 const TRACE_ID: &str = "AFakeTraceIdForTests012";

@@ -17,10 +17,30 @@ pub(crate) struct Config<'a> {
     pub(crate) event_source_url: Option<Text<'a>>,
     pub(crate) custom_events: CustomEvents,
     #[serde(borrow)]
-    pub(crate) events: BTreeMap<Text<'a>, Text<'a>>,
+    pub(crate) events: BTreeMap<Text<'a>, Names<'a>>,
     pub(crate) limited_data_use: LimitedDataUse,
     pub(crate) limited_data_use_country: u32,
     pub(crate) limited_data_use_state: u32,
+}
+
+/// Meta's name for an event, or its names where it is several at Meta: the SDK's `names::Names`, but borrowed, because this
+/// is read for every event.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Names<'a> {
+    /// One; an empty one switches the event off.
+    One(#[serde(borrow)] Text<'a>),
+    /// Several, each of which is reported; none switches the event off.
+    Several(#[serde(borrow)] Vec<Text<'a>>),
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn as_slice(&self) -> &[Text<'a>] {
+        match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Several(names) => names,
+        }
+    }
 }
 
 /// Where a conversion happened ("Server Event Parameters"). `app` and `business_messaging` need data of their own that

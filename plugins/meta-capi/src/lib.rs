@@ -1,4 +1,4 @@
-//! Meta Conversions API: one event to one entry of `data` in a POST to `/{pixel_id}/events`.
+//! Meta Conversions API: one event to one entry of `data`, or several, in a POST to `/{pixel_id}/events`.
 //!
 //! Owns the mapping of names, match keys and custom data, and what Meta's answers mean. Hashes nothing: the gateway has
 //! done that, by the normalisers in `plugin.toml`. Sources: "Conversions API" on developers.facebook.com, its pages
@@ -24,7 +24,7 @@ impl Plugin for MetaCapi {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
         let config = config::parse(&ctx.config)?;
         let properties = properties::parse(&event.properties);
-        let name = names::platform(&event, &config)?;
+        let called = names::platform(&event, &config)?;
         let test_event_code = config.test_event_code.as_deref();
         if ctx.test_mode && test_event_code.is_none() {
             return Err(Rejection::invalid(
@@ -32,8 +32,15 @@ impl Plugin for MetaCapi {
             ));
         }
         let source = event::Source { event: &event, properties: &properties, config: &config, now_ms: ctx.now_ms };
-        let body = event::Body { data: [event::server_event(name, source)?], test_event_code };
-        Ok(vec![event::request(&body)?])
+        let report = |name| {
+            let body = event::Body { data: [event::server_event(name, source)?], test_event_code };
+            event::request(&body)
+        };
+        let mut requests = vec![report(called.first)?];
+        for name in called.more() {
+            requests.push(report(name)?);
+        }
+        Ok(requests)
     }
 
     fn classify(response: Response, count: u32, ctx: Context) -> Verdict {

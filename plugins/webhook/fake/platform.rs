@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::{Answer, Judgement, Platform, Received, Tally};
+use crate::{Answer, Judgement, Platform, Received, Tally, Trouble};
 
 /// How far the timestamp may be from the receiver's clock, either way. The specification leaves the number open; its
 /// reference libraries use this one.
@@ -89,6 +89,18 @@ impl Platform for WebhookSink {
                 problems: vec![problem],
             },
         }
+    }
+
+    fn trouble(&self, trouble: Trouble, _: &Received, _: i64) -> Option<Judgement> {
+        let error = |status: u16, why: &str| Answer::json(status, &json!({ "error": why }));
+        let answer = match trouble {
+            Trouble::Throttled => error(429, "too many events").header("retry-after", "1"),
+            Trouble::CredentialsRefused => error(401, "no signature matches"),
+            Trouble::Unavailable => error(503, "being deployed"),
+            // A request is one event, and what a receiver makes of that is its own affair.
+            Trouble::FirstRefused => return None,
+        };
+        Some(Judgement { answer, events: Vec::new(), problems: Vec::new() })
     }
 
     fn tally(&self, request: &Received) -> Tally {
