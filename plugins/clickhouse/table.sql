@@ -33,7 +33,7 @@ CREATE TABLE events
     value Nullable(Decimal(18, 4)),
     currency LowCardinality(String),
     order_id String,
-    items Array(Tuple(id String, name String, brand String, category String, variant String, quantity Nullable(Float64), price Nullable(Decimal(18, 4)), properties String)),
+    items Array(Tuple(id String, name String, brand String, category String, variant String, quantity Nullable(Float64), price Nullable(Decimal(18, 6)), properties String)),
     -- Since version 25.3 of ClickHouse this may be JSON as well.
     properties String
 )

@@ -151,9 +151,16 @@ fn item<'a>(item: &'a Item, currency: Option<&str>) -> Result<ItemRow<'a>, Rejec
         brand: item.brand.as_deref(),
         category: item.category.as_deref(),
         variant: item.variant.as_deref(),
-        quantity: item.quantity.map(Number),
-        // As the event says it: the price of one piece may have more decimals than its currency.
-        price: currency.and(item.price).map(Number),
+        quantity: item.quantity.map(millionths),
+        // The price of one piece may have more decimals than its currency.
+        price: currency.and(item.price).map(millionths),
         properties: properties::of(&item.properties)?,
     })
+}
+
+/// Without what floating point adds (`33.300000000000004`), which decimal columns refuse or cut off.
+fn millionths(value: f64) -> Number {
+    let scaled = value * 1e6;
+    // Past 2^53 every value is whole already, and scaling would only lose digits.
+    Number(if scaled.abs() < 9.0e15 { scaled.round() / 1e6 } else { value })
 }
