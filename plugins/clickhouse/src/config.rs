@@ -1,0 +1,54 @@
+//! The destination's configuration, as `[config]` of `plugin.toml` describes it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use tidegate_plugin_sdk::Rejection;
+use tidegate_plugin_sdk::names::Overrides;
+
+use crate::names::CustomEvents;
+
+/// What the plugin itself needs of it: `url` is the endpoint, which the gateway fills in.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config<'a> {
+    #[serde(borrow)]
+    pub(crate) database: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) table: Cow<'a, str>,
+    pub(crate) async_insert: bool,
+    pub(crate) custom_events: CustomEvents,
+    pub(crate) events: Overrides,
+}
+
+/// The manifest's defaults, which the gateway has filled in already.
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Config {
+            database: "default".into(),
+            table: "events".into(),
+            async_insert: true,
+            custom_events: CustomEvents::Send,
+            events: Overrides::new(),
+        }
+    }
+}
+
+/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
+pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
+    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_plugin_sdk::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_manifests() {
+        let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
+        let text = manifest.config_with_defaults(serde_json::json!({})).to_string();
+        assert_eq!(serde_json::from_str::<Config<'_>>(&text).unwrap(), Config::default());
+    }
+}
