@@ -123,3 +123,81 @@ fn is_events_of_a_tag(path: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     matches!(path.split('/').collect::<Vec<_>>()[..], ["", "v1", tag, "events"] if is_number(tag))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_790_000_000_000;
+
+    fn event(id: &str, at_s: i64) -> Value {
+        json!({
+            "eventType": "custom", "eventId": id, "eventName": "purchase", "eventTime": at_s,
+            "userData": { "msclkid": "dd4afcccb1c9a4cad9544dd7e5006" },
+        })
+    }
+
+    fn request(token: &str, body: Value) -> Received {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+        Received {
+            order: 0,
+            arrived_ms: NOW_MS,
+            method: "POST".to_owned(),
+            path: "/v1/187012345/events".to_owned(),
+            query: Vec::new(),
+            headers,
+            body: bytes::Bytes::new(),
+            json: Some(body),
+            status: None,
+            events: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn told(judgement: &Judgement) -> Value {
+        serde_json::from_slice(&judgement.answer.body).unwrap()
+    }
+
+    #[test]
+    fn a_bad_event_is_named_by_its_index_and_keeps_the_others_back_unless_they_may_go_on() {
+        let (good, bad) = (event("a", NOW_MS / 1000), event("b", NOW_MS / 1000 - 8 * 86_400));
+        for (continues, status, taken) in [(true, 200, 1), (false, 400, 0)] {
+            let body = json!({ "data": [good, bad], "continueOnValidationError": continues });
+            let judged = platform().judge(&request("uet-token-of-the-fake", body), NOW_MS);
+            let answer = told(&judged);
+            assert_eq!((judged.answer.status, judged.events.len()), (status, taken), "{answer}");
+            assert_eq!(answer["error"]["code"], "ValidationError");
+            assert_eq!(answer["error"]["details"][0]["index"], 1);
+            assert_eq!(answer["error"]["details"][0]["propertyName"], "data[1].eventTime");
+            assert_eq!(answer["eventsReceived"], if continues { json!(1) } else { Value::Null });
+        }
+    }
+
+    #[test]
+    fn in_trouble_it_takes_nothing_or_all_but_the_first() {
+        let body = json!({
+            "data": [event("a", NOW_MS / 1000), event("b", NOW_MS / 1000)], "continueOnValidationError": true,
+        });
+        let request = request("uet-token-of-the-fake", body);
+        let trouble = |trouble| platform().trouble(trouble, &request, NOW_MS).unwrap();
+        for (kind, status) in
+            [(Trouble::Throttled, 429), (Trouble::CredentialsRefused, 401), (Trouble::Unavailable, 503)]
+        {
+            let judged = trouble(kind);
+            assert_eq!((judged.answer.status, judged.events.len(), judged.problems.len()), (status, 0, 0), "{kind:?}");
+        }
+        let judged = trouble(Trouble::FirstRefused);
+        assert_eq!(judged.events, [event("b", NOW_MS / 1000)]);
+        assert_eq!(told(&judged)["eventsReceived"], 1);
+        assert_eq!(told(&judged)["error"]["details"][0]["index"], 0);
+    }
+
+    #[test]
+    fn another_token_is_not_authorized() {
+        let judged = platform().judge(&request("other", json!({ "data": [] })), NOW_MS);
+        assert_eq!((judged.answer.status, &told(&judged)["error"]["code"]), (401, &json!("Unauthorized")));
+    }
+}

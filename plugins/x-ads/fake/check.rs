@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 const CONVERSIONS_MAX: usize = 500;
-/// The fields of a conversion, of an identifier and of a content, by the reference.
-const FIELDS: [&str; 9] = [
+/// The fields of a conversion, of an identifier and of a content, by the reference and by the guide for Google Tag Manager.
+const FIELDS: [&str; 10] = [
     "contents",
     "conversion_id",
     "conversion_time",
     "description",
     "event_id",
+    "event_source_url",
     "identifiers",
     "number_items",
     "price_currency",

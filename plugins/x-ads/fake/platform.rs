@@ -110,3 +110,46 @@ fn pixel_of(path: &str) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(path: &str) -> Received {
+        Received {
+            order: 0,
+            arrived_ms: 0,
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            query: Vec::new(),
+            headers: http::HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            json: None,
+            status: None,
+            events: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn code(judgement: &Judgement) -> Value {
+        let body: Value = serde_json::from_slice(&judgement.answer.body).unwrap();
+        body["errors"][0]["code"].clone()
+    }
+
+    #[test]
+    fn another_version_has_no_route_and_a_request_without_a_signature_no_access() {
+        let gone = platform().judge(&request("/9/measurement/conversions/o8z6j"), 0);
+        assert_eq!((gone.answer.status, code(&gone)), (404, json!("ROUTE_NOT_FOUND")));
+        let unsigned = platform().judge(&request("/12/measurement/conversions/o8z6j"), 0);
+        assert_eq!((unsigned.answer.status, code(&unsigned)), (401, json!("UNAUTHORIZED_ACCESS")));
+        assert_eq!(unsigned.problems, ["the signature: the header authorization is missing"]);
+    }
+
+    #[test]
+    fn a_limit_says_when_it_is_reset() {
+        let request = request("/12/measurement/conversions/o8z6j");
+        let judged = platform().trouble(Trouble::Throttled, &request, 1_790_000_000_999).unwrap();
+        assert_eq!((judged.answer.status, code(&judged)), (429, json!("TOO_MANY_REQUESTS")));
+        assert!(judged.answer.headers.contains(&("x-rate-limit-reset", "1790000001".to_owned())));
+    }
+}

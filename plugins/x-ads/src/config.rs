@@ -8,7 +8,17 @@ use tidegate_plugin_sdk::names::Overrides;
 #[serde(default)]
 pub(crate) struct Config {
     pub(crate) events: Overrides,
+    pub(crate) address_and_agent: AddressAndAgent,
     pub(crate) test_event_id: Option<String>,
+}
+
+/// What to do with conversions of which only address and agent are known.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AddressAndAgent {
+    #[default]
+    Send,
+    Skip,
 }
 
 #[cfg(test)]

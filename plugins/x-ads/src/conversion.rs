@@ -1,11 +1,12 @@
 //! One entry of `conversions`, and the request around it.
 //!
-//! Source: the document, "conversions object".
+//! Source: the document, "conversions object"; `event_source_url` is in its text and in the guide's table of fields.
 
 use serde::Serialize;
 use tidegate_plugin_sdk::money::{self, Number};
 use tidegate_plugin_sdk::{Event, Rejection, Request, items, time};
 
+use crate::config::Config;
 use crate::contents::Contents;
 use crate::identifiers::{self, Identifier};
 
@@ -20,6 +21,8 @@ struct Conversion<'a> {
     /// "yyyy-MM-ddTHH:mm:ss.SSSZ".
     conversion_time: String,
     event_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_source_url: Option<&'a str>,
     identifiers: Vec<Identifier<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     number_items: Option<u64>,
@@ -42,23 +45,29 @@ const AHEAD_MAX_MS: u64 = 10 * 60_000;
 ///
 /// # Errors
 /// Whatever would make X refuse the event, and with it the whole batch, or match nobody by it.
-pub(crate) fn request(event_id: &str, event: &Event, now_ms: u64) -> Result<Request, Rejection> {
-    Request::json("conversions", &Body { conversions: [conversion(event_id, event, now_ms)?] })
-}
-
-fn conversion<'a>(event_id: &'a str, event: &'a Event, now_ms: u64) -> Result<Conversion<'a>, Rejection> {
+pub(crate) fn request(event_id: &str, event: &Event, config: &Config, now_ms: u64) -> Result<Request, Rejection> {
     // "filter out conversion events of users that have … opted out of tracking or the sale of their personal information".
     if event.consent.gpc || event.consent.limited_data_use {
         return Err(Rejection::skip("the visitor opted out of sale or sharing: X has no flag for a limited use"));
     }
+    let identifiers = identifiers::collect(event, config)?;
+    Request::json("conversions", &Body { conversions: [conversion(event_id, event, identifiers, now_ms)?] })
+}
+
+fn conversion<'a>(
+    event_id: &'a str,
+    event: &'a Event,
+    identifiers: Vec<Identifier<'a>>,
+    now_ms: u64,
+) -> Result<Conversion<'a>, Rejection> {
     let at_ms = at_ms(event.at_ms, now_ms)?;
-    let identifiers = identifiers::collect(event)?;
     let currency = event.currency.as_deref();
     let money = money::of(event).filter(|money| money.value.is_finite());
     let contents = Contents::of(&event.items, currency);
     Ok(Conversion {
         conversion_time: time::iso8601(at_ms),
         event_id,
+        event_source_url: event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://")),
         identifiers,
         // "Must be a positive number greater than zero."
         number_items: Some(items::count(&event.items)).filter(|count| *count > 0),

@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 use tidegate_plugin_sdk::{Event, Rejection};
 
+use crate::config::{AddressAndAgent, Config};
+
 /// One entry of `identifiers`: X's example has one for each, and address and agent together.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Identifier<'a> {
@@ -26,7 +28,7 @@ pub(crate) struct Identifier<'a> {
 ///
 /// # Errors
 /// When X could match nobody by it: "If using IP address or user agent, a second identifier must be sent".
-pub(crate) fn collect(event: &Event) -> Result<Vec<Identifier<'_>>, Rejection> {
+pub(crate) fn collect<'a>(event: &'a Event, config: &Config) -> Result<Vec<Identifier<'a>>, Rejection> {
     let identifier = |key: &str| event.identifier(key).filter(|value| !value.is_empty());
     let twclid = event.click("twclid").map(|click| click.value.as_str()).filter(|value| !value.is_empty());
     let (hashed_email, hashed_phone_number) = (identifier("email"), identifier("phone"));
@@ -40,6 +42,9 @@ pub(crate) fn collect(event: &Event) -> Result<Vec<Identifier<'_>>, Rejection> {
             return Err(Rejection::invalid(
                 "an IP address or a user agent alone: X needs a second identifier beside it",
             ));
+        }
+        2 if ip_address.is_some() && user_agent.is_some() && config.address_and_agent == AddressAndAgent::Skip => {
+            return Err(Rejection::skip("only an IP address and a user agent are known of the visitor"));
         }
         _ => {}
     }

@@ -2,7 +2,8 @@
 //!
 //! Owns the mapping of names to the ids that the configuration gives, of identifiers and contents, and what X's answers
 //! mean. Hashes and signs nothing: the gateway does both. Source: "Web conversions" on docs.x.com/x-ads-api/measurement,
-//! with its "Troubleshooting" and API reference, called "the document" everywhere here.
+//! with its "Troubleshooting" and API reference, called "the document" everywhere here; and beside it "Set up the Conversion
+//! API with Google Tag Manager", "the guide".
 
 mod answer;
 mod config;
@@ -23,7 +24,7 @@ impl Plugin for XAds {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
         let config: Config = json::config(&ctx)?;
         let ids = names::of(&event, &config, &ctx)?;
-        ids.into_iter().map(|id| conversion::request(id, &event, ctx.now_ms)).collect()
+        ids.into_iter().map(|id| conversion::request(id, &event, &config, ctx.now_ms)).collect()
     }
 
     fn classify(response: Response, count: u32, ctx: Context) -> Verdict {
