@@ -158,7 +158,8 @@ pub enum Auth {
         client_secret: String,
         /// The name of the secret that is the refresh token.
         refresh_token: String,
-        /// Further headers, by their names, and the names of the secrets that they carry.
+        /// Further headers, by their names, and the names of the secrets that they carry; one whose secret a destination
+        /// does not give is not sent.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         headers: BTreeMap<String, String>,
     },
@@ -171,7 +172,8 @@ pub enum Auth {
         scopes: Vec<String>,
         /// The name of the secret that is the key's file, the JSON that Google gives.
         key: String,
-        /// Further headers, by their names, and the names of the secrets that they carry.
+        /// Further headers, by their names, and the names of the secrets that they carry; one whose secret a destination
+        /// does not give is not sent.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         headers: BTreeMap<String, String>,
     },
@@ -208,6 +210,16 @@ impl Auth {
         }
     }
 
+    /// The names of the secrets that a destination may give or leave out, one by one.
+    pub fn optional_secrets(&self) -> Vec<&str> {
+        match self {
+            Auth::Oauth2Refresh { headers, .. } | Auth::Oauth2ServiceAccount { headers, .. } => {
+                headers.values().map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The names of the secrets that the scheme needs.
     pub fn secrets(&self) -> Vec<&str> {
         match self {
@@ -218,13 +230,10 @@ impl Auth {
             | Auth::JsonField { secret, .. }
             | Auth::StandardWebhooks { secret } => vec![secret],
             Auth::Basic { user, password, .. } => std::iter::once(user).chain(password).map(String::as_str).collect(),
-            Auth::Oauth2Refresh { client_id, client_secret, refresh_token, headers, .. } => {
-                let own = [client_id, client_secret, refresh_token];
-                own.into_iter().chain(headers.values()).map(String::as_str).collect()
+            Auth::Oauth2Refresh { client_id, client_secret, refresh_token, .. } => {
+                vec![client_id, client_secret, refresh_token]
             }
-            Auth::Oauth2ServiceAccount { key, headers, .. } => {
-                std::iter::once(key).chain(headers.values()).map(String::as_str).collect()
-            }
+            Auth::Oauth2ServiceAccount { key, .. } => vec![key],
             Auth::Oauth1 { consumer_key, consumer_secret, token, token_secret } => {
                 vec![consumer_key, consumer_secret, token, token_secret]
             }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tidegate_plugin_sdk::manifest::{Auth, Form, Join, Manifest, WORLD};
+use tidegate_plugin_sdk::manifest::{Auth, Form, Manifest, WORLD};
 use tidegate_sandbox::{Inspection, inspect};
 
 use super::failure::{Exit, Failure};
@@ -191,18 +191,22 @@ fn credentials(auth: &Auth) -> String {
 }
 
 fn further(headers: &BTreeMap<String, String>) -> String {
-    headers.keys().map(|header| format!(" and in the header `{header}`")).collect()
+    let one =
+        |(header, secret): (&String, &String)| format!(", and `{secret}` in the header `{header}` if it is given");
+    headers.iter().map(one).collect()
 }
 
 fn batching(manifest: &Manifest) -> String {
     let batch = &manifest.batch;
-    match batch.join {
-        Join::None => "none: an event a request".to_owned(),
-        ref join => format!(
-            "up to {} events and {} a request, within {} ms ({join})",
-            batch.events_max, batch.body_max, batch.linger_ms
-        ),
+    if !batch.joins_any() {
+        return "none: an event a request".to_owned();
     }
+    let others = batch.joins.iter().map(|(endpoint, join)| format!("; to `{endpoint}`: {join}"));
+    let others: String = others.collect();
+    format!(
+        "up to {} events and {} a request, within {} ms ({}{others})",
+        batch.events_max, batch.body_max, batch.linger_ms, batch.join
+    )
 }
 
 fn configuration(manifest: &Manifest, paint: Paint) -> Vec<String> {

@@ -55,7 +55,8 @@ impl Attempting<'_> {
         }
         self.notice(&verdict, &exchange);
         if matches!(verdict, Verdict::Split) && parcel.parts.len() > 1 {
-            parcel = match parcel.split(&self.destination.batch.join) {
+            let join = self.destination.batch.join_to(&parcel.request.endpoint);
+            parcel = match parcel.split(join) {
                 Ok(parcels) => return Attempted::Split(parcels),
                 Err(whole) => *whole,
             };

@@ -118,7 +118,7 @@ impl Authenticator {
                 let value = format!("Bearer {}", token.reveal());
                 // What a token endpoint gives was found to be fit for a header when it was read.
                 set(&mut outgoing.headers, http::header::AUTHORIZATION, &value, "access token")?;
-                for (header, name) in headers {
+                for (header, name) in headers.iter().filter(|(_, name)| secrets.contains_key(*name)) {
                     place::header(header, name, secrets, &mut outgoing.headers)?;
                 }
                 Ok(Some(token))

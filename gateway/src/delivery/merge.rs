@@ -87,7 +87,7 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
         let Load { lease, at_ms, index, mut request } = load;
         let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new())).into_bytes();
         let part = Part { lease, at_ms, index };
-        let places = places(&batch.join, &body);
+        let places = places(batch.join_to(&request.endpoint), &body);
         let key = places.as_ref().map(|places| group_key(&request, &body, places));
         let target = key.as_ref().and_then(|key| open.get(key)).map(|index| &mut parcels[*index]);
         match (target, places) {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn batch(join: Join, events_max: u32, bytes: u64) -> Batch {
-        Batch { join, events_max, body_max: Size(bytes), linger_ms: 0 }
+        Batch { join, events_max, body_max: Size(bytes), ..Batch::default() }
     }
 
     fn bodies(parcels: &[Parcel]) -> Vec<&str> {

@@ -45,7 +45,7 @@ pub fn problem(destination: &Destination, request: &contract::Request) -> Option
     if request.body.len() as u64 > bytes_max {
         return Some(format!("the body has {} bytes; {bytes_max} are allowed", request.body.len()));
     }
-    joinable(destination, &request.body)
+    joinable(destination.batch.join_to(&request.endpoint), &request.body)
 }
 
 fn header_problem(name: &str, value: &str) -> Option<String> {
@@ -60,8 +60,8 @@ fn header_problem(name: &str, value: &str) -> Option<String> {
 }
 
 /// Requests that are to be joined have exactly one element each, so that an outcome by position is an event's.
-fn joinable(destination: &Destination, body: &[u8]) -> Option<String> {
-    match &destination.batch.join {
+fn joinable(join: &Join, body: &[u8]) -> Option<String> {
+    match join {
         Join::None => None,
         Join::JsonArray(pointer) => match merge::open_array(body, pointer) {
             None => Some(format!("the body has no array at `{pointer}`")),

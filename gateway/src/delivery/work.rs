@@ -8,7 +8,6 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{join, join_all};
-use tidegate_plugin_sdk::manifest::Join;
 use tidegate_queue::{Attempt, DeliveryKey, Lease, LeaseToken, Outcome};
 
 use super::attempt::{Attempted, Attempting};
@@ -63,10 +62,8 @@ impl Working {
         self.settler.settle_unsent(unreadable).await;
         let parcels = merge::merge(&self.destination.batch, loads);
         // Singles go out side by side, each lane taking the next, so that a slow one holds up none behind it.
-        let lanes = match self.destination.batch.join {
-            Join::None => self.destination.concurrency.min(parcels.len()),
-            Join::JsonArray(_) | Join::Ndjson => 1,
-        };
+        let lanes =
+            if self.destination.batch.joins_any() { 1 } else { self.destination.concurrency.min(parcels.len()) };
         let waiting = Mutex::new(VecDeque::from(parcels));
         let mut sending = join_all((0..lanes.max(1)).map(|_| self.lane(&waiting, keeper)));
         tokio::select! {

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_plugin_sdk::manifest::Join;
 use tidegate_queue::{LeaseRequest, Queue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -100,10 +99,10 @@ impl Worker {
     }
 
     async fn take(&self, now_ms: u64, complained_ms: &mut Option<u64>) -> Taken {
-        let count_max = match &self.destination.batch.join {
+        let count_max = match &self.destination.batch {
             _ if self.state.wants_one() => 1,
-            Join::None => SINGLES_MAX,
-            Join::JsonArray(_) | Join::Ndjson => self.destination.batch.events_max as usize,
+            batch if batch.joins_any() => batch.events_max as usize,
+            _ => SINGLES_MAX,
         };
         let until_ms = now_ms.saturating_add(self.lease_ms);
         let request = LeaseRequest {

@@ -120,14 +120,20 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
         }
     }
     let needed = manifest.auth.as_ref().map(|auth| auth.secrets()).unwrap_or_default();
+    let optional = manifest.auth.as_ref().map(|auth| auth.optional_secrets()).unwrap_or_default();
     let may_lack = manifest.auth.as_ref().is_some_and(|auth| auth.is_optional()) && destination.secrets.is_empty();
     for secret in needed.iter().filter(|_| !may_lack) {
         if !destination.secrets.contains_key(*secret) {
             mistake(format!("secret `{secret}` is missing"), &format!("add `secrets = {{ {secret} = \"env:…\" }}`"));
         }
     }
-    for secret in destination.secrets.keys().filter(|secret| !needed.contains(&secret.as_str())) {
-        mistake(format!("secret `{secret}` is none of the plugin's"), &format!("it needs: {}", needed.join(", ")));
+    let is_known = |secret: &str| needed.contains(&secret) || optional.contains(&secret);
+    for secret in destination.secrets.keys().filter(|secret| !is_known(secret)) {
+        let more = if optional.is_empty() { String::new() } else { format!("; it may have: {}", optional.join(", ")) };
+        mistake(
+            format!("secret `{secret}` is none of the plugin's"),
+            &format!("it needs: {}{more}", needed.join(", ")),
+        );
     }
     if let Some(Err(e)) = manifest.auth.as_ref().map(|auth| auth::check(auth, &destination.secrets)) {
         mistake(e.to_string(), "the plugin's README says where the platform gives it");

@@ -19,6 +19,8 @@ enum CookieForm {
     Fbc,
     /// `GCL.<seconds>.<id>`
     Gcl(&'static str),
+    /// `2.1.k<id>$i<seconds>`, in `_gcl_ag`
+    GclAg,
     /// The id alone.
     Raw(&'static str),
     /// The id behind a prefix.
@@ -32,8 +34,8 @@ const fn parameter(name: &'static str, kind: &'static str, cookie: Option<Cookie
 /// The registry. Names are in lower case.
 const PARAMETERS: &[Parameter] = &[
     parameter("gclid", "gclid", Some(CookieForm::Gcl("_gcl_aw"))),
-    parameter("gbraid", "gbraid", Some(CookieForm::Gcl("_gcl_gb"))),
-    parameter("wbraid", "wbraid", None),
+    parameter("gbraid", "gbraid", Some(CookieForm::GclAg)),
+    parameter("wbraid", "wbraid", Some(CookieForm::Gcl("_gcl_gb"))),
     parameter("dclid", "dclid", Some(CookieForm::Gcl("_gcl_dc"))),
     parameter("fbclid", "fbclid", Some(CookieForm::Fbc)),
     parameter("ttclid", "ttclid", Some(CookieForm::Raw("ttclid"))),
@@ -57,6 +59,7 @@ const PLATFORM_COOKIES: &[&str] = &[
     "_fbc",
     "_fbp",
     "_ga",
+    "_gcl_ag",
     "_gcl_aw",
     "_gcl_dc",
     "_gcl_gb",
@@ -65,6 +68,8 @@ const PLATFORM_COOKIES: &[&str] = &[
     "_scclid",
     "_scid",
     "_ttp",
+    "_twclid",
+    "_twpid",
     "_uetmsclkid",
     "_uetvid",
     "li_fat_id",
@@ -99,6 +104,12 @@ pub fn in_cookie(name: &str, value: &str, now_ms: u64) -> Option<ClickId> {
             let (seconds, id) = value.strip_prefix("GCL.")?.split_once('.')?;
             (id, seconds.parse::<u64>().ok()?.checked_mul(1000)?)
         }
+        CookieForm::GclAg => {
+            let mut fields = value.splitn(3, '.').nth(2)?.split('$');
+            let id = fields.next()?.strip_prefix('k')?;
+            let seconds: Option<u64> = fields.find_map(|field| field.strip_prefix('i')?.parse().ok());
+            (id, seconds.and_then(|seconds| seconds.checked_mul(1000)).unwrap_or(now_ms))
+        }
         CookieForm::Raw(_) => (value, now_ms),
         CookieForm::Prefixed(_, prefix) => (value.strip_prefix(prefix)?, now_ms),
     };
@@ -112,6 +123,7 @@ pub fn cookie_for(click: &ClickId, labels: usize) -> Option<(&'static str, Strin
     let value = match form {
         CookieForm::Fbc => format!("fb.{}.{}.{}", labels.saturating_sub(1), click.seen_ms, click.value),
         CookieForm::Gcl(_) => format!("GCL.{}.{}", click.seen_ms / 1000, click.value),
+        CookieForm::GclAg => format!("2.1.k{}$i{}", click.value, click.seen_ms / 1000),
         CookieForm::Raw(_) => click.value.clone(),
         CookieForm::Prefixed(_, prefix) => format!("{prefix}{}", click.value),
     };
@@ -132,6 +144,7 @@ impl CookieForm {
     const fn cookie(self) -> &'static str {
         match self {
             CookieForm::Fbc => "_fbc",
+            CookieForm::GclAg => "_gcl_ag",
             CookieForm::Gcl(name) | CookieForm::Raw(name) | CookieForm::Prefixed(name, _) => name,
         }
     }
@@ -181,6 +194,16 @@ mod tests {
         assert_eq!((click.value.as_str(), click.seen_ms), ("AbCdEf", 1_554_763_741_205));
         let click = in_cookie("_gcl_aw", "GCL.1700000000.Cj0K", 9).unwrap();
         assert_eq!((click.value.as_str(), click.seen_ms), ("Cj0K", 1_700_000_000_000));
+        // As Google's tag writes them: the braids' cookies are not named alike.
+        let click = in_cookie("_gcl_gb", "GCL.1700000000.Cj0K", 9).unwrap();
+        assert_eq!((click.kind.as_str(), click.value.as_str()), ("wbraid", "Cj0K"));
+        let click = in_cookie("_gcl_ag", "2.1.k0AAAAA.b$i1700000000", 9).unwrap();
+        assert_eq!(
+            (click.kind.as_str(), click.value.as_str(), click.seen_ms),
+            ("gbraid", "0AAAAA.b", 1_700_000_000_000)
+        );
+        assert_eq!(in_cookie("_gcl_ag", "2.1.k0AAAAA", 9).map(|click| click.seen_ms), Some(9));
+        assert_eq!(in_cookie("_gcl_ag", "2.1.0AAAAA", 9), None);
         assert_eq!(in_cookie("_fbc", "fb.1.x", 9), None);
     }
 
@@ -188,6 +211,8 @@ mod tests {
     fn a_click_becomes_its_platforms_cookie() {
         let click = ClickId { kind: "fbclid".into(), value: "AbC".into(), seen_ms: 1_700_000_000_123 };
         assert_eq!(cookie_for(&click, 2), Some(("_fbc", "fb.1.1700000000123.AbC".into())));
+        let click = ClickId { kind: "gbraid".into(), value: "0A".into(), seen_ms: 1_700_000_000_123 };
+        assert_eq!(cookie_for(&click, 2), Some(("_gcl_ag", "2.1.k0A$i1700000000".into())));
         let click = ClickId { kind: "msclkid".into(), value: "m".into(), seen_ms: 1 };
         assert_eq!(cookie_for(&click, 2), Some(("_uetmsclkid", "_uetm".into())));
     }

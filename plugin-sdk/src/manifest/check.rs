@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Auth, Endpoint, Form, Join, Manifest, Method, Normalizer, Quality, Read, WORLD, template};
+use super::{Auth, Endpoint, Form, Manifest, Method, Normalizer, Quality, Read, WORLD, template};
 
 /// One thing that is wrong in a `plugin.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,7 +168,7 @@ fn check_endpoint(name: &str, endpoint: &Endpoint, config: &serde_json::Value, m
 }
 
 fn check_auth(auth: &Auth, mistakes: &mut Mistakes<'_>) {
-    for secret in auth.secrets().into_iter().filter(|secret| !is_key(secret)) {
+    for secret in auth.secrets().into_iter().chain(auth.optional_secrets()).filter(|secret| !is_key(secret)) {
         let what = format!("`{}` is no name of a secret", secret.escape_debug());
         mistakes.add("secret", what, "lower-case letters, digits, `-` and `_`");
     }
@@ -263,7 +263,11 @@ fn check_bounds(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     within("events_max", u64::from(manifest.batch.events_max), 1, 10_000);
     within("body_max", manifest.batch.body_max.0, 1 << 10, 32 << 20);
     within("linger_ms", u64::from(manifest.batch.linger_ms), 0, 60_000);
-    if manifest.batch.join == Join::None && manifest.batch.events_max > 1 {
+    for endpoint in manifest.batch.joins.keys().filter(|name| !manifest.endpoints.contains_key(*name)) {
+        let what = format!("`joins` names `{}`, which is no endpoint", endpoint.escape_debug());
+        mistakes.add("joins", what, "");
+    }
+    if !manifest.batch.joins_any() && manifest.batch.events_max > 1 {
         mistakes.add("events_max", "`events_max` without `join`".into(), "say how: `join = \"json-array:/data\"`");
     }
     if !manifest.config.is_object() {

@@ -1,5 +1,6 @@
 //! What a plugin may use, and how its requests are joined. Sizes and durations are text with a unit in the manifest.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -36,6 +37,9 @@ impl Default for Limits {
 pub struct Batch {
     /// How bodies are joined.
     pub join: Join,
+    /// How those to some endpoints are joined instead, by the endpoints' names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub joins: BTreeMap<String, Join>,
     /// The most events in one request.
     pub events_max: u32,
     /// The largest body, in bytes.
@@ -46,7 +50,19 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Batch { join: Join::None, events_max: 1, body_max: Size(1 << 20), linger_ms: 0 }
+        Batch { join: Join::None, joins: BTreeMap::new(), events_max: 1, body_max: Size(1 << 20), linger_ms: 0 }
+    }
+}
+
+impl Batch {
+    /// How the bodies to an endpoint are joined.
+    pub fn join_to(&self, endpoint: &str) -> &Join {
+        self.joins.get(endpoint).unwrap_or(&self.join)
+    }
+
+    /// Whether any bodies are.
+    pub fn joins_any(&self) -> bool {
+        std::iter::once(&self.join).chain(self.joins.values()).any(|join| *join != Join::None)
     }
 }
 

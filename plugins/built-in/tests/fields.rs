@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tidegate_plugin_sdk::manifest::{Auth, Form, Join, Manifest, Purpose};
+use tidegate_plugin_sdk::manifest::{Auth, Form, Manifest, Purpose};
 use tidegate_plugin_sdk::testing::{Calls, run_with};
 use tidegate_plugin_sdk::{Client, Context, Event, EventKind, Page, Request};
 use tidegate_plugins::{BUILT_IN, BuiltIn};
@@ -113,9 +113,9 @@ fn render(manifest: &Manifest, known: &Known<'_>, idle: &mut Vec<String>) -> Str
     let hosts: BTreeSet<String> = manifest.endpoints.values().map(|endpoint| host(&endpoint.url)).collect();
     let hosts: Vec<String> = hosts.into_iter().collect();
     let purposes: Vec<&str> = manifest.purposes.iter().map(|purpose| word(*purpose)).collect();
-    let batch = match &manifest.batch.join {
-        Join::None => "one event a request".to_owned(),
-        _ => format!("up to {} events a request", manifest.batch.events_max),
+    let batch = match manifest.batch.joins_any() {
+        false => "one event a request".to_owned(),
+        true => format!("up to {} events a request", manifest.batch.events_max),
     };
     let _ = writeln!(
         text,

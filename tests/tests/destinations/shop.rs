@@ -86,6 +86,7 @@ pub(crate) fn session(visitor: usize) -> Vec<Value> {
         track("purchase", worth(json!({ "order_id": order, "shipping": 4.9, "tax": 20.8, "coupon": "WINTER" }))),
         track("sign_up", json!({ "properties": { "method": "e-mail" } })),
         track("generate_lead", json!({ "properties": { "value": 10, "currency": "EUR" } })),
-        track("refund", worth(json!({ "order_id": order }))),
+        // The whole order: none of its items is named.
+        track("refund", json!({ "properties": { "order_id": order, "value": 124.99, "currency": "EUR" } })),
     ]
 }

@@ -132,7 +132,8 @@ impl Http {
             }
             Some(Auth::Oauth2Refresh { headers: more, .. } | Auth::Oauth2ServiceAccount { headers: more, .. }) => {
                 headers.push(bearer(settings["issued"].as_str().unwrap()));
-                headers.extend(more.iter().map(|(header, name)| (header.clone(), secret(name))));
+                let given = more.iter().filter(|(_, name)| settings["secrets"].get(name.as_str()).is_some());
+                headers.extend(given.map(|(header, name)| (header.clone(), secret(name))));
             }
             Some(Auth::StandardWebhooks { .. } | Auth::Oauth1 { .. }) => unreachable!("asked before"),
         }
