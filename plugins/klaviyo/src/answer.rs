@@ -6,11 +6,14 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tidegate_plugin_sdk::{Context, Response, Verdict, classify};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer<'a> {
+    /// What was created, in an answer that is Klaviyo's own.
+    data: Option<IgnoredAny>,
     #[serde(borrow)]
     errors: Vec<Error<'a>>,
 }
@@ -45,6 +48,9 @@ pub(crate) fn verdict(response: &Response, count: u32, ctx: &Context) -> Verdict
     let answer: Answer<'_> = serde_json::from_slice(&response.body).unwrap_or_default();
     let error = answer.errors.first();
     match (response.status, error) {
+        // Events are taken with 202 and nothing more, profiles with what they are now. Anything else is not from Klaviyo,
+        // and what comes twice is recorded once.
+        (200 | 201, _) if answer.data.is_none() => Verdict::Retry(None),
         (429, _) => Verdict::Retry(Some(classify::retry_after_ms(response, ctx.now_ms).unwrap_or(STEADY_WINDOW_MS))),
         (401, _) => Verdict::Credentials(
             [
@@ -69,6 +75,9 @@ impl Error<'_> {
     /// Whether it is about the header `revision`. How exactly Klaviyo says so is not documented.
     fn is_of_revision(&self) -> bool {
         let place = self.source.as_ref();
+        if place.and_then(|place| place.pointer.as_deref()).is_some_and(|at| at.starts_with("/data/")) {
+            return false;
+        }
         place.and_then(|place| place.parameter.as_deref()) == Some("revision")
             || [&self.code, &self.title, &self.detail].into_iter().flatten().any(|text| text.contains("revision"))
     }
@@ -82,15 +91,13 @@ fn dead_revision(response: &Response, error: Option<&Error<'_>>) -> String {
 fn told(response: &Response, error: Option<&Error<'_>>) -> String {
     let Some(error) = error else { return classify::reason(response) };
     let mut text = ["Klaviyo ", &response.status.to_string()].concat();
-    let place = error.source.as_ref().and_then(|place| place.pointer.as_ref());
-    let parts = [(" ", &error.code), (": ", &error.detail.as_ref().or(error.title.as_ref()).cloned())];
-    for (before, part) in parts.into_iter().filter_map(|(before, part)| Some((before, part.as_deref()?))) {
-        text.push_str(before);
-        text.push_str(&classify::excerpt(part.as_bytes()));
-    }
-    if let Some(place) = place {
-        text.push_str(" at ");
-        text.push_str(&classify::excerpt(place.as_bytes()));
+    let place = error.source.as_ref().and_then(|place| place.pointer.as_deref());
+    let said = error.detail.as_deref().or(error.title.as_deref());
+    for (before, part) in [(" ", error.code.as_deref()), (": ", said), (" at ", place)] {
+        if let Some(part) = part {
+            text.push_str(before);
+            text.push_str(&classify::excerpt(part.as_bytes()));
+        }
     }
     text.chars().take(REASON_CHARS).collect()
 }
