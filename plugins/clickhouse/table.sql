@@ -1,8 +1,8 @@
--- The table that this plugin writes to: schema version 1. Column names are fixed; types may be others that take the same
--- JSON. Columns may be left out, ClickHouse then skips their values, and columns of your own get their defaults.
+-- The table that this plugin writes to: schema version 1. Column names are fixed; types may be others that take the
+-- same JSON. Columns may be left out, ClickHouse then skips their values, and columns of your own get their defaults.
 --
--- ReplacingMergeTree keeps one row for each sorting key, the one received last: an event that arrives twice counts once,
--- as soon as its parts are merged, or at once in `SELECT … FROM events FINAL`.
+-- ReplacingMergeTree keeps one row for each sorting key, the one received last: an event that arrives twice counts
+-- once, as soon as its parts are merged, or at once in `SELECT … FROM events FINAL`.
 CREATE TABLE events
 (
     schema_version UInt8,

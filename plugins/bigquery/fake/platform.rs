@@ -2,9 +2,9 @@
 //! token endpoint, `POST /token`, on the same server.
 //!
 //! Sources: "Method: tabledata.insertAll", "Error messages" and "Quotas and limits" on cloud.google.com/bigquery/docs;
-//! "Using OAuth 2.0 for Server to Server Applications" on developers.google.com/identity.
-//! Stricter than BigQuery: it takes only the types that the plugin means to send, where BigQuery converts some, and lists
-//! values that it drops in silence as problems.
+//! "Using OAuth 2.0 for Server to Server Applications" on developers.google.com/identity. Stricter than BigQuery: it
+//! takes only the types that the plugin means to send, where BigQuery converts some, and lists values that it drops in
+//! silence as problems.
 
 mod table;
 mod token;
@@ -108,14 +108,9 @@ impl BigQuery {
         }
         if !listed.is_empty() && !takes("skipInvalidRows") {
             events.clear();
-            let is_listed = |index: usize| listed.iter().any(|row: &Value| row["index"] == index);
-            let others: Vec<Value> = (0..rows.len())
-                .filter(|index| !is_listed(*index))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|index| row_error(index, "stopped", "", ""))
-                .collect();
-            listed.extend(others);
+            let refused: Vec<Value> = listed.iter().map(|row| row["index"].clone()).collect();
+            let others = (0..rows.len()).filter(|index| !refused.contains(&json!(index)));
+            listed.extend(others.map(|index| row_error(index, "stopped", "", "")));
         }
         Judgement { answer: inserted(listed), events, problems }
     }

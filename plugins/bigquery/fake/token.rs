@@ -1,7 +1,7 @@
 //! Google's token endpoint, for service accounts: a signed assertion for an access token (RFC 7523).
 //!
-//! The claims are checked; the signature is not, because nothing here can verify RS256: that a signature is right is for
-//! the gateway's own tests to show.
+//! The claims are checked; the signature is not, because nothing here can verify RS256: that a signature is right is
+//! for the gateway's own tests to show.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -62,8 +62,8 @@ enum Class {
 }
 
 const KIND: &str = "bigquery#tableDataInsertAllResponse";
-const ACCOUNT: &str = "the service account is refused: give it `roles/bigquery.dataEditor` on the dataset, and the project \
-                       an enabled BigQuery API and billing";
+const ACCOUNT: &str = "the service account is refused: give it `roles/bigquery.dataEditor` on the dataset, and the \
+                       project an enabled BigQuery API and billing";
 const TABLE: &str = "there is no such table: correct `project`, `dataset` and `table`, or create it from `schema.json`";
 
 /// How long to wait for a quota, where BigQuery does not say.

@@ -1,7 +1,7 @@
 //! BigQuery: one event to one row of a `tabledata.insertAll`, the streaming inserts over REST.
 //!
-//! Owns the columns (`schema.json` beside it says them in BigQuery's own form) and what BigQuery's answers mean. Sources:
-//! "Method: tabledata.insertAll", "Use the legacy streaming API", "Error messages" and "Quotas and limits" on
+//! Owns the columns (`schema.json` beside it says them in BigQuery's own form) and what BigQuery's answers mean.
+//! Sources: "Method: tabledata.insertAll", "Use the legacy streaming API", "Error messages" and "Quotas and limits" on
 //! cloud.google.com/bigquery/docs.
 
 mod answer;
@@ -59,8 +59,8 @@ struct InsertRow<'a> {
 /// The most characters of an `insertId` ("Quotas and limits", streaming inserts).
 const INSERT_ID_CHARS_MAX: usize = 128;
 
-/// By what BigQuery drops a row that comes again within about a minute: the event's id, with its name where it is another
-/// row of the same event. One that is too long is left out, as it would fail the row.
+/// By what BigQuery drops a row that comes again within about a minute: the event's id, with its name where it is
+/// another row of the same event. One that is too long is left out, as it would fail the row.
 fn insert_id<'a>(id: &'a str, name: &str, nth: usize) -> Option<Cow<'a, str>> {
     let id = if nth == 0 { Cow::Borrowed(id) } else { Cow::Owned([id, "/", name].concat()) };
     (id.chars().count() <= INSERT_ID_CHARS_MAX).then_some(id)

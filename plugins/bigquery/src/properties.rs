@@ -1,5 +1,5 @@
-//! The column `properties`: a JSON object, written as the site wrote it but for what is personal. BigQuery takes the value
-//! of a JSON column as text.
+//! The column `properties`: a JSON object, written as the site wrote it but for what is personal. BigQuery takes the
+//! value of a JSON column as text.
 
 use std::fmt;
 

@@ -1,10 +1,10 @@
 //! ClickHouse's HTTP interface: `POST /?query=INSERT INTO … FORMAT JSONEachRow`, with one table, `table.sql`.
 //!
-//! Sources: "HTTP Interface" and "Asynchronous Inserts" on clickhouse.com/docs; the codes, their statuses and the form of
-//! an exception's text from github.com/ClickHouse/ClickHouse (`src/Common/ErrorCodes.cpp`,
-//! `src/Server/HTTP/exceptionCodeToHTTPStatus.cpp`) and from answers in its issues.
-//! Stricter than ClickHouse: it takes only the types that the plugin means to send, where ClickHouse converts some, and
-//! lists what it skips and what it may lose in silence as problems.
+//! Sources: "HTTP Interface" and "Asynchronous Inserts" on clickhouse.com/docs; the codes, their statuses and the form
+//! of an exception's text from github.com/ClickHouse/ClickHouse (`src/Common/ErrorCodes.cpp`,
+//! `src/Server/HTTP/exceptionCodeToHTTPStatus.cpp`) and from answers in its issues. Stricter than ClickHouse: it takes
+//! only the types that the plugin means to send, where ClickHouse converts some, and lists what it skips and what it
+//! may lose in silence as problems.
 
 mod table;
 

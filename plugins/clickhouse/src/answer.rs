@@ -50,12 +50,14 @@ fn class(code: u32) -> Option<Class> {
         // NETWORK_ERROR, NO_ZOOKEEPER, ABORTED, TABLE_IS_READ_ONLY (a replica without its keeper),
         // UNEXPECTED_ZOOKEEPER_ERROR.
         159 | 160 | 198 | 202 | 203 | 209 | 210 | 225 | 236 | 242 | 244 => Class::Transient,
-        // NO_ACTIVE_REPLICAS, ALL_CONNECTION_TRIES_FAILED, TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
-        // UNKNOWN_STATUS_OF_INSERT, RECEIVED_ERROR_TOO_MANY_REQUESTS, ALL_REPLICAS_ARE_STALE, QUERY_WAS_CANCELLED,
-        // SYSTEM_ERROR, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED, S3_ERROR, KEEPER_EXCEPTION.
+        // NO_ACTIVE_REPLICAS, ALL_CONNECTION_TRIES_FAILED, TOO_FEW_LIVE_REPLICAS,
+        // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT, RECEIVED_ERROR_TOO_MANY_REQUESTS,
+        // ALL_REPLICAS_ARE_STALE, QUERY_WAS_CANCELLED, SYSTEM_ERROR, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED, S3_ERROR,
+        // KEEPER_EXCEPTION.
         254 | 279 | 285 | 286 | 319 | 364 | 369 | 394 | 425 | 439 | 473 | 499 | 999 => Class::Transient,
         // CANNOT_PARSE_TEXT, …_ESCAPE_SEQUENCE, …_QUOTED_STRING, …_INPUT_ASSERTION_FAILED, CANNOT_READ_ALL_DATA,
-        // CANNOT_PARSE_DATE, …_DATETIME, TYPE_MISMATCH, ARGUMENT_OUT_OF_BOUND, CANNOT_CONVERT_TYPE, CANNOT_PARSE_NUMBER.
+        // CANNOT_PARSE_DATE, …_DATETIME, TYPE_MISMATCH, ARGUMENT_OUT_OF_BOUND, CANNOT_CONVERT_TYPE,
+        // CANNOT_PARSE_NUMBER.
         6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 => Class::Row,
         // INCORRECT_DATA, TOO_LARGE_ARRAY_SIZE, CANNOT_READ_ARRAY_FROM_TEXT, TOO_LARGE_STRING_SIZE,
         // INVALID_PARTITION_VALUE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN,
@@ -94,7 +96,8 @@ fn code(response: &Response) -> Option<u32> {
 
 fn without_code(response: &Response, count: u32, ctx: &Context) -> Verdict {
     match response.status {
-        // An insert that succeeds has nothing to say; a proxy's page is no success. A row that is there twice is merged.
+        // An insert that succeeds has nothing to say; a proxy's page is no success. A row that is there twice is
+        // merged.
         200..=299 if !response.body.trim_ascii().is_empty() => Verdict::Retry(None),
         404 => operator(ADDRESS, response),
         _ => classify::by_status(response, count, ctx),

@@ -1,8 +1,9 @@
 //! ClickHouse: one event to one line of an `INSERT … FORMAT JSONEachRow` over the HTTP interface.
 //!
 //! Owns the columns (`table.sql` beside it says them in SQL), the insert's settings, and what ClickHouse's exceptions
-//! mean. Sources: "HTTP Interface", "JSONEachRow", "Asynchronous Inserts" and "ReplacingMergeTree" on clickhouse.com/docs;
-//! `src/Common/ErrorCodes.cpp` and `src/Server/HTTP/exceptionCodeToHTTPStatus.cpp` of github.com/ClickHouse/ClickHouse.
+//! mean. Sources: "HTTP Interface", "JSONEachRow", "Asynchronous Inserts" and "ReplacingMergeTree" on
+//! clickhouse.com/docs; `src/Common/ErrorCodes.cpp` and `src/Server/HTTP/exceptionCodeToHTTPStatus.cpp` of
+//! github.com/ClickHouse/ClickHouse.
 
 mod answer;
 mod config;

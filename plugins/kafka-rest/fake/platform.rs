@@ -1,9 +1,9 @@
 //! A Kafka REST proxy as Confluent's, API v2: `POST /topics/{topic}`, with one topic.
 //!
-//! Sources: "Confluent REST Proxy API Reference" on docs.confluent.io; the fields of a record, the codes and the answers
-//! from github.com/confluentinc/kafka-rest (`ProduceRequest.java`, `AbstractProduceAction.java`, `Errors.java`,
-//! `KafkaExceptionMapper.java`).
-//! Stricter than a proxy, which takes any JSON: what does not fit the plugin's `schema.json` is listed as a problem.
+//! Sources: "Confluent REST Proxy API Reference" on docs.confluent.io; the fields of a record, the codes and the
+//! answers from github.com/confluentinc/kafka-rest (`ProduceRequest.java`, `AbstractProduceAction.java`, `Errors.java`,
+//! `KafkaExceptionMapper.java`). Stricter than a proxy, which takes any JSON: what does not fit the plugin's
+//! `schema.json` is listed as a problem.
 
 mod schema;
 
@@ -123,8 +123,8 @@ fn produced(index: usize) -> Value {
 
 fn too_large(bytes: usize) -> Value {
     let error = format!(
-        "The message is {bytes} bytes when serialized which is larger than {RECORD_BYTES_MAX}, which is the value of the \
-         max.request.size configuration."
+        "The message is {bytes} bytes when serialized which is larger than {RECORD_BYTES_MAX}, which is the value of \
+         the max.request.size configuration."
     );
     json!({ "partition": null, "offset": null, "error_code": 50002, "error": error })
 }

@@ -46,8 +46,8 @@ const TOPIC: &str = "there is no such topic: correct `url`, or create the topic"
 const ADDRESS: &str = "this is no Kafka REST proxy that speaks version 2: correct `url`";
 const REASON_CHARS: usize = 300;
 
-/// The codes of single records. Kafka's own and Confluent's do not collide in meaning: its 1 (OFFSET_OUT_OF_RANGE) cannot
-/// be retried and its 2 (CORRUPT_MESSAGE) can, as Confluent documents them.
+/// The codes of single records. Kafka's own and Confluent's do not collide in meaning: its 1 (OFFSET_OUT_OF_RANGE)
+/// cannot be retried and its 2 (CORRUPT_MESSAGE) can, as Confluent documents them.
 fn class(code: i64) -> Class {
     match code {
         // UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION; Confluent's own of the same.
@@ -55,8 +55,9 @@ fn class(code: i64) -> Class {
         // TOPIC_, CLUSTER_AUTHORIZATION_FAILED, SASL_AUTHENTICATION_FAILED; Confluent's own of the same.
         29 | 31 | 58 | 40101 | 40301 => Class::Operator(ACCOUNT),
         // UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT,
-        // BROKER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE, NETWORK_EXCEPTION, COORDINATOR_…, NOT_ENOUGH_REPLICAS(_AFTER_APPEND),
-        // KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, THROTTLING_QUOTA_EXCEEDED.
+        // BROKER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE, NETWORK_EXCEPTION, COORDINATOR_…,
+        // NOT_ENOUGH_REPLICAS(_AFTER_APPEND), KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH,
+        // THROTTLING_QUOTA_EXCEEDED.
         -1 | 2 | 5..=9 | 13..=16 | 19 | 20 | 56 | 74 | 75 | 89 => Class::Transient,
         // Confluent's: a retriable exception of Kafka's, no broker.
         50003 | 50302 => Class::Transient,

@@ -1,9 +1,9 @@
-//! Kafka REST proxy: one event to one record of a `POST /topics/{topic}`, version 2 of Confluent's API, which Redpanda's
-//! HTTP Proxy and Karapace speak too.
+//! Kafka REST proxy: one event to one record of a `POST /topics/{topic}`, version 2 of Confluent's API, which
+//! Redpanda's HTTP Proxy and Karapace speak too.
 //!
-//! Owns the record's fields (`schema.json` beside it says them in JSON Schema) and what the proxies' answers mean. Sources:
-//! "Confluent REST Proxy API Reference", API v2, on docs.confluent.io; "Use Redpanda with the HTTP Proxy API" on
-//! docs.redpanda.com; github.com/confluentinc/kafka-rest and github.com/redpanda-data/redpanda (`src/v/pandaproxy`).
+//! Owns the record's fields (`schema.json` beside it says them in JSON Schema) and what the proxies' answers mean.
+//! Sources: "Confluent REST Proxy API Reference", API v2, on docs.confluent.io; "Use Redpanda with the HTTP Proxy API"
+//! on docs.redpanda.com; github.com/confluentinc/kafka-rest and github.com/redpanda-data/redpanda (`src/v/pandaproxy`).
 
 mod answer;
 mod config;
