@@ -137,7 +137,7 @@ impl Courier {
             method: method(endpoint.method),
             url,
             headers,
-            body,
+            body: body.into(),
             timeout_ms: destination.timeout_ms,
             response_bytes_max: self.response_bytes_max,
         })
