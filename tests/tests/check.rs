@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_fakes::{Behaviour, Fake};
 use tidegate_tests::oauth::{self, ACCESS, Account, SECRETS};
-use tidegate_tests::{GA4_SECRET, META_TOKEN, Platforms, Process, Settings, WEBHOOK_SECRET};
+use tidegate_tests::{Destinations, GA4_SECRET, META_TOKEN, Platforms, Process, Settings, WEBHOOK_SECRET};
 
 /// A configuration with its platforms, and no gateway.
 struct Site {
@@ -76,6 +76,28 @@ async fn a_test_event_is_sent_and_shown_with_its_answer() {
     assert_eq!((events.len(), &events[0]["data"]["test"]), (1, &json!(true)));
     assert_eq!(site.platforms.webhook.problems(), Vec::<String>::new());
     assert!(!site.dir.path().join("tidegate.db").exists(), "the store is not even made");
+}
+
+#[tokio::test]
+async fn every_platform_takes_the_sample_as_a_test_or_else_live() {
+    let mut fakes = Vec::new();
+    let mut more = String::new();
+    for kind in tidegate_fakes::KINDS {
+        let fake = kind.fake().start().await.unwrap();
+        more.push_str(&kind.destination("shop", &fake.url()).unwrap());
+        fakes.push((kind.plugin, fake));
+    }
+    let settings = Settings { more, destinations: Destinations::None, ..Settings::marketing() };
+    let site = Site::new(settings).await;
+    for (plugin, fake) in &fakes {
+        let test = site.check(&[plugin]).await;
+        if test.code != Some(0) {
+            assert!(test.err.contains("the plugin refuses a test event"), "{plugin}: {}{}", test.out, test.err);
+            let live = site.check(&[plugin, "--live"]).await;
+            assert_eq!(live.code, Some(0), "{plugin}: {}{}", live.out, live.err);
+        }
+        assert_eq!(fake.problems(), Vec::<String>::new(), "{plugin}");
+    }
 }
 
 #[tokio::test]
