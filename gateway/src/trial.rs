@@ -17,11 +17,11 @@ pub use self::wire::{Reply, Wire};
 use crate::clock::Clock;
 use crate::delivery::Sender;
 use crate::delivery::auth::Redactor;
-use crate::delivery::courier::{Courier, Exchange, Shipment};
+use crate::delivery::courier::{self, Courier, Exchange, Shipment};
 use crate::destination::{Destination, Mode};
 use crate::journey::consent::Consented;
 use crate::journey::trial::{Obstacle, requests};
-use crate::record::RequestRecord;
+use crate::record::{Body, RequestRecord};
 
 /// What a trial needs.
 pub struct Trial {
@@ -107,10 +107,10 @@ impl Trial {
         let courier = Courier::new(sender, Arc::clone(&self.clock), self.response_bytes_max);
         let mut redactor = Redactor::new(&self.destination.secrets);
         let mut tried = Vec::with_capacity(requests.len());
-        for (index, mut request) in requests.into_iter().enumerate() {
-            let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new()));
-            let message_id = if index == 0 { id.to_owned() } else { format!("{id}-{index}") };
-            let body = body.into_bytes();
+        for (index, mut request) in (0..).zip(requests) {
+            let body = std::mem::replace(&mut request.body, Body::Text(String::new())).into_bytes();
+            let own = || format!("msg_{}", self.clock.new_id());
+            let message_id = courier::message_id(id, index).unwrap_or_else(own);
             let shipment = Shipment { request: &request, body, message_id, events: 1, attempt: 1 };
             let (exchange, verdict) = courier.carry(&self.destination, shipment).await;
             let wire = watched.take();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_fakes::{Behaviour, Fake};
 use tidegate_tests::oauth::{self, ACCESS, Account, SECRETS};
-use tidegate_tests::{GA4_SECRET, META_TOKEN, Platforms, Process, Settings, WEBHOOK_SECRET};
+use tidegate_tests::{Destinations, GA4_SECRET, META_TOKEN, Platforms, Process, Settings, WEBHOOK_SECRET};
 
 /// A configuration with its platforms, and no gateway.
 struct Site {
@@ -51,12 +51,7 @@ impl Said {
     }
 }
 
-fn test_code(settings: Settings) -> Settings {
-    // The harness writes Meta's configuration; a code has to be added to what it wrote.
-    Settings { more: settings.more + META, ..settings }
-}
-
-/// Meta with its test facility.
+/// Meta with a code for its test facility.
 const META: &str = r#"
 [[destination]]
 name = "meta-test"
@@ -84,8 +79,30 @@ async fn a_test_event_is_sent_and_shown_with_its_answer() {
 }
 
 #[tokio::test]
+async fn every_platform_takes_the_sample_as_a_test_or_else_live() {
+    let mut fakes = Vec::new();
+    let mut more = String::new();
+    for kind in tidegate_fakes::KINDS {
+        let fake = kind.fake().start().await.unwrap();
+        more.push_str(&kind.destination("shop", &fake.url()).unwrap());
+        fakes.push((kind.plugin, fake));
+    }
+    let settings = Settings { more, destinations: Destinations::None, ..Settings::marketing() };
+    let site = Site::new(settings).await;
+    for (plugin, fake) in &fakes {
+        let test = site.check(&[plugin]).await;
+        if test.code != Some(0) {
+            assert!(test.err.contains("the plugin refuses a test event"), "{plugin}: {}{}", test.out, test.err);
+            let live = site.check(&[plugin, "--live"]).await;
+            assert_eq!(live.code, Some(0), "{plugin}: {}{}", live.out, live.err);
+        }
+        assert_eq!(fake.problems(), Vec::<String>::new(), "{plugin}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_in_the_query_is_shown_by_its_name() {
-    let site = Site::new(test_code(Settings::marketing())).await;
+    let site = Site::new(Settings { more: META.into(), ..Settings::marketing() }).await;
     let said = site.check(&["ga4"]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     said.shows(&["api_secret=<secret api_secret>"]);
@@ -111,7 +128,7 @@ async fn a_platform_without_a_test_facility_is_said_so_and_live_sends_all_the_sa
 
 #[tokio::test]
 async fn what_the_platform_says_against_it_is_shown_without_what_it_repeats() {
-    let site = Site::new(test_code(Settings::marketing())).await;
+    let site = Site::new(Settings { more: META.into(), ..Settings::marketing() }).await;
     let message = format!("Error validating access token: {META_TOKEN} has expired");
     let error = json!({ "error": { "message": message, "type": "OAuthException", "code": 190 } });
     site.platforms.meta.always(Behaviour::json(400, &error));

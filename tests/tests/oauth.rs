@@ -165,6 +165,20 @@ async fn a_token_endpoint_that_is_down_parks_nothing_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_endpoint_that_asks_for_a_pause_gets_it() {
+    let (stack, account, fake) = stack(&["one"], "backoff_base_ms = 2\nbackoff_max_ms = 4000\n").await;
+    fake.next([Behaviour::too_many_requests("1")]);
+    let ids: Vec<String> = (0..10).map(|n| format!("e{n}")).collect();
+    take(&stack, &ids).await;
+    for id in &ids {
+        stack.outcome(id, "one", "delivered").await;
+    }
+    assert_eq!(account.forms().len(), 2);
+    let arrived: Vec<i64> = fake.requests().iter().take(2).map(|request| request.arrived_ms).collect();
+    assert!(arrived[1] - arrived[0] >= 1_000, "{arrived:?}");
+}
+
+#[tokio::test]
 async fn a_token_endpoint_inside_is_not_reached_either() {
     let wasm = oauth::plugin(
         r#"

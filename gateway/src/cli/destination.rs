@@ -138,6 +138,7 @@ fn rendered(tried: &Tried, paint: Paint) -> Vec<String> {
     for Wire { method, url, headers, body, answer } in &tried.wire {
         lines.extend([String::new(), paint.bold(format!("{method} {url}"))]);
         lines.extend(headers.iter().map(|(name, value)| format!("  {name}: {}", clean(value))));
+        lines.push(String::new());
         lines.extend(indented(body));
         match answer {
             Reply::Failed(why) => lines.extend([String::new(), paint.bold(why)]),

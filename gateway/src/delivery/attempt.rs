@@ -3,7 +3,7 @@
 use tidegate_queue::{Attempt, Outcome};
 use tidegate_sandbox::contract::{self, Verdict};
 
-use super::courier::{Courier, Exchange, Shipment};
+use super::courier::{self, Courier, Exchange, Shipment};
 use super::excerpt::excerpt;
 use super::merge::{Parcel, Part};
 use super::retry::{self, Counts, Failure, Next};
@@ -162,15 +162,8 @@ fn printable(text: &str) -> String {
     excerpt(text.as_bytes(), 500)
 }
 
-/// The same for every attempt, so that a receiver can tell a repetition; an event's further requests differ.
+/// The same for every attempt.
 fn message_id(parcel: &Parcel) -> String {
     let Some(part) = parcel.parts.first() else { return String::new() };
-    let id = &part.lease.entry.id;
-    let plain = id.bytes().all(|b| b.is_ascii_graphic() && b != b'.');
-    match (plain, part.index) {
-        (true, 0) => id.clone(),
-        (true, index) => format!("{id}-{index}"),
-        // An id that no header takes, or that would blur what is signed.
-        (false, _) => format!("msg_{}", part.lease.key),
-    }
+    courier::message_id(&part.lease.entry.id, part.index).unwrap_or_else(|| format!("msg_{}", part.lease.key))
 }

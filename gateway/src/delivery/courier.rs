@@ -137,7 +137,7 @@ impl Courier {
             method: method(endpoint.method),
             url,
             headers,
-            body,
+            body: body.into(),
             timeout_ms: destination.timeout_ms,
             response_bytes_max: self.response_bytes_max,
         })
@@ -211,6 +211,13 @@ impl Unsent {
             Unsent::Request(_) => Verdict::Reject(self.to_string()),
         }
     }
+}
+
+/// What a receiver can tell a repetition of an event's request by; its further requests differ. `None` where no header
+/// takes the id, or it would blur what is signed.
+pub fn message_id(event_id: &str, index: u32) -> Option<String> {
+    let plain = event_id.bytes().all(|b| b.is_ascii_graphic() && b != b'.');
+    plain.then(|| if index == 0 { event_id.to_owned() } else { format!("{event_id}-{index}") })
 }
 
 fn method(method: manifest::Method) -> Method {

@@ -80,6 +80,7 @@ fn every_mistake_is_found_at_its_line() {
         ("@0.1.0", "@9.0.0", "`tidegate:destination@9.0.0` is a contract that is not known here, line 3\nhint: build"),
         ("\"Acme conversions\"", "\"\"", "`summary` must be 1 to 200 characters on one line, line 4"),
         ("\"Acme conversions\"", r#""a\u001b[2J""#, "`summary` must be 1 to 200 characters on one line, line 4"),
+        ("purposes", "test_view = \"\"\npurposes", "`test_view` must be 1 to 200 characters on one line, line 5"),
         ("[\"analytics\", \"ad-user-data\"]", "[]", "`purposes` is empty, line 5\nhint: name the consent"),
         ("ad-user-data", "everything", "unknown variant `everything`"),
         ("https://", "http://", "endpoint `events` is not https"),

@@ -77,7 +77,7 @@ fn base_string(own: &[(&str, &str)], outgoing: &Outgoing) -> String {
 fn form(outgoing: &Outgoing) -> impl Iterator<Item = Parameter<'_>> {
     let kind = outgoing.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let is_form = kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    form_urlencoded::parse(if is_form { &outgoing.body } else { &[] })
+    form_urlencoded::parse(if is_form { outgoing.body.as_ref() } else { &[] })
 }
 
 fn encode(text: &str) -> String {
@@ -100,7 +100,7 @@ mod tests {
             method,
             url: Url::parse(url).unwrap(),
             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]),
-            body: body.into(),
+            body: body.to_owned().into(),
             timeout_ms: 1,
             response_bytes_max: 1,
         }

@@ -49,7 +49,7 @@ pub(super) fn fetch<'a>(
             method: Method::POST,
             url: grant.url.clone(),
             headers,
-            body: grant.form(now_s)?.into_bytes(),
+            body: grant.form(now_s)?.into(),
             timeout_ms,
             response_bytes_max,
         };

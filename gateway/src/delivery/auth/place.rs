@@ -43,7 +43,7 @@ pub(super) fn place(scheme: &Auth, secrets: &Secrets, outgoing: &mut Outgoing) -
         Auth::JsonField { pointer, secret: name } => {
             let value = Value::String(secret(name)?.to_owned());
             let changed = insert(&outgoing.body, pointer, value).ok_or_else(|| Error::Pointer(pointer.clone()))?;
-            outgoing.body = changed;
+            outgoing.body = changed.into();
             Ok(())
         }
         Auth::Oauth1 { .. }

@@ -12,7 +12,7 @@ fn applied(auth: &Auth, secret: &str, body: &str) -> Result<Outgoing, Error> {
         method: Method::POST,
         url: Url::parse("https://p.example/x?a=1").unwrap(),
         headers: HeaderMap::new(),
-        body: body.into(),
+        body: body.to_owned().into(),
         timeout_ms: 1,
         response_bytes_max: 1,
     };
@@ -56,7 +56,7 @@ fn each_scheme_puts_the_secret_where_it_belongs() {
     let path = applied(&Auth::Path { secret: "s".into() }, "T0/B0/a b", "").unwrap();
     assert_eq!(path.url.as_str(), "https://p.example/x/T0/B0/a%20b?a=1");
     let json = applied(&Auth::JsonField { pointer: "/api_key".into(), secret: "s".into() }, "k", r#"{"a":1}"#).unwrap();
-    assert_eq!(json.body, br#"{"a":1,"api_key":"k"}"#);
+    assert_eq!(json.body, r#"{"a":1,"api_key":"k"}"#);
 }
 
 #[test]
