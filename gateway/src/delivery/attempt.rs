@@ -22,7 +22,7 @@ pub(super) struct Attempting<'a> {
 /// What an attempt led to.
 pub(super) enum Attempted {
     Settled(Vec<Attempt>),
-    /// The platform does not say which part is bad: each is to be sent singly.
+    /// The platform does not say which part is bad: these smaller ones are to be sent.
     Split(Vec<Parcel>),
 }
 

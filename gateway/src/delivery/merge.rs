@@ -106,8 +106,12 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
     parcels
 }
 
+/// So many are sent singly at once; more are halved, and the half that is refused again, so that one bad event among a
+/// thousand costs some twenty requests.
+const SINGLY_MAX: usize = 8;
+
 impl Parcel {
-    /// The same deliveries, each in a parcel of its own, with the body that it had before the merge.
+    /// The same deliveries in smaller parcels, as if they had been merged so: two, or one each where they are few.
     ///
     /// # Errors
     /// The parcel as it was, when its body does not have a part for each.
@@ -116,9 +120,19 @@ impl Parcel {
         if bodies.len() != self.parts.len() {
             return Err(Box::new(self));
         }
+        let size = if bodies.len() > SINGLY_MAX { bodies.len().div_ceil(2) } else { 1 };
         let Parcel { request, body: _, parts } = self;
-        let single = |(part, body)| Parcel { request: request.clone(), body, parts: vec![part] };
-        Ok(parts.into_iter().zip(bodies).map(single).collect())
+        let mut parcels: Vec<Parcel> = Vec::new();
+        for (part, body) in parts.into_iter().zip(bodies) {
+            match (parcels.last_mut().filter(|parcel| parcel.parts.len() < size), places(join, &body)) {
+                (Some(parcel), Some(places)) => {
+                    append(&mut parcel.body, &body, &places);
+                    parcel.parts.push(part);
+                }
+                _ => parcels.push(Parcel { request: request.clone(), body, parts: vec![part] }),
+            }
+        }
+        Ok(parcels)
     }
 }
 
@@ -273,5 +287,43 @@ mod tests {
         );
         let singles: Vec<Parcel> = merged.into_iter().flat_map(|parcel| parcel.split(&join).unwrap()).collect();
         assert_eq!(bodies(&singles), [r#"{"d":[1]}"#, r#"{"d":[2]}"#]);
+    }
+
+    /// How many requests it takes until the bad one of so many events stands alone, and all others are delivered.
+    fn requests_to_find(bad: usize, events: usize, join: &Join, line: impl Fn(usize) -> String) -> usize {
+        let loads = (0..events).map(|n| load(u8::try_from(n % 250).unwrap(), &line(n), "")).collect();
+        let mut waiting = merge(&batch(join.clone(), 10_000, 1 << 20), loads);
+        let mut requests = 0;
+        while let Some(parcel) = waiting.pop() {
+            requests += 1;
+            let has_bad = String::from_utf8_lossy(&parcel.body).contains(&format!("\"n\":{bad}}}"));
+            if has_bad && parcel.parts.len() > 1 {
+                waiting.extend(parcel.split(join).unwrap());
+            }
+        }
+        requests
+    }
+
+    #[test]
+    fn a_bad_event_among_a_thousand_is_found_in_a_few_requests() {
+        let array = Join::JsonArray("/d".into());
+        assert_eq!(requests_to_find(1, 2, &array, |n| format!(r#"{{"d":[{{"n":{n}}}]}}"#)), 3);
+        assert_eq!(requests_to_find(3, 8, &array, |n| format!(r#"{{"d":[{{"n":{n}}}]}}"#)), 9);
+        assert_eq!(requests_to_find(700, 1000, &array, |n| format!(r#"{{"d":[{{"n":{n}}}]}}"#)), 23);
+        assert_eq!(requests_to_find(700, 1000, &Join::Ndjson, |n| format!("{{\"n\":{n}}}")), 23);
+    }
+
+    #[test]
+    fn halves_are_as_if_they_had_been_merged_so() {
+        let join = Join::JsonArray("/d".into());
+        let loads = (0..9).map(|n| load(n, &format!(r#"{{"a":1,"d":[{n}]}}"#), "")).collect();
+        let whole = merge(&batch(join.clone(), 9, 999), loads).remove(0);
+        let halves = whole.split(&join).unwrap();
+        assert_eq!(bodies(&halves), [r#"{"a":1,"d":[0,1,2,3,4]}"#, r#"{"a":1,"d":[5,6,7,8]}"#]);
+        let counts: Vec<usize> = halves.iter().map(|parcel| parcel.parts.len()).collect();
+        assert_eq!(counts, [5, 4]);
+        let lines = (0..9).map(|n| load(n, &format!("[{n}]\n"), "")).collect();
+        let whole = merge(&batch(Join::Ndjson, 9, 999), lines).remove(0);
+        assert_eq!(bodies(&whole.split(&Join::Ndjson).unwrap()), ["[0]\n[1]\n[2]\n[3]\n[4]", "[5]\n[6]\n[7]\n[8]"]);
     }
 }
