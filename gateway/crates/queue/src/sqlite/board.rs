@@ -271,9 +271,20 @@ impl Board {
     /// Adds what the file holds after the window's reach, and sets how far it reaches now.
     pub(super) fn refill(&mut self, destination: &str, rows: Vec<(Place, Slot)>, reach: Reach) {
         let rows: Vec<_> = rows.into_iter().filter(|(place, _)| !self.held.contains_key(&place.key)).collect();
+        let buffered = |slot: &Slot| slot.payload.as_ref().map_or(0, Vec::len);
+        self.buffered_bytes += rows.iter().map(|(_, slot)| buffered(slot)).sum::<usize>();
         let lane = self.lane(destination);
-        lane.window.extend(rows);
+        let mut replaced_bytes = 0;
+        for (place, slot) in rows {
+            replaced_bytes += lane.window.insert(place, slot).as_ref().map_or(0, buffered);
+        }
         lane.reach = reach;
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(replaced_bytes);
+    }
+
+    /// How many bytes of payloads the windows have room for.
+    pub(super) fn room_bytes(&self) -> usize {
+        BUFFERED_BYTES_MAX.saturating_sub(self.buffered_bytes)
     }
 
     /// The first delivery of the window, if it is due.

@@ -78,7 +78,7 @@ impl Desk {
 /// Fills an empty window until it holds something or reaches everything: all that a reading gives may be leased.
 fn refill(board: &mut Board, conn: &Connection, destination: &str) -> rusqlite::Result<()> {
     while let Some(reach) = board.ran_out(destination) {
-        let (rows, reach) = read::waiting_after(conn, destination, reach)?;
+        let (rows, reach) = read::waiting_after(conn, destination, reach, board.room_bytes())?;
         board.refill(destination, rows, reach);
     }
     Ok(())

@@ -137,22 +137,29 @@ pub(super) fn counts(conn: &Connection) -> Result<Vec<Count>> {
     Ok(counts)
 }
 
-/// The waiting deliveries of a destination after a window's reach, and how far it reaches with them.
-pub(super) fn waiting_after(conn: &Connection, destination: &str, reach: Reach) -> Result<(Vec<(Place, Slot)>, Reach)> {
+/// The waiting deliveries of a destination after a window's reach, and how far it reaches with them. Their payloads come
+/// with them as far as all of them fit into `room_bytes`, whatever the others have: reading them one by one takes longer.
+pub(super) fn waiting_after(
+    conn: &Connection,
+    destination: &str,
+    reach: Reach,
+    room_bytes: usize,
+) -> Result<(Vec<(Place, Slot)>, Reach)> {
     let (due_ms, queued_ms, entry, after) = match reach {
         Reach::Nothing => (-1, -1, -1, [0; 16]),
         Reach::UpTo(place) => (ms(place.due_ms), ms(place.queued_ms), place.entry, place.key.0),
         Reach::Everything => return Ok((Vec::new(), Reach::Everything)),
     };
     let sql = format!(
-        "SELECT d.due_ms, d.queued_ms, d.entry, d.key, d.attempts, d.recorded, d.payload, length(p.body), e.scope, e.id \
-         FROM delivery d INDEXED BY delivery_waiting LEFT JOIN entry e ON e.seq = d.entry \
+        "SELECT d.due_ms, d.queued_ms, d.entry, d.key, d.attempts, d.recorded, d.payload, length(p.body), e.scope, e.id, \
+         CASE WHEN length(p.body) <= ?6 THEN p.body END FROM delivery d INDEXED BY delivery_waiting LEFT JOIN entry e ON e.seq = d.entry \
          LEFT JOIN payload p ON p.seq = d.payload WHERE d.state = {WAITING} AND d.destination = ?1 \
          AND (d.due_ms, d.queued_ms, d.entry, d.key) > (?2, ?3, ?4, ?5) \
          ORDER BY d.due_ms, d.queued_ms, d.entry, d.key LIMIT {REFILL}"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let found = statement.query_map(params![destination, due_ms, queued_ms, entry, after], |row| {
+    let body_max = i64::try_from(room_bytes / REFILL).unwrap_or(i64::MAX);
+    let found = statement.query_map(params![destination, due_ms, queued_ms, entry, after, body_max], |row| {
         let place = Place { due_ms: time(row, 0)?, queued_ms: time(row, 1)?, entry: row.get(2)?, key: key(row, 3)? };
         let scope: Option<String> = row.get(8)?;
         let id: Option<String> = row.get(9)?;
@@ -162,7 +169,7 @@ pub(super) fn waiting_after(conn: &Connection, destination: &str, reach: Reach) 
             recorded: row.get(5)?,
             payload_seq: row.get(6)?,
             payload_len: row.get::<_, Option<usize>>(7)?.unwrap_or(0),
-            payload: None,
+            payload: row.get(10)?,
         };
         Ok((place, slot))
     })?;
