@@ -53,7 +53,7 @@ fn a_sound_manifest_is_read_whole() {
     assert_eq!(manifest.auth.as_ref().map(Auth::secrets), Some(vec!["api_key"]));
     assert_eq!(manifest.limits.memory_max, Size(2 << 20));
     assert_eq!(manifest.limits.time_max_ms, 20);
-    assert_eq!(manifest.batch.join, Join::JsonArray("/data".into()));
+    assert_eq!(manifest.batch.join, crate::manifest::Join::JsonArray("/data".into()));
     let config = manifest.config_with_defaults(serde_json::json!({ "account": "1" }));
     assert_eq!(config, serde_json::json!({ "account": "1", "region": "eu" }));
 }
@@ -111,6 +111,33 @@ fn every_mistake_is_found_at_its_line() {
         ("[\"trim\", \"lowercase\"]", "[\"rot13\"]", "unknown variant `rot13`"),
         ("join = \"json-array:/data\"", "", "`events_max` without `join`"),
         ("json-array:/data", "json-array:data", "`json-array:data` is no way to join"),
+        (
+            "events_max = 100",
+            "events_max = 100\njoins = { event = \"ndjson\" }",
+            "`joins` names `event`, which is no endpoint",
+        ),
+        ("events_max = 100", "events_max = 100\njoins = { events = \"ndjson\" }", ""),
+        ("join = \"json-array:/data\"", "joins = { events = \"ndjson\" }", ""),
+        (
+            "[limits]",
+            "[[quality]]\nname = \"e-mail\"\nany = [\"user.email\", \"click.gclid\"]\nworth = 9\n[limits]",
+            "",
+        ),
+        (
+            "[limits]",
+            "[[quality]]\nname = \"phone\"\nany = [\"user.phone\"]\nworth = 9\n[limits]",
+            "quality `phone` relies on `user.phone`, which `[reads]` does not grant",
+        ),
+        (
+            "[limits]",
+            "[[quality]]\nname = \"e-mail\"\nany = [\"user.email\"]\nworth = 0\n[limits]",
+            "quality `e-mail` names no field, or is not worth 1 to 100",
+        ),
+        (
+            "[limits]",
+            "[[quality]]\nname = \"\"\nany = [\"user.email\"]\nworth = 9\n[limits]",
+            "`name` of `[[quality]]` must be",
+        ),
         ("\"2MiB\"", "\"2 GiB\"", "`memory_max` is 2147483648: must be from 131072 to 67108864, line 25"),
         ("\"2MiB\"", "\"lots\"", "`lots` is no size such as `4MiB` or `130kB`, line 25"),
     ] {
@@ -119,6 +146,30 @@ fn every_mistake_is_found_at_its_line() {
             "" => assert!(found.is_empty(), "{to}: {found:?}"),
             _ => assert!(found.iter().any(|mistake| mistake.starts_with(expected)), "{to}: {found:?}"),
         }
+    }
+}
+
+#[test]
+fn an_access_token_is_asked_for_at_one_address_and_headers_may_lack_their_secrets() {
+    let oauth = |url: &str, header: &str| {
+        let scheme = format!(
+            "scheme = \"oauth2-refresh\"\ntoken_url = \"{url}\"\nclient_id = \"i\"\nclient_secret = \"s\"\n\
+             refresh_token = \"r\"\nheaders = {{ {header} = \"h\" }}"
+        );
+        let text = SOUND.replace("scheme = \"header\"\nheader = \"X-Acme-Key\"\nsecret = \"api_key\"", &scheme);
+        parse(&text).map_err(|list| list[0].to_string())
+    };
+    let manifest = oauth("https://acme.example/token", "developer-token").unwrap();
+    let auth = manifest.auth.as_ref().unwrap();
+    assert_eq!((auth.secrets(), auth.optional_secrets()), (vec!["i", "s", "r"], vec!["h"]));
+    for (url, header, expected) in [
+        ("http://acme.example/token", "x", "`token_url` is not https"),
+        ("https://{region}.acme.example/token", "x", "`token_url` has a parameter"),
+        ("{url}", "x", "`token_url` has a parameter"),
+        ("https://acme.example/token", "Host", "`Host` is no header for a secret"),
+    ] {
+        let mistake = oauth(url, header).unwrap_err();
+        assert!(mistake.starts_with(expected), "{mistake}");
     }
 }
 

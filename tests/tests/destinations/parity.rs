@@ -34,7 +34,8 @@ fn every_plugin_says_what_its_platform_goes_by_or_is_no_platform_that_matches() 
 
 #[test]
 fn every_plugin_is_in_the_guide() {
-    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/destinations.md")).unwrap();
+    let guide =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/destinations.md")).unwrap();
     for built_in in tidegate_plugins::BUILT_IN {
         let link = format!("[`{0}`](../../plugins/{0}/README.md)", built_in.name);
         assert!(guide.contains(&link), "{} is not in docs/guides/destinations.md", built_in.name);
