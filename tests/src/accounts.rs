@@ -37,6 +37,8 @@ pub struct Accounts {
     pub dead: usize,
     /// Those that are nowhere.
     pub lost: BTreeSet<String>,
+    /// Those that the platform has, and the store has not any more: its journal is kept for a while only.
+    pub swept: BTreeSet<String>,
     /// How many the platform took more than once.
     pub again: usize,
     /// The longest time from receiving an event to its coming to the platform.
@@ -64,7 +66,8 @@ impl Accounts {
         let mut accounts = Accounts::default();
         for id in ledger {
             let Some(one) = stored.get(id) else {
-                accounts.lost.insert(id.clone());
+                let gone = if arrivals.contains_key(id) { &mut accounts.swept } else { &mut accounts.lost };
+                gone.insert(id.clone());
                 continue;
             };
             assert!(one.entries == 1 && one.states.len() == 1, "`{id}` is stored {} times: {one:?}", one.entries);
@@ -91,11 +94,20 @@ impl Accounts {
         accounts
     }
 
-    /// Nothing is lost, nothing waits.
+    /// Nothing is lost, nothing waits, and the journal has all of it.
     ///
     /// # Panics
     /// When that is not so.
     pub fn all_settled(&self) {
+        assert!(self.swept.is_empty(), "the store has forgotten events that it took: {:?}", self.swept);
+        self.all_delivered();
+    }
+
+    /// Nothing is lost, nothing waits; of what was delivered, the journal may have gone.
+    ///
+    /// # Panics
+    /// When that is not so.
+    pub fn all_delivered(&self) {
         assert!(self.lost.is_empty(), "{} acknowledged events are lost: {:?}", self.lost.len(), self.lost);
         assert_eq!(self.waiting, 0, "events wait that should have been delivered: {self:?}");
     }

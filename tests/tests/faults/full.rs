@@ -45,7 +45,7 @@ async fn a_redis_whose_memory_is_full_takes_nothing_more_and_delivers_what_it_ha
              from what was delivered and swept alone"
         ),
     };
-    world.settle(&worker.client, story).await;
+    world.reckon(Some(&worker.client), story).await.accounts.all_delivered();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,13 +2,13 @@
 
 use tidegate_test_redis::Server;
 
-use crate::world::{Story, World, random, times};
+use crate::world::{Story, World, patient, random, times};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn consumer_groups_that_are_destroyed_are_made_again_and_nothing_is_sent_twice() {
     let rounds = times(8, 300);
     let redis = Server::with(&["appendfsync always"]);
-    let mut world = World::over(&redis.url()).await;
+    let mut world = World::with(&redis.url(), &patient()).await;
     let (collector, worker) = world.pair().await;
     let mut destroyed = 0;
     for _ in 0..rounds {

@@ -2,7 +2,7 @@
 
 use tidegate_test_redis::Server;
 
-use crate::world::{Story, World, times};
+use crate::world::{Story, World, patient, times};
 
 /// A delivery that waited for a lease to end would have taken half a minute.
 const LATENCY_MAX_MS: u64 = 10_000;
@@ -11,7 +11,7 @@ const LATENCY_MAX_MS: u64 = 10_000;
 async fn a_rolling_restart_cuts_no_request_and_gives_every_lease_back() {
     let restarts = times(4, 40);
     let redis = Server::with(&["appendfsync always"]);
-    let mut world = World::over(&redis.url()).await;
+    let mut world = World::with(&redis.url(), &patient()).await;
     let mut gateways = [world.process("collect,deliver").await, world.process("collect,deliver").await];
     world.senders.point_to(gateways.iter().map(|gateway| &gateway.client));
     for round in 0..restarts {

@@ -53,6 +53,11 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// The same with a store that may take its time: for who counts refusals, on a machine that is busy.
+pub(crate) fn patient() -> Settings {
+    Settings { store: "timeout_ms = 10000\nconnect_timeout_ms = 5000\n".into(), ..settings() }
+}
+
 pub(crate) fn event(id: &str) -> Value {
     json!({ "event": "purchase", "message_id": id, "anonymous_id": format!("visitor-{id}") })
 }
