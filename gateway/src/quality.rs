@@ -3,9 +3,11 @@
 //! A platform takes events that it can make nothing of; delivered is not the same as usable. Owns the score and its
 //! counting. What the platform goes by is data, `[[quality]]` in its plugin's manifest.
 
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tidegate_plugin_sdk::manifest::{Manifest, Quality};
 use tidegate_sandbox::contract;
 
@@ -75,7 +77,8 @@ impl Profile {
     fn each(&self, saw: &contract::Event) -> impl Iterator<Item = (usize, &Quality, bool)> {
         let matters = |quality: &Quality| quality.events.is_empty() || quality.events.contains(&saw.name);
         let list = self.0.iter().enumerate().filter(move |(_, quality)| matters(quality));
-        list.map(|(at, quality)| (at, quality, quality.any.iter().any(|field| has(saw, field))))
+        let properties = Properties::default();
+        list.map(move |(at, quality)| (at, quality, quality.any.iter().any(|field| has(saw, &properties, field))))
     }
 }
 
@@ -124,8 +127,11 @@ fn percent(there: u32, worth: u32) -> u8 {
     (there * 100).checked_div(worth).and_then(|percent| u8::try_from(percent).ok()).unwrap_or(100)
 }
 
+/// An event's properties, read when the first of them is asked for.
+type Properties = OnceCell<Map<String, Value>>;
+
 /// Whether an event has a field, by the manifest's name for it; one that ends in `*` is any that begins like it.
-fn has(saw: &contract::Event, field: &str) -> bool {
+fn has(saw: &contract::Event, properties: &Properties, field: &str) -> bool {
     let (family, name) = field.split_once('.').unwrap_or((field, ""));
     let fits = |known: &str| match name.strip_suffix('*') {
         Some(beginning) => known.starts_with(beginning),
@@ -150,13 +156,12 @@ fn has(saw: &contract::Event, field: &str) -> bool {
         ("event", "currency") => saw.currency.is_some(),
         ("event", "order_id") => saw.order_id.is_some(),
         ("event", "items") => !saw.items.is_empty(),
-        ("properties", _) => properties(saw).keys().any(|known| fits(known)),
+        ("properties", _) => {
+            let read = || serde_json::from_str(&saw.properties).unwrap_or_default();
+            properties.get_or_init(read).keys().any(|known| fits(known))
+        }
         _ => false,
     }
-}
-
-fn properties(saw: &contract::Event) -> serde_json::Map<String, serde_json::Value> {
-    serde_json::from_str(&saw.properties).unwrap_or_default()
 }
 
 #[cfg(test)]
