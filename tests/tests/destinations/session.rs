@@ -108,7 +108,33 @@ async fn a_session_is_delivered_everywhere(store: &str) {
         let joined = largest_request(&traces, built_in.name);
         assert_eq!(joined > 1, manifest.batch.joins_any(), "{}: {joined} events in a request", built_in.name);
     }
+    usable(&world, &traces).await;
     assert!(world.gateway.terminate().await.success());
+}
+
+/// Somebody who is known, and came by an ad, is worth something to every platform that matches; the traces, the status and
+/// the metrics say so.
+async fn usable(world: &World, traces: &[Value]) {
+    let purchase = traces.iter().find(|trace| trace["name"] == "purchase").unwrap();
+    let metrics = world.gateway.client.admin("/metrics").await.text;
+    for built_in in tidegate_plugins::BUILT_IN {
+        let manifest = tidegate_plugin_sdk::manifest::Manifest::parse(built_in.manifest).unwrap();
+        let name = built_in.name;
+        let parts = purchase["destinations"].as_array().unwrap();
+        let score = &parts.iter().find(|part| part["name"] == name).unwrap()["quality"];
+        let status = &world.gateway.client.status(name).await["quality"];
+        let metric = format!("tidegate_match_quality_percent{{destination=\"{name}\"}}");
+        if manifest.quality.is_empty() {
+            assert_eq!((score, status, metrics.contains(&metric)), (&Value::Null, &Value::Null, false), "{name}");
+            continue;
+        }
+        assert!(score["percent"].as_u64().unwrap() >= 60, "{name}: {score:#}");
+        assert!(
+            status["percent"].as_u64().unwrap() > 0 && status["events"].as_u64().unwrap() > 0,
+            "{name}: {status:#}"
+        );
+        assert!(metrics.contains(&metric), "{name}");
+    }
 }
 
 async fn trouble_on_the_way_costs_no_more_than_what_a_platform_refuses(store: &str) {
