@@ -16,6 +16,8 @@ const SENDERS: usize = 12;
 const ENOUGH: u64 = 3 * SENDERS as u64;
 /// What a dead worker leased is somebody else's after half a minute; a busy machine needs more.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// After which time leases of half a minute are renewed.
+const RENEWAL_MS: i64 = 10_000;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// Of a store that is not told otherwise.
 pub(crate) const PARTITIONS: u16 = 64;
@@ -62,6 +64,12 @@ pub(crate) fn slot(partition: u16) -> u16 {
     slot_of(&format!("tidegate:{{q:{partition:02}}}:delivery"))
 }
 
+/// A primary that dies may take leases along that its replica has never heard of, and the replica gives them to somebody
+/// else. Whoever had them sends what it leased, until it asks for its leases and learns that they are gone.
+fn with_leases(fault: Fault) -> Fault {
+    Fault { until_ms: fault.until_ms + RENEWAL_MS, ..fault }
+}
+
 /// Something that blocks the thread while servers start, end or move their slots.
 pub(crate) fn block<T>(what: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(what)
@@ -99,7 +107,7 @@ impl Stand {
         let now = block(|| self.cluster.epoch());
         if now != epoch {
             println!("the cluster elected by itself: epoch {epoch} became {now}");
-            self.faults.push(since.end());
+            self.faults.push(with_leases(since.end()));
         }
     }
 
@@ -122,7 +130,7 @@ impl Stand {
         let ended = Instant::now();
         self.senders.more(ENOUGH).await;
         self.recovery = self.recovery.max(Some(ended.elapsed()));
-        self.faults.push(fault.end());
+        self.faults.push(with_leases(fault.end()));
         self.calm = (Fault::begin(), block(|| self.cluster.epoch()));
         let silent = self.senders.pace().gap_max;
         self.silent = self.silent.max(silent);
