@@ -5,6 +5,15 @@ const MOODS = {
   normal: "answers normally", down: "is down", throttled: "throttles", partial: "refuses the first event of each request",
   refusing: "refuses everything (400)", unauthorized: "refuses the credentials", silent: "never answers",
 };
+/** The same in a word or two. */
+const MOODS_SHORT = { down: "down", throttled: "throttles", partial: "refuses one", refusing: "refuses all", unauthorized: "no access", silent: "silent" };
+/** What the gateway then does. */
+const AGAIN = "Events wait and are sent again, with growing delays; the dashboard has them as waiting. No other platform is slower for it.";
+const THEN = {
+  down: AGAIN, throttled: AGAIN, silent: AGAIN, partial: "What it refuses becomes a dead letter, with its reason; where it can take a part of a request, it gets the rest.",
+  refusing: "Events become dead letters. Let it answer normally, and replay them in the dashboard.",
+  unauthorized: "The destination is parked: events wait, and one tries now and then, first after half a minute.",
+};
 /** The address's hash of all platforms together. */
 const ALL = "all";
 
@@ -56,9 +65,9 @@ function drawList() {
 
 function drawRow(id, { events, problems, mood, requests }) {
   const known = rows.get(id);
-  known.number.textContent = requests ? (events ? count(events, "event") : `${count(requests, "request")}, none taken`) : "–";
+  known.number.textContent = requests ? count(events, "event") : "–";
   known.number.className = `number ${requests && !events && problems ? "wrong" : requests ? "some" : ""}`;
-  known.mood.textContent = mood === "normal" ? "" : ` · ${MOODS[mood]}`;
+  known.mood.textContent = mood === "normal" ? "" : ` · ${MOODS_SHORT[mood]}`;
   known.link.classList.toggle("new", known.events !== null && events > known.events);
   known.events = events;
   known.link.setAttribute("aria-current", String(id === chosen()));
@@ -87,15 +96,17 @@ function drawHead() {
 
 /** A choice of how the platform answers from now on, in its own documented way where it has one. */
 function moods({ plugin, mood: now }) {
+  const hint = el("p", "hint", THEN[now] ?? "");
   const select = el("select", "", ...Object.entries(MOODS).map(([mood, text]) => new Option(text, mood)));
   select.value = now;
   select.classList.toggle("bad", now !== "normal");
   select.addEventListener("change", async () => {
     select.classList.toggle("bad", select.value !== "normal");
+    hint.textContent = THEN[select.value] ?? "";
     await behave(plugin, select.value);
     await refresh();
   });
-  return el("label", "mood", "From now on it ", select);
+  return el("div", "", el("label", "mood", "From now on it ", select), hint);
 }
 
 const behave = (plugin, mood) => fetch(`/platforms/${encodeURIComponent(plugin)}/mood`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(mood) });

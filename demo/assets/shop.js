@@ -81,6 +81,10 @@ function tags(level) {
     marketing: { _rdt_uuid: () => `${Date.now()}.${crypto.randomUUID()}`, _scid: () => crypto.randomUUID(), _ttp: () => crypto.randomUUID().replaceAll("-", "").slice(0, 27) },
   };
   const granted = { none: [], analytics: ["analytics"], marketing: ["analytics", "marketing"] }[level];
+  // Who takes the consent back is rid of what was kept with it, the gateway's cookies for platforms included.
+  for (const name of document.cookie.split("; ").map((pair) => pair.split("=")[0])) {
+    if (level !== "marketing" && !name.startsWith("_ga")) document.cookie = `${name}=; path=/; max-age=0`;
+  }
   for (const [purpose, each] of Object.entries(cookies)) {
     for (const [name, value] of Object.entries(each)) {
       const there = document.cookie.split("; ").some((pair) => pair.startsWith(`${name}=`));
@@ -270,7 +274,7 @@ function checkout() {
       field("email", "E-mail", "email", "off", true), field("phone", "Phone", "tel", "off", true), field("street", "Street", "text", "off", true),
       field("city", "City", "text", "off"), field("postal_code", "Postal code", "text", "off"), field("state", "State", "text", "off"), field("country", "Country", "text", "off")),
     el("button", { class: "buy wide" }, `Buy for ${money.format(total())}`),
-    el("p", { class: "note" }, "Nothing is charged and nobody is written to. The details are invented; they are here to show that platforms only get digests of them."));
+    el("p", { class: "note" }, "Nothing is charged and nobody is written to. The details are invented: the dashboard shows which platform gets what of them, and where it gets a digest only."));
   return {
     title: "Checkout · Lantern & Tide",
     nodes: [el("div", { class: "checkout" }, form, el("div", { class: "card" }, el("h2", {}, "Your order"), cartTable()))],

@@ -77,3 +77,23 @@ pub(crate) fn public_url(address: SocketAddr) -> String {
 pub(crate) fn dashboard_url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_configuration_delivers_to_every_built_in_destination() {
+        let platforms = Platforms::start(tidegate_fakes::KINDS, 1).await.expect("the fake platforms");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("tidegate.toml");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let places = Places { gateway: nowhere, admin: nowhere, shop: nowhere, store: "url = \"sqlite:tidegate.db\"" };
+        configure(&file, &places, &platforms).expect("a file");
+        let text = std::fs::read_to_string(&file).expect("the file");
+        let config = Config::parse(&text, dir.path(), &variable).expect("no mistakes");
+        let names: Vec<&str> = config.destinations.iter().map(|destination| destination.name.as_str()).collect();
+        let built_in: Vec<&str> = tidegate_plugins::BUILT_IN.iter().map(|plugin| plugin.name).collect();
+        assert_eq!(names, built_in);
+    }
+}

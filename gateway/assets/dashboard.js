@@ -2,6 +2,8 @@
 // Events hold whatever visitors sent, so every text goes in as text, never as markup.
 
 const POLL_MS = 2000;
+/** For so long after it was opened, an event that is under way is looked at more often. */
+const HASTE_MS = 10_000;
 const EVENTS_MAX = 50;
 const TOKEN = "tidegate-token";
 const KINDS = { delivered: "good", waiting: "wait", dead: "bad", refused: "bad", parked: "bad", lost: "bad" };
@@ -9,17 +11,18 @@ const KINDS = { delivered: "good", waiting: "wait", dead: "bad", refused: "bad",
 const UNFINISHED = new Set(["waiting", "accepted", "queued"]);
 
 const WORST_FIRST = ["dead", "refused", "lost", "waiting", "delivered", "dropped"];
+const MATCH = "Match quality: how much of what this platform finds people and conversions by the events bring, of 100";
 /** So many destinations are named, more are counted. */
 const NAMED_MAX = 3;
 
 const byId = (id) => document.getElementById(id);
-const state = { token: null, list: "events", events: [], dead: [], status: null, open: null, traceText: "", unfinished: true, selected: new Set(), failures: 0, tiles: { names: null, each: [] } };
+const state = { token: null, list: "events", events: [], dead: [], status: null, open: null, traceText: "", unfinished: true, selected: new Set(), failures: 0, hastyUntil: 0, timer: 0, tiles: { names: null, each: [] } };
 
 /** Makes an element: `el("p", "class", "text", child)`. */
 function el(name, className, ...children) {
   const element = document.createElement(name);
   if (className) element.className = className;
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -144,11 +147,17 @@ function link(kind, text) {
   if (byId("link").textContent !== text) byId("link").textContent = text;
 }
 
+function pollIn(ms) {
+  clearTimeout(state.timer);
+  state.timer = setTimeout(poll, ms);
+}
+
 /** One round at a time, and none while nobody looks. */
 async function poll() {
   if (!document.hidden) await refresh();
+  const hasty = state.open && state.unfinished && Date.now() < state.hastyUntil;
   // A gateway that is down is asked less and less often, up to every half minute.
-  setTimeout(poll, Math.min(POLL_MS * 2 ** Math.min(state.failures, 4), 30_000));
+  pollIn(hasty && !state.failures ? POLL_MS / 4 : Math.min(POLL_MS * 2 ** Math.min(state.failures, 4), 30_000));
 }
 
 // ---- destinations --------------------------------------------------------------------------------------------------
@@ -212,17 +221,18 @@ function fillTile(into, one) {
   into.name.textContent = one.name;
   into.name.title = one.name;
   into.mark.replaceChildren(...(word ? [badge(word, kind)] : []));
+  into.says.title = one.quality ? MATCH : "";
   into.says.textContent = `${number(one.delivered)} delivered${one.quality ? ` · match ${one.quality.percent}` : ""}`;
   const digest = el("span", "mono", short(one.digest));
   digest.title = one.digest ?? "";
   const missing = (one.quality?.missing ?? []).map(({ name, events }) => `${name} (${number(events)})`).join(", ");
   const oldest = one.waiting > 0 && one.oldest_queued_ms ? Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms) : null;
   into.more.replaceChildren(
-    one.parked || one.down ? el("p", "why", one.parked || one.down) : "",
+    one.parked || one.down ? el("p", "why", el("b", "", one.parked || one.down), el("span", "soft", one.parked ? ". Nothing is lost: events wait, and one tries now and then. Mend the account or the configuration." : ". Nothing is lost: events wait, and one tries now and then.")) : "",
     facts([["plugin", el("span", "", `${one.plugin} `, digest)],
       ["delivered", el("span", "", number(one.delivered), one.delivered_ms ? el("span", "soft", ", last at ", when(one.delivered_ms)) : "")],
       ["retried", number(one.retried)], ["waiting", number(one.waiting) + (oldest === null ? "" : `, the oldest for ${span(oldest)}`)], ["dead", number(one.dead)],
-      ["match quality", one.quality ? `${one.quality.percent} of 100, over ${number(one.quality.events)} event${one.quality.events === 1 ? "" : "s"}` : "not measured: this destination matches nobody"],
+      ["match quality", one.quality ? el("span", "", `${one.quality.percent} of 100, over ${number(one.quality.events)} event${one.quality.events === 1 ? "" : "s"}`, el("span", "soft", ": how much of what this platform finds people and conversions by the events bring")) : null],
       ["events lacked", missing]]));
 }
 
@@ -352,19 +362,23 @@ function drawTrace(id, trace) {
     el("header", "",
       el("div", "line", el("h1", "", event.name ?? trace.name ?? "Event"), badge(trace.outcome, kindOf(trace.outcome)), close),
       el("p", "mono soft", trace.id),
-      trace.reason ? el("p", "", trace.reason) : null),
+      trace.reason && (trace.destinations ?? []).length <= 1 ? el("p", "", trace.reason) : null),
     el("ol", "steps", received(trace, event), consent(trace), ...destinations(trace.destinations ?? [])));
   for (const details of root.querySelectorAll("details")) details.open = known.get(details.dataset.key) ?? details.open;
   root.scrollTop = top;
 }
 
 function received(trace, event) {
-  const clicks = (event.clicks ?? []).map((click) => typeof click === "object" ? `${click.name ?? click.kind ?? click.parameter ?? "click"} ${click.value ?? ""}`.trim() : click);
+  const clicks = (event.clicks ?? []).map(({ kind, value }) => {
+    const click = el("span", "", `${kind} `, el("code", "", value));
+    click.title = value;
+    return click;
+  });
   const worth = event.value === undefined || event.value === null ? null : `${event.value} ${event.currency ?? ""}`;
   return el("li", "good",
     el("div", "line", el("h3", "", "Received"), when(trace.received_ms), badge(trace.site), trace.duplicates > 0 ? badge(`${trace.duplicates} more of the same, ignored`) : null),
     facts([["happened", event.at_ms ? when(event.at_ms) : null], ["worth", worth], ["order", event.order_id], ["page", event.page?.url],
-      ["visitor", event.anonymous_id], ["user", event.user_id], ["click IDs", clicks.join(", ")], ["items", event.items?.length || null]]),
+      ["visitor", event.anonymous_id], ["user", event.user_id], ["click IDs", clicks.length ? el("div", "clicks", ...clicks) : null], ["items", event.items?.length || null]]),
     fold("event", "The event, normalised", json(event)));
 }
 
@@ -408,7 +422,9 @@ function delivery(one, open) {
   const answered = last ? `${last.status ?? "no answer"} in ${span(last.duration_ms)}` : "";
   const parts = deliveries.map((part, at) => request(part, `${key}-${at}`, deliveries.length > 1 ? at + 1 : null));
   const own = deliveries.some((part) => part.attempts?.length) ? null : attempts(one.attempts, key);
-  const line = el("summary", "", el("b", "", one.name), badge(one.outcome, kindOf(one.outcome)), el("span", "soft", answered), meter(one.quality),
+  const due = deliveries.find((part) => part.outcome === "waiting" && part.attempts?.length && part.due_ms)?.due_ms;
+  const said = el("span", "soft", answered, due ? [", again at ", when(due)] : []);
+  const line = el("summary", "", el("b", "", one.name), badge(one.outcome, kindOf(one.outcome)), said, meter(one.quality),
     one.reason ? el("span", "reason", one.reason) : null);
   const details = el("details", "destination", line,
     one.plugin ? el("p", "soft", `plugin ${one.plugin} `, digest) : null, quality(one.quality), ...parts, own);
@@ -424,7 +440,7 @@ function meter(score) {
   bar.max = 100;
   bar.value = score.percent;
   const whole = el("span", "match", bar, `match ${score.percent}`);
-  whole.title = "Match quality: how much of what this platform finds people and conversions by the event brings, of 100";
+  whole.title = MATCH;
   return whole;
 }
 
@@ -503,6 +519,9 @@ function open(id) {
   byId("columns").classList.toggle("open", Boolean(id));
   drawEvents();
   if (id) {
+    state.unfinished = true;
+    state.hastyUntil = Date.now() + HASTE_MS;
+    pollIn(POLL_MS / 4);
     refreshTrace().then(() => byId("trace").focus({ preventScroll: window.innerWidth > 1100 })).catch((error) => error instanceof Unauthorized ? signIn("This token was refused.") : link("lost", error.message));
   }
 }
@@ -564,4 +583,4 @@ window.addEventListener("hashchange", () => start());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
 start();
-setTimeout(poll, POLL_MS);
+pollIn(POLL_MS);

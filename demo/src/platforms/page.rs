@@ -1,5 +1,6 @@
 //! What the platforms' page shows, as JSON: a line for each platform, and requests with the events in them.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -86,14 +87,19 @@ fn request(plugin: &str, request: &Received) -> Value {
 }
 
 /// The names of the events in a request, whichever platform it was for; of one that took nothing, the name of the first.
-fn names(request: &Received) -> Vec<&str> {
+fn names(request: &Received) -> Vec<Cow<'_, str>> {
     let events = match &request.json {
         Some(body) if request.events.is_empty() => std::slice::from_ref(body),
         _ => &request.events,
     };
-    // An id may be long, as in `urn:lla:llaPartnerConversion:104012`; its end tells it from others.
-    let id = |event| find(event, &IDS)?.rsplit([':', '/']).next();
-    events.iter().filter_map(|event| find(event, &NAMES).or_else(|| id(event))).collect()
+    events.iter().filter_map(|event| find(event, &NAMES).map(Cow::Borrowed).or_else(|| id(event))).collect()
+}
+
+/// An id may be long, as in `urn:lla:llaPartnerConversion:104012`; its end tells it from others.
+fn id(event: &Value) -> Option<Cow<'_, str>> {
+    let id = find(event, &IDS)?.rsplit([':', '/']).next()?;
+    let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
+    Some(if is_number { format!("conversion {id}").into() } else { id.into() })
 }
 
 /// The text that stands under one of these keys, as far up as there is one.
@@ -114,5 +120,41 @@ fn children(value: &Value) -> Vec<&Value> {
         Value::Object(map) => map.iter().filter(|(key, _)| *key != ASIDE).map(|(_, value)| value).collect(),
         Value::Array(list) => list.first().into_iter().collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(event: &Value) -> Option<Cow<'_, str>> {
+        find(event, &NAMES).map(Cow::Borrowed).or_else(|| id(event))
+    }
+
+    #[test]
+    fn an_event_is_called_as_its_platform_calls_it() {
+        let named = [
+            (json!({ "event_name": "Purchase", "custom_data": { "name": "Mug" } }), "Purchase"),
+            (json!({ "insertId": "1", "json": { "event": "purchase" } }), "purchase"),
+            (json!({ "type": { "tracking_type": "PURCHASE" } }), "PURCHASE"),
+            (
+                json!({ "type": "event", "attributes": { "metric": { "data": { "attributes": { "name": "Placed Order" } } } } }),
+                "Placed Order",
+            ),
+        ];
+        for (event, expected) in &named {
+            assert_eq!(name(event).as_deref(), Some(*expected));
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_name_the_conversion_s_id_or_the_kind_stands_for_it() {
+        assert_eq!(
+            name(&json!({ "conversion": "urn:lla:llaPartnerConversion:104012" })).as_deref(),
+            Some("conversion 104012")
+        );
+        let page = json!({ "type": "page", "context": { "library": { "name": "tidegate" } } });
+        assert_eq!(name(&page).as_deref(), Some("page"));
+        assert_eq!(name(&json!({ "text": "New order" })), None);
     }
 }
