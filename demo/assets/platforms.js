@@ -56,7 +56,7 @@ function row(id, name) {
 function drawList() {
   if (rows.size !== state.platforms.length + 1) build();
   const sum = (key) => state.platforms.reduce((total, one) => total + one[key], 0);
-  byId("how-many").textContent = `${state.platforms.length} fake platforms`;
+  byId("how-many").textContent = state.platforms.length === 1 ? "A fake platform runs" : `${state.platforms.length} fake platforms run`;
   drawRow(ALL, { events: sum("events"), problems: sum("problems"), mood: "normal", requests: sum("requests") });
   for (const one of state.platforms) drawRow(one.plugin, one);
   byId("calm").hidden = state.platforms.every((one) => one.mood === "normal");

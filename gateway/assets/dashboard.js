@@ -265,12 +265,12 @@ function eventRow(event) {
   return row;
 }
 
-/** A mark for each outcome, the worst first, so that twenty destinations are as readable as two. Few are named. */
+/** A mark for each outcome, the worst first, so that twenty destinations are as readable as two. The few in trouble are named. */
 function outcomes(destinations) {
   const groups = new Map(WORST_FIRST.map((outcome) => [outcome, []]));
   for (const one of destinations) groups.set(one.outcome, [...groups.get(one.outcome) ?? [], one]);
   return [...groups].filter(([, group]) => group.length).map(([outcome, group]) => {
-    const few = group.length <= NAMED_MAX && (destinations.length <= NAMED_MAX || kindOf(outcome) !== "good");
+    const few = group.length <= NAMED_MAX && (destinations.length <= NAMED_MAX || ["bad", "wait"].includes(kindOf(outcome)));
     const mark = badge(`${few ? group.map((one) => one.name).join(", ") : group.length} ${outcome}`, kindOf(outcome));
     mark.title = group.map((one) => one.reason ? `${one.name}: ${one.reason}` : one.name).join("\n");
     return mark;
