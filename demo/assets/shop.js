@@ -15,8 +15,18 @@ const SAYS = {
   analytics: "Measured without identifiers or click IDs. No ad platform.",
   marketing: "Everything may be sent, to every destination.",
 };
+/** What each platform's ads add to the address of the page that they lead to. */
+const ADS = {
+  Google: "gclid=Cj0KCQjwDemo_gclid-123", LinkedIn: "li_fat_id=df5bd2bd-0c6c-4f5f-8a2f-2f6a3b0e4a11", Meta: "fbclid=IwAR2F4-dbP0l7Mn1IawQQGCINEz7PYXQvwjNwB_qa2ofrHyiLjcbCRxTDMgk",
+  Microsoft: "msclkid=dd4afcccb1c9a4cad9544dd7e5006b21", Pinterest: "epik=dj0yJnU9b2JDcFFHekV4SHJNcmVrbFBkUEdqakh0akdUT1VjVVUm", Reddit: "rdt_cid=3184742045291813272",
+  Snap: "ScCid=1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d", TikTok: "ttclid=E.C.P.CrUBdGVzdA", X: "twclid=23opevjt88psuo13lu8d020qkn",
+};
 // Obviously nobody: example.com and 555 numbers are reserved for this.
-const BUYER = { first_name: "Mary", last_name: "Example", email: "mary.example@example.com", phone: "+1 (650) 555-1212" };
+const BUYER = {
+  first_name: "Mary", last_name: "Example", email: "mary.example@example.com", phone: "+1 (650) 555-1212",
+  street: "1 Example Street", city: "Springfield", postal_code: "94043", state: "CA", country: "US",
+};
+const ADDRESS = ["street", "city", "postal_code", "state", "country"];
 
 const settings = await (await fetch("/settings.json")).json();
 const main = document.getElementById("main");
@@ -52,18 +62,45 @@ const consent = () => consentForm.elements.consent.value;
 consentForm.elements.consent.value = localStorage.getItem("consent") ?? "marketing";
 function showConsent() {
   localStorage.setItem("consent", consent());
+  tags(consent());
   document.getElementById("consent-says").textContent = SAYS[consent()];
 }
-consentForm.addEventListener("change", showConsent);
+consentForm.addEventListener("change", () => { showConsent(); showCookies(); });
 consentForm.addEventListener("submit", (event) => event.preventDefault());
 showConsent();
+
+/**
+ * Does what the platforms' own tags do in a real shop: keeps their cookies, as far as the consent goes. The gateway reads
+ * them, and platforms find the visitor by them again.
+ */
+function tags(level) {
+  const now = Math.floor(Date.now() / 1000);
+  const random = (digits) => String(Math.random()).slice(2, 2 + digits).padEnd(digits, "7");
+  const cookies = {
+    analytics: { _ga: () => `GA1.1.${random(10)}.${now}`, _ga_TIDEGATE00: () => `GS2.1.s${now}$o1$g1$t${now}$j60$l0$h0` },
+    marketing: { _rdt_uuid: () => `${Date.now()}.${crypto.randomUUID()}`, _scid: () => crypto.randomUUID(), _ttp: () => crypto.randomUUID().replaceAll("-", "").slice(0, 27) },
+  };
+  const granted = { none: [], analytics: ["analytics"], marketing: ["analytics", "marketing"] }[level];
+  // Who takes the consent back is rid of what was kept with it, the gateway's cookies for platforms included.
+  for (const name of document.cookie.split("; ").map((pair) => pair.split("=")[0])) {
+    if (level !== "marketing" && !name.startsWith("_ga")) document.cookie = `${name}=; path=/; max-age=0`;
+  }
+  for (const [purpose, each] of Object.entries(cookies)) {
+    for (const [name, value] of Object.entries(each)) {
+      const there = document.cookie.split("; ").some((pair) => pair.startsWith(`${name}=`));
+      if (!granted.includes(purpose)) document.cookie = `${name}=; path=/; max-age=0`;
+      else if (!there) document.cookie = `${name}=${value()}; path=/; max-age=7776000; samesite=lax`;
+    }
+  }
+}
+const OF_TAGS = ["_ga", "_ga_TIDEGATE00", "_rdt_uuid", "_scid", "_ttp"];
 
 const session = JSON.parse(sessionStorage.getItem("session") ?? "null") ?? { id: String(Math.floor(Date.now() / 1000)), number: 1 };
 sessionStorage.setItem("session", JSON.stringify(session));
 
 // ---- sending -------------------------------------------------------------------------------------------------------
 
-const item = (product, quantity) => ({ item_id: product.id, item_name: product.name, item_category: product.category, price: product.price, quantity });
+const item = (product, quantity) => ({ item_id: product.id, item_name: product.name, item_brand: "Lantern & Tide", item_category: product.category, price: product.price, quantity });
 let referrer = document.referrer;
 let lastSentAt = performance.now();
 
@@ -82,6 +119,9 @@ async function send(...happened) {
     ...(properties ? { properties } : {}),
   }));
   const cards = events.map(showEvent);
+  // What is refused has a trace as well.
+  const bought = events.find(({ event }) => event === "purchase");
+  if (bought && document.getElementById("way")) document.getElementById("way").href = way(bought.message_id);
   try {
     // text/plain needs no preflight; without credentials the browser would drop the gateway's cookies.
     const response = await fetch(`${settings.gateway}/v1/events`, {
@@ -104,12 +144,14 @@ async function send(...happened) {
 // ---- what happened to your event -----------------------------------------------------------------------------------
 
 const CARDS_MAX = 12;
+/** Where the dashboard shows an event. That a page knows the dashboard's token is fine in a demo, and nowhere else. */
+const way = (id) => `${settings.dashboard}/#token=${settings.token}&event=${encodeURIComponent(id)}`;
 const pretty = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2);
 
 function showEvent(event) {
   const state = el("span", { class: "tag" }, "sending …");
   const more = el("details", {}, el("summary", {}, "Sent and answered"), el("pre", {}, pretty(event)));
-  const link = el("a", { href: `${settings.dashboard}/#event=${encodeURIComponent(event.message_id)}`, target: "tidegate-dashboard" }, "See its whole way →");
+  const link = el("a", { href: way(event.message_id), target: "tidegate-dashboard" }, "See its whole way →");
   const time = el("time", { datetime: event.timestamp }, new Date(event.timestamp).toLocaleTimeString());
   const card = el("li", { class: "event" },
     el("div", { class: "line" }, el("span", { class: "name" }, event.event), time),
@@ -138,7 +180,8 @@ function showEvent(event) {
 
 function showCookies() {
   const pairs = document.cookie.split("; ").filter(Boolean).map((pair) => pair.split(/=(.*)/s));
-  const rows = pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, decodeURIComponent(value ?? ""))]);
+  const rows = pairs.sort().flatMap(([name, value]) => [el("dt", {}, OF_TAGS.includes(name) ? `${name} *` : name), el("dd", {}, value ?? "")]);
+  document.getElementById("tags-hint").hidden = !pairs.some(([name]) => OF_TAGS.includes(name));
   document.getElementById("cookies").replaceChildren(...(rows.length ? rows : [el("dd", {}, "none")]));
 }
 
@@ -151,7 +194,7 @@ function addToCart(product) {
 
 function home() {
   const query = new URLSearchParams(location.search);
-  const clicks = ["fbclid", "gclid"].filter((name) => query.has(name));
+  const clicks = Object.values(ADS).map((pair) => pair.split("=")[0]).filter((name) => query.has(name));
   const banner = clicks.length ? el("p", { class: "from-ad" }, "You came from an ad: this page’s address carries ", el("code", {}, clicks.join(", ")),
     ". Browse on, and it is gone from the address; the gateway remembers it for the purchase.") : null;
   const products = PRODUCTS.map((product) => el("li", { class: "product" },
@@ -165,9 +208,22 @@ function home() {
     title: "Lantern & Tide",
     nodes: [
       el("div", { class: "intro" }, el("h1", {}, "Things for the evening shore"), el("p", {}, "A small shop that does not exist, with events that do.")),
-      banner, el("ul", { class: "products" }, ...products),
+      banner, el("ul", { class: "products" }, ...products), letter(),
     ],
   };
+}
+
+/** Signing up for the shop's letter: who somebody is, without anything bought. */
+function letter() {
+  const done = el("p", { role: "status" });
+  const signUp = (event) => {
+    event.preventDefault();
+    done.textContent = "Thank you. No letter will come: this shop does not exist.";
+    send(["sign_up", { method: "newsletter" }, { email: new FormData(event.target).get("email") }]);
+  };
+  return el("form", { class: "card letter", onsubmit: signUp },
+    el("label", {}, el("span", {}, "A letter when the lamps are lit?"), el("input", { name: "email", type: "email", value: BUYER.email, required: "", autocomplete: "off" })),
+    el("button", {}, "Sign up"), done);
 }
 
 function detail(id) {
@@ -215,9 +271,10 @@ function checkout() {
     el("input", { name, type, value: BUYER[name], required: "", autocomplete }));
   const form = el("form", { class: "card", onsubmit: buy }, el("h1", {}, "Checkout"),
     el("div", { class: "fields" }, field("first_name", "First name", "text", "off"), field("last_name", "Last name", "text", "off"),
-      field("email", "E-mail", "email", "off", true), field("phone", "Phone", "tel", "off", true)),
+      field("email", "E-mail", "email", "off", true), field("phone", "Phone", "tel", "off", true), field("street", "Street", "text", "off", true),
+      field("city", "City", "text", "off"), field("postal_code", "Postal code", "text", "off"), field("state", "State", "text", "off"), field("country", "Country", "text", "off")),
     el("button", { class: "buy wide" }, `Buy for ${money.format(total())}`),
-    el("p", { class: "note" }, "Nothing is charged and nobody is written to. The details are invented; they are here to show that platforms only get digests of them."));
+    el("p", { class: "note" }, "Nothing is charged and nobody is written to. The details are invented: the dashboard shows which platform gets what of them, and where it gets a digest only."));
   return {
     title: "Checkout · Lantern & Tide",
     nodes: [el("div", { class: "checkout" }, form, el("div", { class: "card" }, el("h2", {}, "Your order"), cartTable()))],
@@ -227,12 +284,21 @@ function checkout() {
 
 function buy(event) {
   event.preventDefault();
-  const user = Object.fromEntries(new FormData(event.target));
+  const user = { address: {} };
+  for (const [name, value] of new FormData(event.target)) (ADDRESS.includes(name) ? user.address : user)[name] = value;
   const order_id = `LT-${Date.now().toString(36).toUpperCase()}`;
-  const order = { order_id, ...worth() };
+  // Prices include a fifth of tax, as the shop's invented country has it.
+  const order = { order_id, ...worth(), tax: Math.round(total() / 6 * 100) / 100, shipping: 0, customer_type: "new" };
   for (const id of [...cart.keys()]) setQuantity(id, 0);
-  sessionStorage.setItem("order", JSON.stringify({ order_id, value: order.value }));
+  sessionStorage.setItem("order", JSON.stringify({ ...order, user }));
   go("/thanks", [["purchase", order, user]]);
+}
+
+/** Takes an order back. In a real shop its backend says so; the gateway does not mind who does. */
+function sendBack(button, { user, order_id, value, currency, items }) {
+  button.disabled = true;
+  button.textContent = "On its way back";
+  send(["refund", { order_id, value, currency, items }, user]);
 }
 
 function thanks() {
@@ -250,8 +316,12 @@ function thanks() {
     title: "Thank you · Lantern & Tide",
     nodes: [el("div", { class: "card thanks" }, tick, el("h1", {}, "Thank you"),
       el("p", {}, order ? `Order ${order.order_id}, ${money.format(order.value)}.` : "There is no order."),
-      el("p", { class: "note" }, "Follow the purchase: the panel links to its trace, and the platforms’ page shows what arrived."),
-      el("p", {}, el("a", { class: "button", href: "/", "data-go": "" }, "Back to the shop")))],
+      el("p", { class: "note" }, "Now follow the purchase: through the gateway in the dashboard, and to what the platforms got."),
+      el("p", { class: "buttons" },
+        order ? el("a", { class: "button", id: "way", href: settings.dashboard, target: "tidegate-dashboard" }, "See its whole way") : null,
+        el("a", { class: "button", href: settings.platforms, target: "tidegate-platforms" }, "What the platforms got")),
+      el("p", {}, order?.items ? el("button", { class: "quiet", type: "button", onclick: (event) => sendBack(event.target, order) }, "Send it back") : null,
+        el("a", { class: "button quiet", href: "/", "data-go": "" }, "Back to the shop")))],
   };
 }
 
@@ -297,7 +367,11 @@ document.addEventListener("click", (event) => {
 });
 window.addEventListener("popstate", () => arrive());
 
-document.getElementById("to-dashboard").href = settings.dashboard;
+const ads = document.getElementById("from-ad");
+for (const [name, pair] of Object.entries(ADS)) ads.append(new Option(`of ${name}`, `${pair}&utm_source=${name.toLowerCase()}`));
+ads.append(new Option("of all of them at once", `${Object.values(ADS).join("&")}&utm_source=everywhere`));
+ads.addEventListener("change", () => { if (ads.value) location.href = `/?${ads.value}&utm_medium=paid&utm_campaign=autumn-light`; });
+document.getElementById("to-dashboard").href = `${settings.dashboard}/#token=${settings.token}`;
 document.getElementById("to-platforms").href = settings.platforms;
 for (const id of [...cart.keys()]) setQuantity(id, cart.get(id));
 showCookies();

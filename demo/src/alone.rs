@@ -4,13 +4,22 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use tidegate::app::Gateway;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::{self, Places};
 use crate::platforms::{Platforms, REQUESTS_KEPT};
 use crate::shop;
+
+/// After so long a person wonders what is going on.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where everything is.
 #[derive(Debug, Args)]
@@ -31,18 +40,19 @@ pub(crate) struct Options {
 
 /// Everything from start to stop.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let platforms = Platforms::start(REQUESTS_KEPT).await?;
+    let platforms = Platforms::start(tidegate_fakes::KINDS, REQUESTS_KEPT).await?;
     let listener = shop::listen(options.shop).await?;
     let file = options.data.join("tidegate.toml");
     let store = "url = \"sqlite:tidegate.db\"";
     let places = Places { gateway: options.gateway, admin: options.admin, shop: options.shop, store };
     gateway::configure(&file, &places, &platforms)?;
-    let gateway = gateway::start(&file).await?;
+    let gateway = patiently(&file, platforms.count()).await?;
     say(&options, &file);
 
     let addresses = shop::Addresses {
         gateway: gateway::public_url(options.gateway),
         dashboard: gateway::dashboard_url(options.admin),
+        token: gateway::ADMIN_TOKEN,
         write_key: gateway::WRITE_KEY,
     };
     // Whichever ends first, by Ctrl-C or by a failure, ends the others.
@@ -66,6 +76,25 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let (served, ran, ()) = tokio::join!(site, gate, interrupted);
     served?;
     Ok(ran?)
+}
+
+/// Starts the gateway, and says what takes so long where it does.
+async fn patiently(file: &Path, destinations: usize) -> anyhow::Result<Gateway> {
+    // Compiling keeps a thread busy, which must not be the one that watches the time.
+    let (runtime, file) = (Handle::current(), file.to_owned());
+    let mut start = spawn_blocking(move || runtime.block_on(gateway::start(&file)));
+    if let Ok(started) = timeout(PATIENCE, &mut start).await {
+        return started.context("start the gateway")?;
+    }
+    say_compiling(destinations);
+    start.await.context("start the gateway")?
+}
+
+#[expect(clippy::print_stdout, reason = "what the demo prints is what it is for")]
+fn say_compiling(destinations: usize) {
+    println!(
+        "\n  Compiling {destinations} plugins for this machine. The result is kept: the next start takes a second …"
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "what the demo prints is what it is for")]

@@ -28,6 +28,8 @@ use crate::gateway::{self, Places};
 use crate::platforms::Platforms;
 use crate::shop;
 
+/// The one platform that is delivered to: its receiver tells events apart by their ids.
+const PLATFORM: &str = "webhook";
 /// So many that none is overlooked between two looks of [`tally`].
 const REQUESTS_KEPT: usize = 5_000;
 /// How long what was acknowledged may take to be delivered at the end.
@@ -57,7 +59,8 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let program = fleet::program()?;
     let interrupted = interruption()?;
-    let platforms = Arc::new(Platforms::start(REQUESTS_KEPT).await?);
+    let webhook = tidegate_fakes::find(PLATFORM).context("there is no fake of a webhook's receiver")?;
+    let platforms = Arc::new(Platforms::start(&[*webhook], REQUESTS_KEPT).await?);
     let listener = shop::listen(options.shop).await?;
     say::starting();
     let store = Store::start().await?;
@@ -88,6 +91,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let addresses = shop::Addresses {
         gateway: gateway::public_url(options.gateway),
         dashboard: gateway::dashboard_url(options.admin),
+        token: gateway::ADMIN_TOKEN,
         write_key: gateway::WRITE_KEY,
     };
     let site_stop = stop.clone();

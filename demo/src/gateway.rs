@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tidegate::app::{self, Gateway};
 use tidegate::config::Config;
 
-use crate::platforms::{self, Platforms};
+use crate::platforms::Platforms;
 use crate::shop;
 
 /// Public, as write keys are.
@@ -19,14 +19,12 @@ pub(crate) const ADMIN_TOKEN: &str = "demo-admin-token";
 
 const TEMPLATE: &str = include_str!("../assets/tidegate.toml");
 
-/// The secrets of the configuration, by the names of their variables.
-pub(crate) const SECRETS: [(&str, &str); 6] = [
+/// The secrets of the configuration, by the names of their variables. Those of the destinations are the fakes' own, which
+/// stand in their plugins' folders for everybody to read, and so in the configuration too.
+pub(crate) const SECRETS: [(&str, &str); 3] = [
     ("TIDEGATE_ADMIN_TOKEN", ADMIN_TOKEN),
     ("TIDEGATE_VISITOR_KEY", "demo-visitor-key-known-to-everybody"),
     ("SHOP_API_KEY", API_KEY),
-    ("META_TOKEN", platforms::META_TOKEN),
-    ("GA4_SECRET", platforms::GA4_SECRET),
-    ("WEBHOOK_SECRET", platforms::WEBHOOK_SECRET),
 ];
 
 /// What differs from one configuration to another.
@@ -48,9 +46,7 @@ pub(crate) fn configure(file: &Path, places: &Places<'_>, platforms: &Platforms)
         .replace("{admin}", &places.admin.to_string())
         .replace("{shop}", shop.trim_end_matches('/'))
         .replace("{store}", places.store)
-        .replace("{meta}", &platforms.meta.url())
-        .replace("{ga4}", &platforms.ga4.url())
-        .replace("{webhook}", &platforms.webhook.url());
+        .replace("{destinations}", &platforms.destinations()?);
     std::fs::write(file, text).with_context(|| format!("write `{}`", file.display()))
 }
 
@@ -80,4 +76,24 @@ pub(crate) fn public_url(address: SocketAddr) -> String {
 
 pub(crate) fn dashboard_url(address: SocketAddr) -> String {
     format!("http://{address}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_configuration_delivers_to_every_built_in_destination() {
+        let platforms = Platforms::start(tidegate_fakes::KINDS, 1).await.expect("the fake platforms");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("tidegate.toml");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let places = Places { gateway: nowhere, admin: nowhere, shop: nowhere, store: "url = \"sqlite:tidegate.db\"" };
+        configure(&file, &places, &platforms).expect("a file");
+        let text = std::fs::read_to_string(&file).expect("the file");
+        let config = Config::parse(&text, dir.path(), &variable).expect("no mistakes");
+        let names: Vec<&str> = config.destinations.iter().map(|destination| destination.name.as_str()).collect();
+        let built_in: Vec<&str> = tidegate_plugins::BUILT_IN.iter().map(|plugin| plugin.name).collect();
+        assert_eq!(names, built_in);
+    }
 }

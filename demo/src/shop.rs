@@ -1,14 +1,16 @@
-//! The shop's site and the page of what the platforms got: static files and two bits of JSON. Holds no secret.
+//! The shop's site and the page of what the platforms got: static files and bits of JSON. Holds no secret
+//! but the dashboard's token, which the demo prints as well.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,8 @@ use crate::platforms::{Mood, Platforms};
 pub(crate) struct Addresses {
     pub(crate) gateway: String,
     pub(crate) dashboard: String,
+    /// The dashboard's token, so that a link opens it. A real shop's page never knows it.
+    pub(crate) token: &'static str,
     pub(crate) write_key: &'static str,
 }
 
@@ -62,7 +66,8 @@ pub(crate) async fn serve(
         .route("/platforms.css", get(|| file("text/css", include_str!("../assets/platforms.css"))))
         .route("/platforms.js", get(|| file("text/javascript", include_str!("../assets/platforms.js"))))
         .route("/settings.json", get(settings))
-        .route("/platforms.json", get(received))
+        .route("/platforms.json", get(overview))
+        .route("/requests.json", get(requests))
         .route("/platforms/{name}/mood", post(mood))
         .with_state(site);
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await.context("serve the shop")
@@ -101,13 +106,24 @@ async fn settings(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(json!({
         "gateway": site.addresses.gateway,
         "dashboard": site.addresses.dashboard,
+        "token": site.addresses.token,
         "platforms": "/platforms",
         "write_key": site.addresses.write_key,
     }))
 }
 
-async fn received(State(site): State<Arc<Site>>) -> Json<Value> {
-    Json(site.platforms.received())
+async fn overview(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(site.platforms.overview())
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    /// The platform's plugin; all platforms where there is none.
+    plugin: Option<String>,
+}
+
+async fn requests(State(site): State<Arc<Site>>, Query(wanted): Query<Wanted>) -> Result<Json<Value>, StatusCode> {
+    site.platforms.requests(wanted.plugin.as_deref()).map(Json).ok_or(StatusCode::NOT_FOUND)
 }
 
 /// Takes JSON only, which a page of another origin cannot send without asking first.

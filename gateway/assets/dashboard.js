@@ -2,20 +2,27 @@
 // Events hold whatever visitors sent, so every text goes in as text, never as markup.
 
 const POLL_MS = 2000;
+/** For so long after it was opened, an event that is under way is looked at more often. */
+const HASTE_MS = 10_000;
 const EVENTS_MAX = 50;
 const TOKEN = "tidegate-token";
 const KINDS = { delivered: "good", waiting: "wait", dead: "bad", refused: "bad", parked: "bad", lost: "bad" };
 /** What an event may still become something else from. */
 const UNFINISHED = new Set(["waiting", "accepted", "queued"]);
 
+const WORST_FIRST = ["dead", "refused", "lost", "waiting", "delivered", "dropped"];
+const MATCH = "Match quality: how much of what this platform finds people and conversions by the events bring, of 100";
+/** So many destinations are named, more are counted. */
+const NAMED_MAX = 3;
+
 const byId = (id) => document.getElementById(id);
-const state = { token: null, list: "events", events: [], dead: [], status: null, open: null, traceText: "", unfinished: true, selected: new Set(), failures: 0 };
+const state = { token: null, list: "events", events: [], dead: [], status: null, open: null, traceText: "", unfinished: true, selected: new Set(), failures: 0, hastyUntil: 0, timer: 0, tiles: { names: null, each: [] } };
 
 /** Makes an element: `el("p", "class", "text", child)`. */
 function el(name, className, ...children) {
   const element = document.createElement(name);
   if (className) element.className = className;
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -77,6 +84,13 @@ function fold(key, label, content, hint) {
   return details;
 }
 
+/** The same, open from the start. */
+function unfolded(...parts) {
+  const details = fold(...parts);
+  details.open = true;
+  return details;
+}
+
 function facts(pairs) {
   const list = el("dl", "facts");
   for (const [name, value] of pairs) {
@@ -133,11 +147,17 @@ function link(kind, text) {
   if (byId("link").textContent !== text) byId("link").textContent = text;
 }
 
+function pollIn(ms) {
+  clearTimeout(state.timer);
+  state.timer = setTimeout(poll, ms);
+}
+
 /** One round at a time, and none while nobody looks. */
 async function poll() {
   if (!document.hidden) await refresh();
+  const hasty = state.open && state.unfinished && Date.now() < state.hastyUntil;
   // A gateway that is down is asked less and less often, up to every half minute.
-  setTimeout(poll, Math.min(POLL_MS * 2 ** Math.min(state.failures, 4), 30_000));
+  pollIn(hasty && !state.failures ? POLL_MS / 4 : Math.min(POLL_MS * 2 ** Math.min(state.failures, 4), 30_000));
 }
 
 // ---- destinations --------------------------------------------------------------------------------------------------
@@ -149,8 +169,7 @@ function drawStatus() {
   // Events are answered with 503 until this is mended, so it is the first thing to see.
   byId("trouble").textContent = store?.trouble ? `The store takes no events: ${store.trouble}.` : "";
   byId("trouble").hidden = !store?.trouble;
-  byId("destinations").replaceChildren(...destinations.map(destination));
-  if (!destinations.length) byId("destinations").append(el("li", "card soft", "No destination is configured."));
+  drawDestinations(destinations);
   const dead = destinations.reduce((sum, one) => sum + (one.dead ?? 0), 0);
   byId("dead-count").hidden = dead === 0;
   byId("dead-count").textContent = dead;
@@ -164,19 +183,57 @@ function drawStatus() {
   byId("counters").parentElement.hidden = rows.length === 0;
 }
 
-function destination(one) {
-  const waits = one.waiting > 0;
-  const mark = one.parked ? badge("parked", "bad") : one.down ? badge("down", "bad") : one.dead > 0 ? badge(`${one.dead} dead`, "bad") : waits ? badge(`${one.waiting} waiting`, "wait") : badge("up to date", "good");
-  const number = (name, value) => el("div", "", el("dt", "", name), el("dd", "", Number(value ?? 0).toLocaleString("en")));
+/** How a destination is, in a word: the worst of it. */
+function stateOf(one) {
+  if (one.parked) return ["parked", "bad"];
+  if (one.down) return ["down", "bad"];
+  if (one.dead > 0) return [`${one.dead} dead`, "bad"];
+  if (one.waiting > 0) return [`${one.waiting} waiting`, "wait"];
+  return one.delivered > 0 ? ["", "good"] : ["", ""];
+}
+
+const number = (value) => Number(value ?? 0).toLocaleString("en");
+
+/** A tile for each destination, made once and filled again: whoever has opened one, or is at one, stays there. */
+function drawDestinations(destinations) {
+  const names = destinations.map((one) => one.name).join("\n");
+  if (state.tiles.names !== names) {
+    state.tiles = { names, each: destinations.map(tile) };
+    byId("destinations").replaceChildren(...state.tiles.each.map((one) => one.root));
+    if (!destinations.length) byId("destinations").append(el("li", "card soft", "No destination is configured."));
+    byId("destinations-box").open = destinations.length <= 8 || window.innerWidth > 640;
+  }
+  destinations.forEach((one, at) => fillTile(state.tiles.each[at], one));
+  const count = (kind) => destinations.filter((one) => one[kind]).length;
+  const sum = (what) => destinations.reduce((total, one) => total + (one[what] ?? 0), 0);
+  const trouble = [[count("parked"), "parked"], [count("down"), "down"], [sum("waiting"), "waiting"], [sum("dead"), "dead"]].filter(([some]) => some).map(([some, what]) => `${number(some)} ${what}`);
+  byId("destinations-say").textContent = destinations.length ? [String(destinations.length), `${number(sum("delivered"))} delivered`, ...trouble].join(" · ") : "";
+}
+
+function tile() {
+  const [name, mark, says, more] = [el("b", ""), el("span", ""), el("span", "says"), el("div", "more")];
+  return { root: el("li", "card", el("details", "", el("summary", "", name, mark, says), more)), name, mark, says, more };
+}
+
+function fillTile(into, one) {
+  const [word, kind] = stateOf(one);
+  into.root.className = `card ${kind}`;
+  into.name.textContent = one.name;
+  into.name.title = one.name;
+  into.mark.replaceChildren(...(word ? [badge(word, kind)] : []));
+  into.says.title = one.quality ? MATCH : "";
+  into.says.textContent = `${number(one.delivered)} delivered${one.quality ? ` · match ${one.quality.percent}` : ""}`;
   const digest = el("span", "mono", short(one.digest));
   digest.title = one.digest ?? "";
-  return el("li", "card",
-    el("div", "line", el("h3", "", one.name), mark),
-    el("p", "plugin", `${one.plugin} `, digest),
-    el("dl", "", number("delivered", one.delivered), number("waiting", one.waiting), number("dead", one.dead)),
-    one.quality ? el("p", "plugin", `match quality ${one.quality.percent} of 100`) : null,
-    one.parked || one.down ? el("p", "why", one.parked || one.down) : null,
-    waits && one.oldest_queued_ms ? el("p", "plugin", `oldest waits for ${span(Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms))}`) : null);
+  const missing = (one.quality?.missing ?? []).map(({ name, events }) => `${name} (${number(events)})`).join(", ");
+  const oldest = one.waiting > 0 && one.oldest_queued_ms ? Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms) : null;
+  into.more.replaceChildren(
+    one.parked || one.down ? el("p", "why", el("b", "", one.parked || one.down), el("span", "soft", one.parked ? ". Nothing is lost: events wait, and one tries now and then. Mend the account or the configuration." : ". Nothing is lost: events wait, and one tries now and then.")) : "",
+    facts([["plugin", el("span", "", `${one.plugin} `, digest)],
+      ["delivered", el("span", "", number(one.delivered), one.delivered_ms ? el("span", "soft", ", last at ", when(one.delivered_ms)) : "")],
+      ["retried", number(one.retried)], ["waiting", number(one.waiting) + (oldest === null ? "" : `, the oldest for ${span(oldest)}`)], ["dead", number(one.dead)],
+      ["match quality", one.quality ? el("span", "", `${one.quality.percent} of 100, over ${number(one.quality.events)} event${one.quality.events === 1 ? "" : "s"}`, el("span", "soft", ": how much of what this platform finds people and conversions by the events bring")) : null],
+      ["events lacked", missing]]));
 }
 
 // ---- the lists -----------------------------------------------------------------------------------------------------
@@ -198,11 +255,7 @@ function drawEvents() {
 function eventRow(event) {
   const name = el("a", "name", event.name || "(no name)");
   name.href = `#event=${encodeURIComponent(event.id)}`;
-  const marks = event.destinations.map((one) => {
-    const mark = badge(`${one.name} ${one.outcome}`, kindOf(one.outcome));
-    if (one.reason) mark.title = one.reason;
-    return mark;
-  });
+  const marks = outcomes(event.destinations);
   if (!marks.length) marks.push(badge(event.outcome, kindOf(event.outcome)));
   if (event.duplicates > 0) marks.push(badge(`+${event.duplicates} duplicate${event.duplicates > 1 ? "s" : ""}`));
   const row = el("tr", "", el("td", "", name, el("span", "id", event.id)), el("td", "", when(event.received_ms)),
@@ -210,6 +263,18 @@ function eventRow(event) {
   if (event.id === state.open) row.setAttribute("aria-current", "true");
   row.addEventListener("click", (click) => { if (!click.target.closest("a")) location.hash = name.hash; });
   return row;
+}
+
+/** A mark for each outcome, the worst first, so that twenty destinations are as readable as two. The few in trouble are named. */
+function outcomes(destinations) {
+  const groups = new Map(WORST_FIRST.map((outcome) => [outcome, []]));
+  for (const one of destinations) groups.set(one.outcome, [...groups.get(one.outcome) ?? [], one]);
+  return [...groups].filter(([, group]) => group.length).map(([outcome, group]) => {
+    const few = group.length <= NAMED_MAX && (destinations.length <= NAMED_MAX || ["bad", "wait"].includes(kindOf(outcome)));
+    const mark = badge(`${few ? group.map((one) => one.name).join(", ") : group.length} ${outcome}`, kindOf(outcome));
+    mark.title = group.map((one) => one.reason ? `${one.name}: ${one.reason}` : one.name).join("\n");
+    return mark;
+  });
 }
 
 async function refreshDead() {
@@ -279,7 +344,7 @@ async function refreshTrace() {
 
 function drawTrace(id, trace) {
   const root = byId("trace");
-  const openKeys = new Set([...root.querySelectorAll("details[open]")].map((details) => details.dataset.key));
+  const known = new Map([...root.querySelectorAll("details")].map((details) => [details.dataset.key, details.open]));
   const top = root.scrollTop;
   root.className = "trace card";
   root.hidden = false;
@@ -297,19 +362,23 @@ function drawTrace(id, trace) {
     el("header", "",
       el("div", "line", el("h1", "", event.name ?? trace.name ?? "Event"), badge(trace.outcome, kindOf(trace.outcome)), close),
       el("p", "mono soft", trace.id),
-      trace.reason ? el("p", "", trace.reason) : null),
-    el("ol", "steps", received(trace, event), consent(trace), ...(trace.destinations ?? []).map(delivery)));
-  for (const details of root.querySelectorAll("details")) if (openKeys.has(details.dataset.key)) details.open = true;
+      trace.reason && (trace.destinations ?? []).length <= 1 ? el("p", "", trace.reason) : null),
+    el("ol", "steps", received(trace, event), consent(trace), ...destinations(trace.destinations ?? [])));
+  for (const details of root.querySelectorAll("details")) details.open = known.get(details.dataset.key) ?? details.open;
   root.scrollTop = top;
 }
 
 function received(trace, event) {
-  const clicks = (event.clicks ?? []).map((click) => typeof click === "object" ? `${click.name ?? click.kind ?? click.parameter ?? "click"} ${click.value ?? ""}`.trim() : click);
+  const clicks = (event.clicks ?? []).map(({ kind, value }) => {
+    const click = el("span", "", `${kind} `, el("code", "", value));
+    click.title = value;
+    return click;
+  });
   const worth = event.value === undefined || event.value === null ? null : `${event.value} ${event.currency ?? ""}`;
   return el("li", "good",
     el("div", "line", el("h3", "", "Received"), when(trace.received_ms), badge(trace.site), trace.duplicates > 0 ? badge(`${trace.duplicates} more of the same, ignored`) : null),
     facts([["happened", event.at_ms ? when(event.at_ms) : null], ["worth", worth], ["order", event.order_id], ["page", event.page?.url],
-      ["visitor", event.anonymous_id], ["user", event.user_id], ["click IDs", clicks.join(", ")], ["items", event.items?.length || null]]),
+      ["visitor", event.anonymous_id], ["user", event.user_id], ["click IDs", clicks.length ? el("div", "clicks", ...clicks) : null], ["items", event.items?.length || null]]),
     fold("event", "The event, normalised", json(event)));
 }
 
@@ -323,16 +392,56 @@ function consent(trace) {
     Object.keys(rest).length ? fold("consent", "Everything about it", json(rest)) : null);
 }
 
-function delivery(one, index) {
-  const key = `${index}-${one.name}`;
+/** Where it went, the worst first, and where it did not go, by the reason. */
+function destinations(all) {
+  const sent = all.filter((one) => one.outcome !== "dropped").map((one, index) => ({ one, index }));
+  sent.sort((a, b) => WORST_FIRST.indexOf(a.one.outcome) - WORST_FIRST.indexOf(b.one.outcome) || a.index - b.index);
+  const reasons = new Map();
+  for (const one of all.filter((one) => one.outcome === "dropped")) reasons.set(one.reason, [...reasons.get(one.reason) ?? [], one.name]);
+  const steps = [];
+  if (sent.length) {
+    const worst = kindOf(sent[0].one.outcome);
+    steps.push(el("li", worst,
+      el("div", "line", el("h3", "", sent.length > 1 ? `Sent to ${sent.length} destinations` : "Sent"), el("span", "badges", ...outcomes(sent.map(({ one }) => one)))),
+      ...sent.map(({ one }) => delivery(one, sent.length <= 2 || one.outcome === "dead"))));
+  }
+  if (reasons.size) {
+    const list = [...reasons].map(([reason, names]) => el("div", "dropped", el("p", "reason", reason ?? "no reason is known"), el("p", "badges", ...names.map((name) => badge(name)))));
+    steps.push(el("li", "", el("div", "line", el("h3", "", "Not sent")), ...list));
+  }
+  return steps;
+}
+
+/** One destination: a line, with what the plugin made and what the platform answered in it. */
+function delivery(one, open) {
+  const key = one.name;
   const digest = el("span", "mono", short(one.digest));
   digest.title = one.digest ?? "";
   const deliveries = one.deliveries ?? [];
+  const last = one.attempts?.at(-1);
+  const answered = last ? `${last.status ?? "no answer"} in ${span(last.duration_ms)}` : "";
   const parts = deliveries.map((part, at) => request(part, `${key}-${at}`, deliveries.length > 1 ? at + 1 : null));
   const own = deliveries.some((part) => part.attempts?.length) ? null : attempts(one.attempts, key);
-  return el("li", kindOf(one.outcome),
-    el("div", "line", el("h3", "", one.name), badge(one.outcome, kindOf(one.outcome)), one.plugin ? el("span", "soft", `${one.plugin} `, digest) : null),
-    one.reason ? el("p", "reason", one.reason) : null, quality(one.quality), ...parts, own);
+  const due = deliveries.find((part) => part.outcome === "waiting" && part.attempts?.length && part.due_ms)?.due_ms;
+  const said = el("span", "soft", answered, due ? [", again at ", when(due)] : []);
+  const line = el("summary", "", el("b", "", one.name), badge(one.outcome, kindOf(one.outcome)), said, meter(one.quality),
+    one.reason ? el("span", "reason", one.reason) : null);
+  const details = el("details", "destination", line,
+    one.plugin ? el("p", "soft", `plugin ${one.plugin} `, digest) : null, quality(one.quality), ...parts, own);
+  details.dataset.key = key;
+  details.open = open;
+  return details;
+}
+
+/** The match quality, as small as it goes. */
+function meter(score) {
+  if (!score) return null;
+  const bar = el("meter", "");
+  bar.max = 100;
+  bar.value = score.percent;
+  const whole = el("span", "match", bar, `match ${score.percent}`);
+  whole.title = MATCH;
+  return whole;
 }
 
 /** How usable the event was to the platform, and what would make it more so. */
@@ -345,7 +454,7 @@ function quality(score) {
 function request(part, key, number) {
   const { request: made } = part;
   const title = number ? el("div", "line", el("b", "", `Request ${number}`), badge(part.outcome, kindOf(part.outcome)), part.outcome === "waiting" && part.due_ms ? el("span", "soft", "due ", when(part.due_ms)) : null) : null;
-  const produced = made ? fold(`${key}-request`, "What it produced", el("div", "",
+  const produced = made ? unfolded(`${key}-request`, "What it produced", el("div", "",
     facts([["endpoint", [made.method, made.url ?? made.endpoint].filter(Boolean).join(" ")], ...pairs("path", made.path), ...pairs("query", made.query), ...pairs("header", made.headers)]),
     body(made.body))) : null;
   const again = el("span", "soft", "");
@@ -375,7 +484,7 @@ function attempts(list, key) {
     const row = el("tr", "", el("td", "", when(attempt.at)), el("td", "", badge(attempt.status ?? "no answer", ok ? "good" : "bad")),
       el("td", "", String(verdict)), el("td", "number", span(attempt.duration_ms)));
     if (attempt.answer === null || attempt.answer === undefined || attempt.answer === "") return [row];
-    const cell = el("td", "", fold(`${key}-answer-${at}`, "The answer", json(attempt.answer), attempt.events > 1 ? `to ${attempt.events} events in one request` : ""));
+    const cell = el("td", "", unfolded(`${key}-answer-${at}`, "The answer", json(attempt.answer), attempt.events > 1 ? `to ${attempt.events} events in one request` : ""));
     cell.colSpan = 4;
     return [row, el("tr", "answer", cell)];
   });
@@ -410,6 +519,9 @@ function open(id) {
   byId("columns").classList.toggle("open", Boolean(id));
   drawEvents();
   if (id) {
+    state.unfinished = true;
+    state.hastyUntil = Date.now() + HASTE_MS;
+    pollIn(POLL_MS / 4);
     refreshTrace().then(() => byId("trace").focus({ preventScroll: window.innerWidth > 1100 })).catch((error) => error instanceof Unauthorized ? signIn("This token was refused.") : link("lost", error.message));
   }
 }
@@ -471,4 +583,4 @@ window.addEventListener("hashchange", () => start());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
 start();
-setTimeout(poll, POLL_MS);
+pollIn(POLL_MS);

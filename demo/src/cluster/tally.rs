@@ -11,7 +11,7 @@ use tidegate_fakes::Fake;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::say;
+use super::{PLATFORM, say};
 use crate::gateway::ADMIN_TOKEN;
 use crate::platforms::Platforms;
 
@@ -137,6 +137,7 @@ pub(super) async fn watch(
     stop: CancellationToken,
 ) {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).build() else { return };
+    let Some(webhook) = platforms.fake(PLATFORM) else { return };
     let (mut next, mut looks) = (0, 0_u32);
     let (started, mut look_again) = (Instant::now(), interval(LOOK_EVERY));
     look_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,7 +146,7 @@ pub(super) async fn watch(
             () = stop.cancelled() => return,
             _ = look_again.tick() => {}
         }
-        next = arrived(&tally, &platforms.webhook, next);
+        next = arrived(&tally, webhook, next);
         for id in tally.overdue() {
             ask(&tally, &client, &admins, &id).await;
         }

@@ -1,7 +1,10 @@
 //! Makes destinations from the configuration: loads each plugin and checks the configuration against its manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::Value;
 use tidegate_event::Purpose;
@@ -64,28 +67,36 @@ pub fn load(sandbox: &Sandbox, source: &PluginSource) -> Result<Plugin, PluginEr
 /// Every mistake of every destination, with its line.
 pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination>>, Mistakes> {
     let mut mistakes: Vec<Mistake> = Vec::new();
-    let mut loaded: HashMap<&PluginSource, Plugin> = HashMap::new();
+    let loaded = load_each(config, sandbox);
     let mut ready = Vec::new();
     for destination in &config.destinations {
-        let plugin = match loaded.get(&destination.plugin) {
-            Some(plugin) => plugin.clone(),
-            None => match load(sandbox, &destination.plugin) {
-                Ok(plugin) => {
-                    loaded.insert(&destination.plugin, plugin.clone());
-                    plugin
-                }
-                Err(error) => {
-                    mistakes.push(refusal(destination, &error));
-                    continue;
-                }
+        match &loaded[&destination.plugin] {
+            Err(error) => mistakes.push(refusal(destination, error)),
+            Ok(plugin) => match one(config, destination, plugin.clone()) {
+                Ok(destination) => ready.push(Arc::new(destination)),
+                Err(mut found) => mistakes.append(&mut found),
             },
-        };
-        match one(config, destination, plugin) {
-            Ok(destination) => ready.push(Arc::new(destination)),
-            Err(mut found) => mistakes.append(&mut found),
         }
     }
     if mistakes.is_empty() { Ok(ready) } else { Err(Mistakes::new(mistakes)) }
+}
+
+/// Loads each plugin once. One that was never compiled here keeps a processor busy for a fraction of a second: as many are
+/// loaded at a time as there are processors.
+fn load_each<'a>(config: &'a Config, sandbox: &Sandbox) -> HashMap<&'a PluginSource, Result<Plugin, PluginError>> {
+    let sources = config.destinations.iter().map(|destination| &destination.plugin);
+    let sources: Vec<&PluginSource> = sources.collect::<HashSet<_>>().into_iter().collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let one = || sources.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(one).map(|source| (*source, load(sandbox, source))).collect::<Vec<_>>()
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(sources.len());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined.flat_map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {

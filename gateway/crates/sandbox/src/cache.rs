@@ -95,18 +95,26 @@ impl Cache {
         fs::rename(&temporary, self.dir.join(name))
     }
 
-    /// Removes the oldest files past the bound.
+    /// Removes the oldest files past the bound. What is gone meanwhile was another thread's, or another gateway's: they
+    /// write under a temporary name first, and prune as well.
     fn prune(&self) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             if entry.path().extension().is_some_and(|extension| extension == "cwasm") {
-                files.push((entry.metadata()?.modified()?, entry.path()));
+                match entry.metadata() {
+                    Ok(metadata) => files.push((metadata.modified()?, entry.path())),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(e),
+                }
             }
         }
         files.sort();
         let surplus = files.len().saturating_sub(FILES_MAX);
-        files.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
+        files.iter().take(surplus).try_for_each(|(_, path)| match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        })
     }
 }
 
