@@ -66,7 +66,8 @@ const MINUTE_MS: u64 = 60_000;
 #[cold]
 fn ahead(ahead_max_ms: u64) -> Rejection {
     let minutes = ahead_max_ms / MINUTE_MS;
-    let (count, unit) = if minutes > 0 && minutes % 60 == 0 { (minutes / 60, "hour") } else { (minutes, "minute") };
+    let (count, unit) =
+        if minutes > 0 && minutes.is_multiple_of(60) { (minutes / 60, "hour") } else { (minutes, "minute") };
     let plural = if count == 1 { "" } else { "s" };
     let count = count.to_string();
     Rejection::invalid(["more than ", &count, " ", unit, plural, " in the future: its clock is wrong"].concat())

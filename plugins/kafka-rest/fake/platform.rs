@@ -77,7 +77,7 @@ impl KafkaRest {
 
 /// The request's records, or status, code and message of why there are none.
 fn records(request: &Received) -> Result<Vec<Value>, (u16, u32, String)> {
-    if !request.basic().is_some_and(|(user, password)| (&*user, &*password) == (USER, PASSWORD)) {
+    if request.basic().is_none_or(|(user, password)| (&*user, &*password) != (USER, PASSWORD)) {
         return Err((401, 401, "Unauthorized".to_owned()));
     }
     let Some(topic) = request.path.strip_prefix("/topics/") else {
