@@ -11,8 +11,8 @@
 mod names;
 
 use std::borrow::Cow;
+use std::{fmt, io};
 
-use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 
 pub use names::names;
@@ -195,8 +195,32 @@ impl Serialize for Kept<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.json {
             Json::Object => self.pairs.serialize(serializer),
-            Json::Text => serializer.serialize_str(&serde_json::to_string(&self.pairs).map_err(S::Error::custom)?),
+            Json::Text => serializer.collect_str(&AsText(&self.pairs)),
         }
+    }
+}
+
+/// An object's JSON, which goes into the row's piece by piece: a text of its own for each would take the memory of an
+/// instance, which frees nothing.
+struct AsText<'a>(&'a RawPairs<'a>);
+
+impl fmt::Display for AsText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        serde_json::to_writer(Pieces(f), self.0).map_err(|_| fmt::Error)
+    }
+}
+
+struct Pieces<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl io::Write for Pieces<'_, '_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
