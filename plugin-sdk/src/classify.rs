@@ -50,6 +50,14 @@ pub fn retry_after_ms(response: &Response, now_ms: u64) -> Option<u64> {
     time::parse_http_date(value).map(|at_ms| at_ms.saturating_sub(now_ms))
 }
 
+/// How long to wait by a header that counts the seconds down to when a limit is reset, such as `x-ratelimit-reset`, in
+/// milliseconds. A wait of more than `wait_max_ms` is not believed: elsewhere these headers name a moment, which as a span
+/// would be ages.
+pub fn reset_after_ms(response: &Response, name: &str, wait_max_ms: u64) -> Option<u64> {
+    let seconds = header(response, name)?.trim().parse::<u64>().ok()?;
+    Some(seconds.saturating_mul(1_000)).filter(|wait_ms| *wait_ms <= wait_max_ms)
+}
+
 /// The first header with this name, whose case does not matter.
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -95,6 +103,15 @@ mod tests {
         assert_eq!(retry_after_ms(&with("Sun, 06 Nov 1994 08:49:37 GMT"), u64::MAX), Some(0));
         assert_eq!(retry_after_ms(&with("soon"), now_ms), None);
         assert_eq!(retry_after_ms(&with("-1"), now_ms), None);
+    }
+
+    #[test]
+    fn a_reset_is_a_span_and_no_moment() {
+        let with =
+            |value: &str| Response { headers: vec![("X-RateLimit-Reset".into(), value.into())], ..response(429, b"") };
+        let reset = |value: &str| reset_after_ms(&with(value), "x-ratelimit-reset", 3_600_000);
+        assert_eq!((reset("30"), reset(" 3600 ")), (Some(30_000), Some(3_600_000)));
+        assert_eq!((reset("3601"), reset("1768487522"), reset("soon"), reset("-1")), (None, None, None, None));
     }
 
     #[test]

@@ -36,6 +36,22 @@
 //! Beside it lies a `plugin.toml` (the `manifest` module) that names the endpoint `events`, grants `user.email` as
 //! `sha256`, `event.value` and `event.currency`, and says which consent an event needs. Fixtures in `fixtures/*.json`
 //! (the `testing` module) show one event each, and the requests that it gives.
+//!
+//! What platforms have in common is here, so that a plugin says only what is its platform's own:
+//!
+//! | for | there is |
+//! |---|---|
+//! | what an event is called | [`Event::canonical_name`], [`names::lookup`], [`names::CustomEvents`] |
+//! | whether its time is taken, and in which form | [`time::Window`], [`time::seconds`], [`time::iso8601`] |
+//! | what it is worth | [`money::of`], [`money::round`], [`money::Number`], [`money::Decimal`] for amounts as text |
+//! | what was bought | [`items`], [`commerce`] for platforms that took over Segment's specification |
+//! | the click that led to it | [`Event::click`], [`Event::last_click`] |
+//! | a few of its properties | [`json::properties`] with [`Scalar`]s, or [`Properties`] as a tree |
+//! | any properties, passed on as they are | [`RawPairs`], and [`fields::Fields`] to write an object with |
+//! | keeping people out of them | [`personal`] |
+//! | the parts of an address | [`url`], [`Event::web_page_url`] |
+//! | a row of a warehouse, or a record of a log | [`row`] |
+//! | what an answer means | [`classify::by_status`], [`classify::retry_after_ms`], [`classify::reset_after_ms`] |
 
 #![warn(missing_docs)]
 
@@ -46,26 +62,33 @@ pub mod bindings;
 #[cfg(feature = "build")]
 pub mod build;
 pub mod classify;
+pub mod commerce;
 mod event;
 mod example;
 mod export;
+pub mod fields;
 pub mod items;
 pub mod json;
 #[cfg(feature = "manifest")]
 pub mod manifest;
 pub mod money;
 pub mod names;
+mod pairs;
+pub mod personal;
 mod properties;
 mod purposes;
 mod request;
+pub mod row;
 mod scalar;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod url;
 
 pub use bindings::types::*;
 #[doc(hidden)]
 pub use bindings::{__export_destination, types as __types};
+pub use pairs::{Pairs, RawPairs};
 pub use properties::Properties;
 pub use scalar::{Scalar, Text};
 

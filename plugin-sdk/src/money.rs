@@ -1,5 +1,7 @@
 //! What an event is worth. A currency is never guessed, and a value without one is never sent.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 use crate::{Event, Rejection};
@@ -71,6 +73,24 @@ impl Serialize for Number {
     }
 }
 
+/// As text in full, `149.99`, `3`, `-0.5`: without an exponent, and without the sign of a zero.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Adding zero turns `-0` into `0`.
+        fmt::Display::fmt(&(self.0 + 0.0), f)
+    }
+}
+
+/// A number that is written as text, for platforms that take amounts so: `"149.99"`, `"3"`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Decimal(pub Number);
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +113,15 @@ mod tests {
     fn a_whole_number_is_written_whole() {
         assert_eq!(written(Number(3.0)), "3");
         assert_eq!(written(Number(f64::INFINITY)), "null");
+    }
+
+    #[test]
+    fn a_decimal_is_text() {
+        let written = |value: f64, currency: &str| serde_json::to_string(&Decimal(round(value, currency))).unwrap();
+        assert_eq!(written(149.989_999_999_999_98, "EUR"), r#""149.99""#);
+        assert_eq!(written(1999.4, "JPY"), r#""1999""#);
+        assert_eq!(written(-0.001, "EUR"), r#""0""#);
+        assert_eq!(written(1e20, "EUR"), r#""100000000000000000000""#);
     }
 
     #[test]

@@ -39,6 +39,30 @@ pub const LOGIN: &str = "login";
 /// A product was chosen from a list.
 pub const SELECT_ITEM: &str = "select_item";
 
+/// A screen of an app was seen.
+pub const SCREEN_VIEW: &str = "screen_view";
+
+/// The names that everybody's events share: those above but for `screen_view`, which few platforms have.
+pub const CANONICAL: &[&str] = &[
+    PAGE_VIEW,
+    VIEW_ITEM,
+    VIEW_ITEM_LIST,
+    SELECT_ITEM,
+    ADD_TO_CART,
+    REMOVE_FROM_CART,
+    VIEW_CART,
+    ADD_TO_WISHLIST,
+    BEGIN_CHECKOUT,
+    ADD_SHIPPING_INFO,
+    ADD_PAYMENT_INFO,
+    PURCHASE,
+    REFUND,
+    GENERATE_LEAD,
+    SIGN_UP,
+    LOGIN,
+    SEARCH,
+];
+
 /// A plugin's mapping from canonical names to its platform's.
 pub type Table = [(&'static str, &'static str)];
 
@@ -67,6 +91,17 @@ impl Names {
     }
 }
 
+/// What a site says is to be done with events that the platform, or its table here, has no name for: `custom_events`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomEvents {
+    /// Send them under their own names.
+    #[default]
+    Send,
+    /// Leave them out.
+    Drop,
+}
+
 /// The platform's names for an event: the override's, or else the table's. `None` where neither knows the event; an
 /// empty list where it is switched off.
 pub fn lookup<'a>(table: &Table, overrides: &'a Overrides, name: &str) -> Option<Vec<&'a str>> {
@@ -91,5 +126,11 @@ mod tests {
         assert_eq!(lookup(&table, &overrides, PAGE_VIEW), Some(vec![]));
         assert_eq!(lookup(&table, &overrides, SEARCH), Some(vec![]));
         assert_eq!(lookup(&table, &overrides, "other"), None);
+    }
+
+    #[test]
+    fn custom_events_are_sent_or_dropped() {
+        assert_eq!(serde_json::from_str::<CustomEvents>(r#""drop""#).unwrap(), CustomEvents::Drop);
+        assert_eq!(serde_json::from_str::<CustomEvents>(r#""send""#).unwrap(), CustomEvents::default());
     }
 }

@@ -53,6 +53,11 @@ impl Scalar<'_> {
         }
     }
 
+    /// As [`Scalar::text`], of one that may be missing.
+    pub fn text_of<'b>(value: &'b Option<Scalar<'_>>) -> Option<&'b str> {
+        value.as_ref().and_then(Scalar::text)
+    }
+
     /// The number; one that was sent as text is none.
     pub fn number(&self) -> Option<f64> {
         match self {
@@ -159,5 +164,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&some.b).unwrap(), "9007199254740993");
         assert_eq!(Scalar::Text(Cow::Borrowed("12")).number(), None);
         assert_eq!(Scalar::Text(Cow::Borrowed("  ")).text(), None);
+        assert_eq!(Scalar::text_of(&Option::Some(Scalar::Text(Cow::Borrowed(" x ")))), Option::Some("x"));
+        assert_eq!(Scalar::text_of(&None), None);
     }
 }

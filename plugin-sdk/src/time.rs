@@ -1,4 +1,12 @@
-//! Times in the forms that platforms want, from Unix milliseconds. Knows no time zone but UTC, and no clock.
+//! Times in the forms that platforms want, from Unix milliseconds, and which of them a platform takes. Knows no time zone
+//! but UTC, and no clock.
+
+mod window;
+
+pub use window::{AHEAD_MAX_MS, Window, is_older, not_ahead};
+
+/// A day in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
 
 /// Whole Unix seconds.
 pub const fn seconds(ms: u64) -> u64 {
@@ -36,7 +44,6 @@ pub fn parse_http_date(text: &str) -> Option<u64> {
     Some(days_from_civil(year, month, day) * DAY_MS + hour * 3_600_000 + minute * 60_000 + second * 1_000)
 }
 
-const DAY_MS: u64 = 86_400_000;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 fn number(text: &str, digits: usize) -> Option<u64> {

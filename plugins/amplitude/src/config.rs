@@ -1,7 +1,8 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Rejection, Text, names};
+use tidegate_plugin_sdk::Text;
+use tidegate_plugin_sdk::names::{self, CustomEvents};
 
 /// The shortest id that Amplitude takes where the request does not say otherwise.
 pub(crate) const MIN_ID_LENGTH: usize = 5;
@@ -43,14 +44,6 @@ pub(crate) enum Region {
     Eu,
 }
 
-/// What to do with events that are none of the canonical ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CustomEvents {
-    Send,
-    Drop,
-}
-
 /// Which events carry the revenue of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,11 +58,6 @@ pub(crate) enum Revenue {
 pub(crate) enum TestEvents {
     Refuse,
     Send,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

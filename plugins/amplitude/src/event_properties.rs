@@ -9,7 +9,6 @@ use tidegate_plugin_sdk::money::{self, Number};
 use tidegate_plugin_sdk::{Event, EventKind, Item, names};
 
 use crate::entry::Source;
-use crate::names::SCREEN_VIEW;
 use crate::properties::{self, Bounded, cut};
 
 /// Properties that are written from the event itself; the site's own of these names give way.
@@ -61,7 +60,7 @@ impl Serialize for EventProperties<'_> {
 fn whole<M: SerializeMap>(map: &mut M, source: Source<'_>) -> Result<(), M::Error> {
     let Source { event, properties, .. } = source;
     page(map, event)?;
-    if event.kind == EventKind::Screen || event.name == SCREEN_VIEW {
+    if event.kind == EventKind::Screen || event.name == names::SCREEN_VIEW {
         let name = properties::id(properties, "screen_name").or_else(|| properties::id(properties, "name"));
         entry(map, "[Amplitude] Screen Name", name.as_deref().map(cut))?;
     }
@@ -72,8 +71,8 @@ fn whole<M: SerializeMap>(map: &mut M, source: Source<'_>) -> Result<(), M::Erro
     if !event.items.is_empty() {
         map.serialize_entry("products", &Products { items: &event.items, currency: event.currency.as_deref() })?;
     }
-    for (name, value) in properties.iter().filter(|(name, _)| !OWN.contains(&&**name)) {
-        map.serialize_entry(&**name, &Bounded(value))?;
+    for (name, value) in properties.iter().filter(|(name, _)| !OWN.contains(name)) {
+        map.serialize_entry(name, &Bounded(value))?;
     }
     Ok(())
 }
@@ -154,8 +153,8 @@ fn product<M: SerializeMap>(map: &mut M, item: &Item, currency: Option<&str>) ->
     let price = item.price.filter(|price| price.is_finite()).zip(currency);
     entry(map, "price", price.map(|(price, currency)| money::round(price, currency)))?;
     entry(map, "quantity", item.quantity.filter(|quantity| quantity.is_finite()).map(Number))?;
-    for (name, value) in properties::parse(&item.properties).iter().filter(|(name, _)| !PRODUCT.contains(&&**name)) {
-        map.serialize_entry(&**name, &Bounded(value))?;
+    for (name, value) in properties::parse(&item.properties).iter().filter(|(name, _)| !PRODUCT.contains(name)) {
+        map.serialize_entry(name, &Bounded(value))?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ mod people;
 mod properties;
 mod revenue;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 use crate::config::TestEvents;
 use crate::names::Meaning;
@@ -25,7 +25,7 @@ tidegate_plugin_sdk::export!(Amplitude);
 
 impl Plugin for Amplitude {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let meaning = names::meaning(&event, &config)?;
         if ctx.test_mode && config.test_events == TestEvents::Refuse {
             return Err(Rejection::invalid(

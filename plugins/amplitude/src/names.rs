@@ -1,17 +1,15 @@
 //! What an event is to Amplitude: events of a name, or what it says of a user or a group.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
-
-/// A screen of an app was seen.
-pub(crate) const SCREEN_VIEW: &str = "screen_view";
+use crate::config::Config;
 
 /// Amplitude has no names of its own for what a shop does: a site chooses them, and these are the canonical ones. Pages
 /// and screens are called as Amplitude's SDKs call them, because its ready-made reports look for these names.
 const TABLE: &names::Table = &[
     (names::PAGE_VIEW, "[Amplitude] Page Viewed"),
-    (SCREEN_VIEW, "[Amplitude] Screen Viewed"),
+    (names::SCREEN_VIEW, "[Amplitude] Screen Viewed"),
     (names::VIEW_ITEM, names::VIEW_ITEM),
     (names::VIEW_ITEM_LIST, names::VIEW_ITEM_LIST),
     (names::SELECT_ITEM, names::SELECT_ITEM),
@@ -60,14 +58,9 @@ pub(crate) enum Meaning<'a> {
 /// # Errors
 /// A skip for what is switched off or none of Amplitude's business; invalid for a name that Amplitude keeps for itself.
 pub(crate) fn meaning<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Meaning<'a>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => SCREEN_VIEW,
-        EventKind::Identify | EventKind::Group | EventKind::Alias => event.kind.as_str(),
-    };
+    let name = event.canonical_name();
     let found = match names::lookup(TABLE, &config.events, name) {
-        Some(found) if found.is_empty() => return Err(off(name)),
+        Some(found) if found.is_empty() => return Err(Rejection::switched_off(name)),
         Some(found) => found,
         None => match event.kind {
             EventKind::Identify => return Ok(Meaning::Identify),
@@ -77,7 +70,7 @@ pub(crate) fn meaning<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Me
                     "Amplitude joins a browser and a user by itself when it sees both in one event",
                 ));
             }
-            _ if config.custom_events == CustomEvents::Drop => return Err(off(name)),
+            _ if config.custom_events == CustomEvents::Drop => return Err(Rejection::switched_off(name)),
             _ => vec![name],
         },
     };
@@ -89,10 +82,6 @@ pub(crate) fn meaning<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Me
     }
 }
 
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,14 +90,14 @@ mod tests {
     fn what_is_reserved_is_refused_even_as_a_configured_name() {
         for reserved in RESERVED {
             let config = format!(r#"{{"events":{{"purchase":["Order",{}]}}}}"#, serde_json::json!(reserved));
-            let config = crate::config::parse(&config).unwrap();
+            let config: Config<'_> = serde_json::from_str(&config).unwrap();
             assert!(matches!(meaning(&Event::example(), &config), Err(Rejection::Invalid(_))), "{reserved}");
         }
     }
 
     #[test]
     fn a_configured_name_makes_an_event_of_an_identify() {
-        let config = crate::config::parse(r#"{"events":{"identify":"Recognised"}}"#).unwrap();
+        let config: Config<'_> = serde_json::from_str(r#"{"events":{"identify":"Recognised"}}"#).unwrap();
         let event = Event { kind: EventKind::Identify, name: "identify".into(), ..Event::example() };
         assert_eq!(meaning(&event, &config), Ok(Meaning::Events(vec!["Recognised"])));
     }

@@ -70,14 +70,14 @@ impl Serialize for Clicks<'_> {
 
 /// Traits and clicks, or the group that a user joins.
 struct Set<'a> {
-    traits: &'a [(tidegate_plugin_sdk::Text<'a>, &'a serde_json::value::RawValue)],
+    traits: Option<&'a Properties<'a>>,
     clicks: &'a [ClickId],
     group: Option<Groups<'a>>,
 }
 
 impl Set<'_> {
     fn is_empty(&self) -> bool {
-        self.clicks.is_empty() && self.group.is_none() && !has_traits(self.traits)
+        self.clicks.is_empty() && self.group.is_none() && !self.traits.is_some_and(has_traits)
     }
 }
 
@@ -87,16 +87,17 @@ impl Serialize for Set<'_> {
         if let Some(Groups(kind, id)) = &self.group {
             map.serialize_entry(kind, id)?;
         }
-        for (name, value) in self.traits.iter().filter(|(name, _)| !IDS.contains(&&**name)) {
-            map.serialize_entry(&**name, &Bounded(value))?;
+        for (name, value) in self.traits.into_iter().flat_map(Properties::iter).filter(|(name, _)| !IDS.contains(name))
+        {
+            map.serialize_entry(name, &Bounded(value))?;
         }
         entry::clicks(&mut map, self.clicks, "")?;
         map.end()
     }
 }
 
-fn has_traits(traits: &[(tidegate_plugin_sdk::Text<'_>, &serde_json::value::RawValue)]) -> bool {
-    traits.iter().any(|(name, _)| !IDS.contains(&&**name))
+fn has_traits(traits: &Properties<'_>) -> bool {
+    traits.iter().any(|(name, _)| !IDS.contains(&name))
 }
 
 /// The entry for an identify call.
@@ -107,7 +108,7 @@ pub(crate) fn identify(source: Source<'_>) -> Result<Vec<Entry<'_>>, Rejection> 
     let Source { event, properties, .. } = source;
     let mut entry = entry::new("$identify", source)?;
     let clicks = &event.clicks;
-    let set = Set { traits: properties, clicks, group: None };
+    let set = Set { traits: Some(properties), clicks, group: None };
     if set.is_empty() {
         // With a user id it still tells whose browser it is.
         if event.user_id.is_none() {
@@ -132,7 +133,7 @@ pub(crate) fn group(source: Source<'_>) -> Result<Vec<Entry<'_>>, Rejection> {
     let id = properties::id(properties, "groupId").ok_or_else(|| Rejection::invalid("group without groupId"))?;
     let group = Groups(kind, id);
     let mut joins = entry::new("$identify", source)?;
-    let set = Set { traits: &[], clicks: &[], group: Some(group.clone()) };
+    let set = Set { traits: None, clicks: &[], group: Some(group.clone()) };
     let set_once = Clicks { clicks: &[], prefix: "" };
     joins.user_properties = Some(UserProperties::Operations(Operations { set, set_once }));
     joins.groups = Some(group.clone());
@@ -148,5 +149,5 @@ pub(crate) fn group(source: Source<'_>) -> Result<Vec<Entry<'_>>, Rejection> {
 }
 
 fn group_properties<'a>(traits: &'a Properties<'a>) -> GroupProperties<'a> {
-    GroupProperties { set: Set { traits, clicks: &[], group: None } }
+    GroupProperties { set: Set { traits: Some(traits), clicks: &[], group: None } }
 }

@@ -6,12 +6,12 @@
 //! takes only the types that the plugin means to send, where BigQuery converts some, and lists values that it drops in
 //! silence as problems.
 
+mod assertion;
 mod table;
-mod token;
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Judgement, Platform, Received, Trouble};
+use crate::{Answer, Judgement, Platform, Received, Trouble, token};
 use table::Table;
 
 const PROJECT: &str = "tidegate-fake-project";
@@ -40,8 +40,8 @@ impl Platform for BigQuery {
     }
 
     fn judge(&self, request: &Received, now_ms: i64) -> Judgement {
-        if request.path == "/token" {
-            return token::judge(request, now_ms, ISSUED);
+        if request.path == token::PATH {
+            return assertion::judge(request, now_ms, ISSUED);
         }
         match refusal(request) {
             Some(refusal) => Judgement {
@@ -54,12 +54,12 @@ impl Platform for BigQuery {
     }
 
     fn trouble(&self, trouble: Trouble, request: &Received, now_ms: i64) -> Option<Judgement> {
-        let is_token = request.path == "/token";
+        let is_token = request.path == token::PATH;
         let answer = match trouble {
-            Trouble::CredentialsRefused if is_token => token::refused(),
+            Trouble::CredentialsRefused if is_token => assertion::refused(),
             Trouble::CredentialsRefused => unauthenticated().answer(),
             // Only the API has limits and rows; tokens are issued all the same.
-            _ if is_token => return Some(token::judge(request, now_ms, ISSUED)),
+            _ if is_token => return Some(assertion::judge(request, now_ms, ISSUED)),
             Trouble::Throttled => Refusal {
                 status: 403,
                 reason: "rateLimitExceeded",

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::form::is_iso8601;
+
 /// The columns of the table, in their order.
 #[derive(Debug, Clone)]
 pub(super) struct Table(Vec<Column>);
@@ -85,10 +87,4 @@ fn single(at: &str, column: &Column, value: &Value, checked: &mut Checked) {
     if !fits {
         checked.fault(at, format!("Cannot convert value to {}: {value}", column.r#type.to_lowercase()));
     }
-}
-
-/// `2026-01-15T14:32:00.000Z`.
-fn is_iso8601(text: &str) -> bool {
-    let form = text.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
-    form.eq(b"0000-00-00T00:00:00.000Z".iter().copied())
 }

@@ -6,15 +6,12 @@
 
 mod answer;
 mod config;
-mod names;
-mod personal;
-mod properties;
-mod row;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::row::{self, Row};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct BigQuery;
@@ -22,10 +19,13 @@ tidegate_plugin_sdk::export!(BigQuery);
 
 impl Plugin for BigQuery {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
-        let names = names::of(&event, &config.events, config.custom_events)?;
+        let config: config::Config = json::config(&ctx)?;
+        let names = row::names(&event, &config.events, config.custom_events)?;
         let rows = names.into_iter().enumerate().map(|(nth, name)| {
-            let row = InsertRow { insert_id: insert_id(&event.id, name, nth), json: row::of(&event, name, &ctx)? };
+            let row = InsertRow {
+                insert_id: insert_id(&event.id, name, nth),
+                json: row::of(&event, name, &ctx, row::Json::Text)?,
+            };
             let body =
                 Body { skip_invalid_rows: true, ignore_unknown_values: config.ignore_unknown_values, rows: [row] };
             Request::json("rows", &body)
@@ -53,7 +53,7 @@ struct Body<'a> {
 struct InsertRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     insert_id: Option<Cow<'a, str>>,
-    json: row::Row<'a>,
+    json: Row<'a>,
 }
 
 /// The most characters of an `insertId` ("Quotas and limits", streaming inserts).

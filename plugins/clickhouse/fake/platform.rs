@@ -8,8 +8,6 @@
 
 mod table;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::{Answer, Judgement, Platform, Received, Trouble};
@@ -156,11 +154,11 @@ fn inserted() -> Answer {
 }
 
 fn authenticate(request: &Received) -> Result<(), Exception> {
-    let Some(header) = request.header("authorization") else {
+    if request.header("authorization").is_none() {
         return Err(Exception::new(194, "REQUIRED_PASSWORD", "default: password is required".to_owned()));
-    };
-    let given = header.strip_prefix("Basic ").and_then(|pair| STANDARD.decode(pair).ok());
-    if given.as_deref() == Some(format!("{USER}:{PASSWORD}").as_bytes()) { Ok(()) } else { Err(unauthenticated()) }
+    }
+    let is_known = request.basic().is_some_and(|(user, password)| (&*user, &*password) == (USER, PASSWORD));
+    if is_known { Ok(()) } else { Err(unauthenticated()) }
 }
 
 fn unauthenticated() -> Exception {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::form::is_iso8601;
+
 /// What a column takes.
 #[derive(Debug, Clone, PartialEq)]
 enum Type {
@@ -77,12 +79,6 @@ fn fault(column: &str, kind: &Type, value: &Value) -> Fault {
         _ => (27, "CANNOT_PARSE_INPUT_ASSERTION_FAILED", "Cannot parse input"),
     };
     Fault { code, name, what: format!("{what}: {value}: (while reading the value of key {column})") }
-}
-
-/// `2026-01-15T14:32:00.000Z`.
-fn is_iso8601(text: &str) -> bool {
-    let form = text.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
-    form.eq(b"0000-00-00T00:00:00.000Z".iter().copied())
 }
 
 /// `name Type`.

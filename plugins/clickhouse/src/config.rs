@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::Rejection;
-use tidegate_plugin_sdk::names::Overrides;
-
-use crate::names::CustomEvents;
+use tidegate_plugin_sdk::names::{CustomEvents, Overrides};
 
 /// What the plugin itself needs of it: `url` is the endpoint, which the gateway fills in.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -32,11 +29,6 @@ impl Default for Config<'_> {
             events: Overrides::new(),
         }
     }
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

@@ -7,12 +7,9 @@
 
 mod answer;
 mod config;
-mod names;
-mod personal;
-mod properties;
-mod row;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::row::{self, Row};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct ClickHouse;
@@ -20,9 +17,9 @@ tidegate_plugin_sdk::export!(ClickHouse);
 
 impl Plugin for ClickHouse {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
-        let names = names::of(&event, &config.events, config.custom_events)?;
-        names.into_iter().map(|name| insert(&row::of(&event, name, &ctx)?, &config)).collect()
+        let config: config::Config<'_> = json::config(&ctx)?;
+        let names = row::names(&event, &config.events, config.custom_events)?;
+        names.into_iter().map(|name| insert(&row::of(&event, name, &ctx, row::Json::Object)?, &config)).collect()
     }
 
     fn classify(response: Response, count: u32, ctx: Context) -> Verdict {
@@ -31,7 +28,7 @@ impl Plugin for ClickHouse {
 }
 
 /// The insert of one row. All but the body is the same for every row of a destination, so that they can be joined.
-fn insert(row: &row::Row<'_>, config: &config::Config<'_>) -> Result<Request, Rejection> {
+fn insert(row: &Row<'_>, config: &config::Config<'_>) -> Result<Request, Rejection> {
     let statement = ["INSERT INTO ", &config.database, ".", &config.table, " FORMAT JSONEachRow"].concat();
     let mut request = Request::json("rows", row)?.with_query("query", statement);
     if config.async_insert {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::form::{is_currency, is_sha256};
+
 const EVENTS_MAX: usize = 25;
 const PARAMS_MAX: usize = 25;
 const ITEMS_MAX: usize = 200;
@@ -251,8 +253,7 @@ fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
 }
 
 fn hash(value: &Value, path: &str, found: &mut Found) {
-    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !value.as_str().is_some_and(is_hash) {
+    if !value.as_str().is_some_and(is_sha256) {
         found.add(path, "Must be the lower-case hex SHA-256 of the normalised value.", "VALUE_INVALID");
     }
 }
@@ -321,9 +322,6 @@ fn params(params: &Map<String, Value>, event_name: &str, path: &str, found: &mut
             found.add(format!("{path}.currency"), "Is required where there is a value.", "VALUE_REQUIRED");
         }
     }
-    let is_currency = |code: &Value| {
-        code.as_str().is_some_and(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
-    };
     if params.get("currency").is_some_and(|code| !is_currency(code)) {
         found.add(format!("{path}.currency"), "Must be an ISO 4217 code.", "VALUE_INVALID");
     }

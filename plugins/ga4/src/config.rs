@@ -1,6 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
+use tidegate_plugin_sdk::names::CustomEvents;
 use tidegate_plugin_sdk::names::Overrides;
 use tidegate_plugin_sdk::{Rejection, Text};
 
@@ -58,14 +59,6 @@ pub(crate) enum ClientId {
     CookieOrAnonymousId,
     Cookie,
     AnonymousId,
-}
-
-/// What to do with events that GA4 does not recommend itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum CustomEvents {
-    Send,
-    Drop,
 }
 
 /// What becomes of test events.

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use tidegate_plugin_sdk::Event;
+use tidegate_plugin_sdk::{Event, personal};
 
 use crate::config::{ClientId, Config};
-use crate::personal;
 
 /// The `client_id`: the last two parts of the cookie `_ga`, or the gateway's own id of the same browser.
 pub(crate) fn client_id(event: &Event, rule: ClientId) -> Option<&str> {

@@ -7,10 +7,9 @@ use std::borrow::Cow;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Item, Scalar};
+use tidegate_plugin_sdk::{Item, Scalar, json, personal};
 
 use crate::params::{VALUE_CHARS_MAX, cut};
-use crate::personal;
 
 /// The most items of one event.
 const ITEMS_MAX: usize = 200;
@@ -37,10 +36,7 @@ impl Serialize for Items<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for item in self.items.iter().filter(|item| is_named(item)).take(ITEMS_MAX) {
-            let more: More<'_> = match item.properties.as_str() {
-                "" | "{}" => More::default(),
-                text => serde_json::from_str(text).unwrap_or_default(),
-            };
+            let more: More<'_> = json::properties(&item.properties);
             list.serialize_element(&entry(item, &more, self.currency))?;
         }
         list.end()
@@ -129,26 +125,22 @@ fn entry<'a>(item: &'a Item, more: &'a More<'a>, currency: Option<&str>) -> Entr
         item_name: text(item.name.as_deref()),
         item_brand: text(item.brand.as_deref()),
         item_category: text(item.category.as_deref()),
-        item_category2: text(of(&more.item_category2)),
-        item_category3: text(of(&more.item_category3)),
-        item_category4: text(of(&more.item_category4)),
-        item_category5: text(of(&more.item_category5)),
+        item_category2: text(Scalar::text_of(&more.item_category2)),
+        item_category3: text(Scalar::text_of(&more.item_category3)),
+        item_category4: text(Scalar::text_of(&more.item_category4)),
+        item_category5: text(Scalar::text_of(&more.item_category5)),
         item_variant: text(item.variant.as_deref()),
-        item_list_id: text(of(&more.item_list_id)),
-        item_list_name: text(of(&more.item_list_name)),
-        affiliation: text(of(&more.affiliation)),
-        coupon: text(of(&more.coupon)),
-        location_id: text(of(&more.location_id)),
+        item_list_id: text(Scalar::text_of(&more.item_list_id)),
+        item_list_name: text(Scalar::text_of(&more.item_list_name)),
+        affiliation: text(Scalar::text_of(&more.affiliation)),
+        coupon: text(Scalar::text_of(&more.coupon)),
+        location_id: text(Scalar::text_of(&more.location_id)),
         index,
         discount: money(more.discount.as_ref().and_then(Scalar::number)),
         price: money(item.price),
         // GA4 takes whole pieces only, and one where it is told nothing.
         quantity: item.quantity.filter(|quantity| *quantity >= 0.0).map(|quantity| quantity.ceil() as u64),
     }
-}
-
-fn of<'a>(property: &'a Option<Scalar<'a>>) -> Option<&'a str> {
-    property.as_ref().and_then(Scalar::text)
 }
 
 fn text(value: Option<&str>) -> Option<Cow<'_, str>> {

@@ -11,10 +11,9 @@ mod items;
 mod names;
 mod params;
 mod payload;
-mod personal;
 mod user_data;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Pairs, Plugin, Rejection, Request, Response, Scalar, Verdict};
 
 /// The destination.
 pub struct Ga4;
@@ -25,7 +24,7 @@ impl Plugin for Ga4 {
         let config = config::parse(&ctx.config)?;
         let names = names::platform(&event, &config)?;
         let mode = payload::Mode::of(&ctx, &config);
-        let properties = params::properties(&event.properties);
+        let properties: Pairs<'_, Scalar<'_>> = Pairs::parse(&event.properties);
         let source =
             payload::Source { event: &event, properties: &properties, config: &config, mode, now_ms: ctx.now_ms };
         names.into_iter().map(|name| payload::request(&payload::build(name, source)?, &config, mode)).collect()

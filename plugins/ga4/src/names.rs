@@ -4,9 +4,10 @@
 
 use std::borrow::Cow;
 
+use tidegate_plugin_sdk::names::CustomEvents;
 use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// The longest name of an event or a parameter.
 pub(crate) const NAME_CHARS_MAX: usize = 40;
@@ -41,24 +42,17 @@ const RESERVED_PREFIXES: [&str; 5] = ["_", "firebase_", "ga_", "google_", "gtag.
 /// # Errors
 /// A skip for what is no event of GA4's, or is switched off; invalid for a name that GA4 would drop.
 pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<Cow<'a, str>>, Rejection> {
-    let sent = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => "page_view",
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let sent = event.canonical_name();
     if let Some(mapped) = config.events.get(sent) {
         let names = mapped.iter().map(taken).collect::<Result<Vec<_>, _>>()?;
-        return if names.is_empty() { Err(off(sent)) } else { Ok(names) };
+        return if names.is_empty() { Err(Rejection::switched_off(sent)) } else { Ok(names) };
     }
     if !matches!(event.kind, EventKind::Track | EventKind::Page | EventKind::Screen) {
         // A site identifies its visitors on every page: calling that a login would make the number of logins worthless.
         return Err(Rejection::skip("not an event: it only says who the visitor is"));
     }
     if config.custom_events == CustomEvents::Drop && !RECOMMENDED.contains(&sent) {
-        return Err(off(sent));
+        return Err(Rejection::switched_off(sent));
     }
     Ok(vec![taken(sent)?])
 }
@@ -91,10 +85,6 @@ pub(crate) fn clean(name: &str) -> Option<Cow<'_, str>> {
 /// Whether a name begins as only Google's own do.
 pub(crate) fn has_reserved_prefix(name: &str) -> bool {
     RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
 }
 
 #[cfg(test)]

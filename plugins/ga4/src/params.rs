@@ -3,17 +3,15 @@
 //! Source: "Measurement Protocol reference", section "Limitations", and "Event collection limits".
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use tidegate_plugin_sdk::money::Number;
-use tidegate_plugin_sdk::{Scalar, Text};
+use tidegate_plugin_sdk::{Pairs, Scalar, personal};
 
 use crate::config::Config;
 use crate::items::Items;
-use crate::{names, personal};
+use crate::names;
 
 /// The most parameters of one event. `items` counts as one of them here, to be safe.
 const PARAMS_MAX: usize = 25;
@@ -78,13 +76,13 @@ impl<'a> Params<'a> {
     }
 
     /// Adds the event's own properties, as many as there is room for.
-    pub(crate) fn properties(&mut self, properties: &'a [(Text<'a>, Scalar<'a>)], config: &Config<'_>) {
-        for (name, value) in properties {
+    pub(crate) fn properties(&mut self, properties: &'a Pairs<'a, Scalar<'a>>, config: &Config<'_>) {
+        for (name, value) in properties.iter() {
             if self.list.len() + usize::from(self.items.is_some()) >= PARAMS_MAX {
                 return;
             }
-            let listed = config.parameters.as_ref().is_none_or(|only| only.contains(name));
-            if listed && !personal::is_name(name) && !(self.items.is_some() && PRODUCT.contains(&&**name)) {
+            let listed = config.parameters.as_ref().is_none_or(|only| only.iter().any(|known| **known == *name));
+            if listed && !personal::is_name(name) && !(self.items.is_some() && PRODUCT.contains(&name)) {
                 self.property(name, value);
             }
         }
@@ -145,32 +143,6 @@ pub(crate) fn cut(text: Cow<'_, str>, chars_max: usize) -> Cow<'_, str> {
     }
 }
 
-/// An event's properties in their order. What is no object has none.
-pub(crate) fn properties(text: &str) -> Vec<(Text<'_>, Scalar<'_>)> {
-    if matches!(text, "" | "{}") {
-        return Vec::new();
-    }
-    serde_json::Deserializer::from_str(text).deserialize_map(PairsVisitor).unwrap_or_default()
-}
-
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Vec<(Text<'de>, Scalar<'de>)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = object.next_entry()? {
-            pairs.push(pair);
-        }
-        Ok(pairs)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,13 +152,5 @@ mod tests {
         assert_eq!(cut(Cow::Borrowed("größe"), 3), "grö");
         assert_eq!(cut(Cow::Owned("größe".to_owned()), 4), "größ");
         assert_eq!(cut(Cow::Borrowed("größe"), 5), "größe");
-    }
-
-    #[test]
-    fn properties_keep_their_order() {
-        let names: Vec<String> =
-            properties(r#"{"b":1,"a":[2],"c":"x"}"#).iter().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(names, ["b", "a", "c"]);
-        assert!(properties("[1]").is_empty());
     }
 }

@@ -7,20 +7,23 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use tidegate_plugin_sdk::time::{self, Window};
 use tidegate_plugin_sdk::{
-    Context, Event, EventKind, Purposes, Rejection, Request, Scalar, Text, money, names as canonical, time,
+    Context, Event, EventKind, Pairs, Purposes, Rejection, Request, Scalar, money, names as canonical, personal,
 };
 
 use crate::config::{Config, Region, TestMode};
+use crate::identity;
 use crate::items::Items;
 use crate::params::{self, Params, VALUE_CHARS_MAX};
 use crate::user_data::{self, UserData};
-use crate::{identity, personal};
 
 /// "Events can be backdated up to 72 hours."
-const AGE_MAX_MS: u64 = 72 * 3_600_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+const TAKEN: Window = Window {
+    age_max_ms: 3 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 72 hours: GA4 would not record it at its time",
+};
 const USER_ID_CHARS_MAX: usize = 256;
 
 /// What the request is for.
@@ -86,7 +89,7 @@ struct Entry<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) event: &'a Event,
-    pub(crate) properties: &'a [(Text<'a>, Scalar<'a>)],
+    pub(crate) properties: &'a Pairs<'a, Scalar<'a>>,
     pub(crate) config: &'a Config<'a>,
     pub(crate) mode: Mode,
     pub(crate) now_ms: u64,
@@ -98,7 +101,7 @@ pub(crate) struct Source<'a> {
 /// What GA4 would take and then drop without a word: an event of nobody, or of a time that it does not record.
 pub(crate) fn build<'a>(name: Cow<'a, str>, source: Source<'a>) -> Result<Payload<'a>, Rejection> {
     let Source { event, properties, config, mode, now_ms } = source;
-    let at_ms = recorded_ms(event.at_ms, now_ms)?;
+    let at_ms = TAKEN.check(event.at_ms, now_ms)?;
     let (client_id, app_instance_id) = match config.firebase_app_id {
         Some(_) => (None, Some(app_instance_id(properties)?)),
         None => (Some(client_id(event, config)?), None),
@@ -132,24 +135,13 @@ pub(crate) fn request(payload: &Payload<'_>, config: &Config<'_>, mode: Mode) ->
     })
 }
 
-fn recorded_ms(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 72 hours: GA4 would not record it at its time"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(at_ms.min(now_ms))
-}
-
 fn client_id<'a>(event: &'a Event, config: &Config<'_>) -> Result<&'a str, Rejection> {
     identity::client_id(event, config.client_id)
         .ok_or_else(|| Rejection::invalid("no client_id: there is no `_ga` cookie and no anonymous id of the browser"))
 }
 
-fn app_instance_id<'a>(properties: &'a [(Text<'a>, Scalar<'a>)]) -> Result<&'a str, Rejection> {
-    let property = properties.iter().find(|(name, _)| &**name == "app_instance_id");
-    property.and_then(|(_, id)| id.text()).ok_or_else(|| {
+fn app_instance_id<'a>(properties: &'a Pairs<'a, Scalar<'a>>) -> Result<&'a str, Rejection> {
+    properties.get("app_instance_id").and_then(Scalar::text).ok_or_else(|| {
         Rejection::invalid("no app_instance_id: an app's event needs this property, from the Firebase SDK")
     })
 }
@@ -230,20 +222,5 @@ fn worth<'a>(name: &str, event: &'a Event, params: &mut Params<'a>) {
     }
     if let Some(items) = Items::of(&event.items, currency) {
         params.items(items);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_recorded_within_three_days_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(recorded_ms(now - AGE_MAX_MS, now), Ok(now - AGE_MAX_MS));
-        assert!(recorded_ms(now - AGE_MAX_MS - 1, now).is_err());
-        assert_eq!(recorded_ms(now + 1, now), Ok(now));
-        assert!(recorded_ms(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert!(recorded_ms(u64::MAX, now).is_err());
     }
 }

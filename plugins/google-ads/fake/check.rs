@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::errors::{Fault, fault};
 use super::moment;
+use crate::form::{is_currency, is_sha256};
 
 /// What a look at one entry gives.
 pub(super) enum Checked {
@@ -64,11 +65,8 @@ pub(super) fn order_id(entry: &Value, family: &'static str) -> Result<(), Fault>
 }
 
 pub(super) fn currency(code: Option<&Value>) -> Result<(), Fault> {
-    let is_code = |code: &Value| {
-        code.as_str().is_some_and(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()))
-    };
     match code {
-        Some(code) if !is_code(code) => Err(fault("currencyCodeError", "UNSUPPORTED", "No currency code.")),
+        Some(code) if !is_currency(code) => Err(fault("currencyCodeError", "UNSUPPORTED", "No currency code.")),
         _ => Ok(()),
     }
 }
@@ -87,7 +85,7 @@ pub(super) fn identifiers(entry: &Value, family: &'static str, kinds: &[&str]) -
         if !kinds.contains(&kind.as_str()) {
             return Err(fault(family, "UNSUPPORTED_USER_IDENTIFIER", format!("{kind} is not supported.")));
         }
-        let sound = if kind == "addressInfo" { is_address(value) } else { is_sha256(value) };
+        let sound = if kind == "addressInfo" { is_address(value) } else { is_digest(value) };
         if !sound {
             return Err(fault(
                 family,
@@ -102,18 +100,17 @@ pub(super) fn identifiers(entry: &Value, family: &'static str, kinds: &[&str]) -
 fn is_address(address: &Value) -> bool {
     let text = |field: &str| address[field].as_str().is_some_and(|text| !text.is_empty());
     let country = address["countryCode"].as_str().unwrap_or_default();
-    let street = address.get("hashedStreetAddress").is_none_or(is_sha256);
-    is_sha256(&address["hashedFirstName"])
-        && is_sha256(&address["hashedLastName"])
+    let street = address.get("hashedStreetAddress").is_none_or(is_digest);
+    is_digest(&address["hashedFirstName"])
+        && is_digest(&address["hashedLastName"])
         && street
         && text("postalCode")
         && country.len() == 2
         && country.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-fn is_sha256(value: &Value) -> bool {
-    let text = value.as_str().unwrap_or_default();
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+fn is_digest(value: &Value) -> bool {
+    value.as_str().is_some_and(is_sha256)
 }
 
 /// Entries that are one to Google: it takes neither.

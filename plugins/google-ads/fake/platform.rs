@@ -11,11 +11,10 @@ mod check;
 mod conversion;
 mod errors;
 mod moment;
-mod token;
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Judgement, Platform, Received, Trouble};
+use crate::{Answer, Judgement, Platform, Received, Trouble, token};
 use errors::{Fault, fault};
 
 const ENTRIES_MAX: usize = 2000;
@@ -159,7 +158,7 @@ impl Platform for GoogleAds {
         let quiet = |answer| Judgement { answer, events: Vec::new(), problems: Vec::new() };
         let is_token = request.path == token::PATH;
         Some(match trouble {
-            Trouble::CredentialsRefused if is_token => Judgement { problems: Vec::new(), ..token::revoked() },
+            Trouble::CredentialsRefused if is_token => quiet(token::revoked().answer()),
             // Tokens are another host's.
             _ if is_token => self.grant.judge(request),
             Trouble::CredentialsRefused => quiet(unauthenticated()),

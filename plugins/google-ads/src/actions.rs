@@ -2,7 +2,7 @@
 //! made, so there is no table of names: the configuration is the table.
 
 use tidegate_plugin_sdk::names::{self, Overrides};
-use tidegate_plugin_sdk::{Event, EventKind, Rejection};
+use tidegate_plugin_sdk::{Event, Rejection};
 
 use crate::config::Config;
 
@@ -25,14 +25,7 @@ pub(crate) enum Targets<'a> {
 /// # Errors
 /// A skip for an event that has no conversion action.
 pub(crate) fn of<'a>(event: &'a Event, config: &'a Config) -> Result<Targets<'a>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     let targets = match ids(&config.events, name) {
         Some(actions) if name == names::REFUND => Targets::Refund(actions),
         None if name == names::REFUND => Targets::Refund(of_purchase(config)),
@@ -68,6 +61,8 @@ fn ids<'a>(map: &'a Overrides, name: &str) -> Option<Vec<&'a str>> {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_plugin_sdk::EventKind;
+
     use super::*;
 
     fn config(text: &str) -> Config {

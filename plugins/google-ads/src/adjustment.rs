@@ -4,10 +4,9 @@
 //! web" and "Import conversion adjustments".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::Rejection;
 use tidegate_plugin_sdk::money::{self, Number};
+use tidegate_plugin_sdk::{Rejection, time};
 
-use crate::click::{self, Click};
 use crate::identifiers::{self, UserIdentifier};
 use crate::moment;
 use crate::upload::{self, Source};
@@ -61,9 +60,10 @@ pub(crate) fn enhancement<'a>(source: Source<'a>, action: &str) -> Result<Conver
     let order_id = upload::order_id(event)?.ok_or_else(|| {
         Rejection::invalid("enhancement without order id: it has to be the one that Google's tag sent")
     })?;
-    if moment::is_older(event.at_ms, moment::ENHANCEMENT_MS, ctx.now_ms) {
+    if time::is_older(event.at_ms, moment::ENHANCEMENT_MS, ctx.now_ms) {
         return Err(Rejection::invalid("older than 24 hours: Google enhances no older conversion"));
     }
+    let gclid = upload::click(event).filter(|click| click.kind == "gclid").map(|click| click.value.as_str());
     Ok(ConversionAdjustment {
         conversion_action: upload::resource(config, action),
         adjustment_type: "ENHANCEMENT",
@@ -71,7 +71,7 @@ pub(crate) fn enhancement<'a>(source: Source<'a>, action: &str) -> Result<Conver
         adjustment_date_time: None,
         restatement_value: None,
         gclid_date_time_pair: Some(GclidDateTimePair {
-            gclid: click::last(event).and_then(Click::gclid),
+            gclid,
             conversion_date_time: moment::written(event.at_ms, ctx.now_ms)?,
         }),
         user_identifiers: identifiers,

@@ -4,10 +4,9 @@
 
 use serde::Serialize;
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Event, Purposes, Rejection};
+use tidegate_plugin_sdk::{Event, Purposes, Rejection, time};
 
 use crate::cart::{self, CartData};
-use crate::click;
 use crate::config::WithoutClick;
 use crate::identifiers::{self, UserIdentifier};
 use crate::moment;
@@ -52,11 +51,12 @@ struct Consent {
 /// A skip for what no ad of Google's can have led to, and whatever would make Google refuse it.
 pub(crate) fn conversion<'a>(source: Source<'a>, action: &str) -> Result<ClickConversion<'a>, Rejection> {
     let Source { event, properties, config, ctx } = source;
-    if moment::is_older(event.at_ms, moment::WINDOW_MS, ctx.now_ms) {
+    if time::is_older(event.at_ms, moment::WINDOW_MS, ctx.now_ms) {
         return Err(Rejection::invalid("older than 90 days, the longest window of a conversion action"));
     }
-    let click = click::last(event);
-    let is_braid = click.is_some_and(|click| click.gclid().is_none());
+    let click = upload::click(event);
+    let click_id = |kind: &str| click.filter(|click| click.kind == kind).map(|click| click.value.as_str());
+    let is_braid = click.is_some() && click_id("gclid").is_none();
     let identifiers = match is_braid && !config.identifiers_with_braid {
         true => Vec::new(),
         false => identifiers::of_conversion(event),
@@ -71,9 +71,9 @@ pub(crate) fn conversion<'a>(source: Source<'a>, action: &str) -> Result<ClickCo
     Ok(ClickConversion {
         conversion_action: upload::resource(config, action),
         conversion_date_time: moment::written(event.at_ms, ctx.now_ms)?,
-        gclid: click.and_then(click::Click::gclid),
-        gbraid: click.and_then(click::Click::gbraid),
-        wbraid: click.and_then(click::Click::wbraid),
+        gclid: click_id("gclid"),
+        gbraid: click_id("gbraid"),
+        wbraid: click_id("wbraid"),
         conversion_value: money.map(|money| money.amount()),
         currency_code: money.map(|money| money.currency),
         // "An order id can only be used for one conversion per conversion action": the event's own id is as unique, and

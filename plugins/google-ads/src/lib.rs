@@ -11,7 +11,6 @@ mod actions;
 mod adjustment;
 mod answer;
 mod cart;
-mod click;
 mod codes;
 mod config;
 mod conversion;

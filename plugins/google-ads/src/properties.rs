@@ -1,7 +1,7 @@
 //! The few properties that are granted, without a tree of JSON values.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::Scalar;
+use tidegate_plugin_sdk::{Scalar, json};
 
 /// The properties that `plugin.toml` grants.
 #[derive(Debug, Default, Deserialize)]
@@ -19,10 +19,7 @@ pub(crate) struct Properties<'a> {
 
 /// Reads an event's properties. What is no object has none.
 pub(crate) fn parse(text: &str) -> Properties<'_> {
-    match text {
-        "" | "{}" => Properties::default(),
-        text => serde_json::from_str(text).unwrap_or_default(),
-    }
+    json::properties(text)
 }
 
 impl Properties<'_> {

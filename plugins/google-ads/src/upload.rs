@@ -2,11 +2,12 @@
 //! that they can be joined.
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Rejection, Request};
+use tidegate_plugin_sdk::{ClickId, Context, Event, Rejection, Request};
 
 use crate::adjustment::ConversionAdjustment;
 use crate::config::Config;
 use crate::conversion::ClickConversion;
+use crate::moment;
 use crate::properties::Properties;
 
 /// All that an entry is made of.
@@ -87,6 +88,13 @@ pub(crate) fn whatever_can_be_sent(
 /// The full name of a conversion action.
 pub(crate) fn resource(config: &Config, action: &str) -> String {
     ["customers/", &config.customer_id, "/conversionActions/", action].concat()
+}
+
+/// The one click that a conversion is attributed to. Google takes a `gclid`, a `gbraid` or a `wbraid`, not several of them
+/// (`GBRAID_WBRAID_BOTH_SET`): the last click wins, as in Google's own attribution of a click. "The imported event has a
+/// `conversion_date_time` that precedes the click": that click led to something else.
+pub(crate) fn click(event: &Event) -> Option<&ClickId> {
+    event.last_click(&["gclid", "gbraid", "wbraid"], moment::WINDOW_MS)
 }
 
 /// The event's order id.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::errors::{Violation, violation};
+use crate::form::{is_currency, is_sha256, unix_s};
 
 const EVENTS_MAX: usize = 2000;
 const DESTINATIONS_MAX: usize = 10;
@@ -194,8 +195,7 @@ impl Checked {
     }
 
     fn sha256(&mut self, value: &Value, at: &str) {
-        let text = value.as_str().unwrap_or_default();
-        if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if !value.as_str().is_some_and(is_sha256) {
             self.wrong(at, "INVALID_SHA256_FORMAT", "The SHA256 encoded value is malformed.");
         }
     }
@@ -204,8 +204,7 @@ impl Checked {
         if event.get("conversionValue").is_some_and(|value| !value.is_number()) {
             self.wrong(&format!("{at}.conversion_value"), "INVALID_NUMBER_FORMAT", "Invalid number format.");
         }
-        let is_code = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        if event.get("currency").is_some_and(|code| !code.as_str().is_some_and(is_code)) {
+        if event.get("currency").is_some_and(|code| !is_currency(code)) {
             self.wrong(&format!("{at}.currency"), "INVALID_CURRENCY_CODE", "The currency code is not supported.");
         }
         if event.get("conversionValue").is_some() != event.get("currency").is_some() {
@@ -230,22 +229,6 @@ impl Checked {
 fn unix_ms(text: &str) -> Option<i64> {
     let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let [year, month, day] = numbers(date, '-')?;
-    let [hour, minute, second] = numbers(clock, ':')?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    // Howard Hinnant's algorithm for the days since 1970-01-01.
-    let shifted = year - i64::from(month <= 2);
-    let (era, of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468;
     let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
-    Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + millis)
-}
-
-fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
-    let mut parts = text.split(separator).map(|part| part.parse().ok().filter(|number: &i64| *number >= 0));
-    let numbers = [parts.next()??, parts.next()??, parts.next()??];
-    parts.next().is_none().then_some(numbers)
+    Some(unix_s(date, clock)? * 1_000 + millis)
 }

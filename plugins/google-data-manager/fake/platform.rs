@@ -6,11 +6,10 @@
 
 mod check;
 mod errors;
-mod token;
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Judgement, Platform, Received, Trouble};
+use crate::{Answer, Judgement, Platform, Received, Trouble, token};
 use errors::violation;
 
 /// The credentials of `destination.toml`, and any account.
@@ -78,7 +77,7 @@ impl Platform for DataManager {
         let quiet = |answer| Judgement { answer, events: Vec::new(), problems: Vec::new() };
         let is_token = request.path == token::PATH;
         Some(match trouble {
-            Trouble::CredentialsRefused if is_token => Judgement { problems: Vec::new(), ..token::revoked() },
+            Trouble::CredentialsRefused if is_token => quiet(token::revoked().answer()),
             // Tokens are another host's.
             _ if is_token => self.grant.judge(request),
             Trouble::CredentialsRefused => quiet(unauthenticated()),

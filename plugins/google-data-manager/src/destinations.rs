@@ -5,7 +5,7 @@
 //! no others.
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::{Event, Rejection, names};
 
 use crate::config::Config;
 
@@ -33,14 +33,7 @@ struct Account<'a> {
 /// # Errors
 /// A skip for an event that has no destination.
 pub(crate) fn of<'a>(event: &'a Event, config: &'a Config) -> Result<Vec<Destination<'a>>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     if name == names::REFUND {
         // Sent as an event, its value would be added to what it takes back.
         return Err(Rejection::skip("a refund: this API takes no adjustments, the plugin google-ads does"));
@@ -62,6 +55,8 @@ pub(crate) fn of<'a>(event: &'a Event, config: &'a Config) -> Result<Vec<Destina
 
 #[cfg(test)]
 mod tests {
+    use tidegate_plugin_sdk::EventKind;
+
     use super::*;
 
     fn of_kind(kind: EventKind, name: &str, events: &str) -> Result<usize, Rejection> {

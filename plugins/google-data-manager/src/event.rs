@@ -4,14 +4,13 @@
 
 use serde::Serialize;
 use tidegate_plugin_sdk::money::{self, Number};
+use tidegate_plugin_sdk::time::{self, Window};
 use tidegate_plugin_sdk::{Event, Purposes, Rejection};
 
 use crate::cart::{self, CartData};
-use crate::click::{self, Click};
 use crate::config::{Config, WithoutClick};
 use crate::destinations::Destination;
 use crate::identifiers::{self, UserData};
-use crate::moment;
 use crate::properties::Properties;
 
 /// The request's body. Everything but `events` is the same for all events of one name, so that they can be joined.
@@ -80,6 +79,14 @@ struct UserProperties {
     customer_type: &'static str,
 }
 
+/// The longest click-through window that a conversion action can have is 90 days; an event that is older is
+/// `PROCESSING_ERROR_REASON_EVENT_TOO_OLD`, which no answer tells.
+const TAKEN: Window = Window {
+    age_max_ms: 90 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 90 days, the longest window of a conversion action",
+};
+
 /// All that an entry is made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -95,7 +102,8 @@ pub(crate) struct Source<'a> {
 /// A skip for what no ad of Google's can have led to, and whatever would make Google refuse it, and with it the batch.
 pub(crate) fn entry(source: Source<'_>) -> Result<Entry<'_>, Rejection> {
     let Source { event, properties, config, now_ms } = source;
-    let click = click::last(event);
+    // The last one wins, as in Google's own attribution of a click; Google Ads refuses several of them.
+    let click = event.last_click(&["gclid", "gbraid", "wbraid"], TAKEN.age_max_ms);
     let user_data = identifiers::collect(event);
     let unknown = match (&click, config.without_click) {
         (Some(_), _) => None,
@@ -112,12 +120,12 @@ pub(crate) fn entry(source: Source<'_>) -> Result<Entry<'_>, Rejection> {
         // "A conversion with the same order id and conversion action combination was already uploaded": the event's own id
         // is as unique, and keeps a conversion that is sent twice from being counted twice.
         transaction_id: event.order_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(&event.id),
-        event_timestamp: moment::written(event.at_ms, now_ms)?,
+        event_timestamp: time::iso8601(TAKEN.check(event.at_ms, now_ms)?),
         event_source: &config.event_source,
-        ad_identifiers: click.map(|click| match click {
-            Click::Gclid(id) => AdIdentifiers::Gclid(id),
-            Click::Gbraid(id) => AdIdentifiers::Gbraid(id),
-            Click::Wbraid(id) => AdIdentifiers::Wbraid(id),
+        ad_identifiers: click.map(|click| match click.kind.as_str() {
+            "gclid" => AdIdentifiers::Gclid(&click.value),
+            "gbraid" => AdIdentifiers::Gbraid(&click.value),
+            _ => AdIdentifiers::Wbraid(&click.value),
         }),
         user_data,
         consent: consent(event),

@@ -8,12 +8,10 @@
 
 mod answer;
 mod cart;
-mod click;
 mod config;
 mod destinations;
 mod event;
 mod identifiers;
-mod moment;
 mod properties;
 
 use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};

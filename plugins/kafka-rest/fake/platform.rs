@@ -7,8 +7,6 @@
 
 mod schema;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::{Answer, Judgement, Platform, Received, Trouble};
@@ -79,9 +77,7 @@ impl KafkaRest {
 
 /// The request's records, or status, code and message of why there are none.
 fn records(request: &Received) -> Result<Vec<Value>, (u16, u32, String)> {
-    let pair = request.header("authorization").and_then(|header| header.strip_prefix("Basic "));
-    let given = pair.and_then(|pair| STANDARD.decode(pair).ok());
-    if given.as_deref() != Some(format!("{USER}:{PASSWORD}").as_bytes()) {
+    if request.basic().is_none_or(|(user, password)| (&*user, &*password) != (USER, PASSWORD)) {
         return Err((401, 401, "Unauthorized".to_owned()));
     }
     let Some(topic) = request.path.strip_prefix("/topics/") else {

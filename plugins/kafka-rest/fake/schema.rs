@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::form::is_iso8601;
+
 /// A record's JSON Schema.
 #[derive(Debug, Clone)]
 pub(super) struct Schema(Value);
@@ -62,10 +64,4 @@ fn problem(schema: &Value, value: &Value) -> Option<String> {
         return Some("is no time".to_owned());
     }
     None
-}
-
-/// `2026-01-15T14:32:00.000Z`.
-fn is_iso8601(text: &str) -> bool {
-    let form = text.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
-    form.eq(b"0000-00-00T00:00:00.000Z".iter().copied())
 }

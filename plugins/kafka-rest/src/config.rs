@@ -1,10 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::Rejection;
-use tidegate_plugin_sdk::names::Overrides;
-
-use crate::names::CustomEvents;
+use tidegate_plugin_sdk::names::{CustomEvents, Overrides};
 
 /// What the plugin itself needs of it: `url` is the endpoint, which the gateway fills in.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -23,11 +20,6 @@ pub(crate) enum Key {
     Visitor,
     Event,
     None,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

@@ -7,13 +7,10 @@
 
 mod answer;
 mod config;
-mod names;
-mod personal;
-mod properties;
-mod row;
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::row::{self, Row};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json, personal};
 
 use crate::config::Key;
 
@@ -23,10 +20,13 @@ tidegate_plugin_sdk::export!(KafkaRest);
 
 impl Plugin for KafkaRest {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
-        let names = names::of(&event, &config.events, config.custom_events)?;
+        let config: config::Config = json::config(&ctx)?;
+        let names = row::names(&event, &config.events, config.custom_events)?;
         let key = key(&event, config.key);
-        names.into_iter().map(|name| request(&Record { key, value: row::of(&event, name, &ctx)? })).collect()
+        names
+            .into_iter()
+            .map(|name| request(&Record { key, value: row::of(&event, name, &ctx, row::Json::Object)? }))
+            .collect()
     }
 
     fn classify(response: Response, count: u32, ctx: Context) -> Verdict {
@@ -39,7 +39,7 @@ impl Plugin for KafkaRest {
 struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
-    value: row::Row<'a>,
+    value: Row<'a>,
 }
 
 #[derive(Serialize)]

@@ -1,7 +1,8 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Rejection, Text, names};
+use tidegate_plugin_sdk::Text;
+use tidegate_plugin_sdk::names::{self, CustomEvents};
 
 /// What the plugin needs of it.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -16,26 +17,12 @@ pub(crate) struct Config<'a> {
     pub(crate) test_events: TestEvents,
 }
 
-/// What to do with events that are none of the canonical ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CustomEvents {
-    Send,
-    Drop,
-}
-
 /// What becomes of test events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TestEvents {
     Refuse,
     Send,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema and filled in its defaults, so a failure is a
-/// mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]
@@ -48,7 +35,7 @@ mod tests {
     fn the_manifests_defaults_are_a_whole_configuration() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
         let text = manifest.config_with_defaults(serde_json::json!({})).to_string();
-        let config = parse(&text).unwrap();
+        let config: Config<'_> = serde_json::from_str(&text).unwrap();
         assert_eq!(&*config.revision, "2026-10-15");
         assert!(config.ordered_products && config.events.is_empty() && config.backfill_after_hours.is_none());
         assert_eq!((config.custom_events, config.test_events), (CustomEvents::Send, TestEvents::Refuse));

@@ -6,21 +6,23 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Context, Event, EventKind, Item, Rejection, Request, items, names, time};
+use tidegate_plugin_sdk::{Context, Event, EventKind, Item, RawPairs, Rejection, Request, items, names, time};
 
 use crate::config::Config;
 use crate::names::ORDERED_PRODUCT;
 use crate::products::EventProperties;
 use crate::profile::{self, Attributes, Identity};
-use crate::properties::Properties;
 
 const HOUR_MS: u64 = 3_600_000;
+/// "Must not exceed 400 properties"; some are left for what is made of the event itself. One that is `null` would clear a
+/// field of a profile.
+pub(crate) const PROPERTIES_MAX: usize = 360;
 
 /// All that a request is made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) event: &'a Event,
-    pub(crate) properties: &'a Properties<'a>,
+    pub(crate) properties: &'a RawPairs<'a>,
     pub(crate) config: &'a Config<'a>,
     pub(crate) ctx: &'a Context,
 }

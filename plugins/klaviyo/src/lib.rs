@@ -12,9 +12,8 @@ mod event;
 mod names;
 mod products;
 mod profile;
-mod properties;
 
-use tidegate_plugin_sdk::{Context, Event, EventKind, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, EventKind, Plugin, RawPairs, Rejection, Request, Response, Verdict, json};
 
 use crate::config::TestEvents;
 
@@ -24,14 +23,14 @@ tidegate_plugin_sdk::export!(Klaviyo);
 
 impl Plugin for Klaviyo {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let metrics = names::metrics(&event, &config)?;
         if ctx.test_mode && config.test_events == TestEvents::Refuse {
             return Err(Rejection::invalid(
                 "a test event would count and start flows: use an account for tests, and say `test_events = \"send\"`",
             ));
         }
-        let properties = properties::parse(&event.properties);
+        let properties = RawPairs::parse(&event.properties).without_nulls().first(event::PROPERTIES_MAX);
         let source = event::Source { event: &event, properties: &properties, config: &config, ctx: &ctx };
         let identity = profile::identity(&event)?;
         if event.kind == EventKind::Identify && metrics.is_empty() {

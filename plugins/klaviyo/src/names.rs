@@ -1,8 +1,9 @@
 //! Klaviyo's metric for an event: the configuration's, else the table's, else the event's own name.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// A product of an order, beside the order itself.
 pub(crate) const ORDERED_PRODUCT: &str = "Ordered Product";
@@ -17,7 +18,7 @@ const TABLE: &names::Table = &[
     (names::ADD_TO_CART, "Added to Cart"),
     (names::BEGIN_CHECKOUT, "Started Checkout"),
     (names::REFUND, "Refunded Order"),
-    ("screen_view", "Viewed Screen"),
+    (names::SCREEN_VIEW, "Viewed Screen"),
     (names::VIEW_ITEM_LIST, "Viewed Category"),
     (names::SELECT_ITEM, "Selected Product"),
     (names::REMOVE_FROM_CART, "Removed from Cart"),
@@ -41,20 +42,15 @@ const METRIC_CHARS_MAX: usize = 127;
 /// # Errors
 /// A skip for what is switched off or none of Klaviyo's business; invalid for a name that Klaviyo would refuse.
 pub(crate) fn metrics<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<&'a str>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify | EventKind::Group | EventKind::Alias => event.kind.as_str(),
-    };
+    let name = event.canonical_name();
     let found = match names::lookup(TABLE, &config.events, name) {
-        Some(found) if found.is_empty() => return Err(off(name)),
+        Some(found) if found.is_empty() => return Err(Rejection::switched_off(name)),
         Some(found) => found,
         None => match event.kind {
             EventKind::Identify => Vec::new(),
             EventKind::Group => return Err(Rejection::skip("Klaviyo has profiles of people, and no groups")),
             EventKind::Alias => return Err(Rejection::skip("Klaviyo merges profiles by itself")),
-            _ if config.custom_events == CustomEvents::Drop => return Err(off(name)),
+            _ if config.custom_events == CustomEvents::Drop => return Err(Rejection::switched_off(name)),
             _ => vec![name],
         },
     };
@@ -62,8 +58,4 @@ pub(crate) fn metrics<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Ve
         return Err(Rejection::invalid("a name of 128 or more characters: Klaviyo takes none so long"));
     }
     Ok(found)
-}
-
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
 }

@@ -6,7 +6,7 @@
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{EventKind, Item, Scalar, items, names};
+use tidegate_plugin_sdk::{EventKind, Item, Scalar, items, json, names};
 
 use crate::event::{Source, is};
 
@@ -87,8 +87,8 @@ fn whole<M: SerializeMap>(map: &mut M, source: Source<'_>) -> Result<(), M::Erro
     if let Some(name) = url {
         entry(map, name, event.page_url())?;
     }
-    for (name, value) in properties.iter().filter(|(name, _)| !OWN.contains(&&**name)) {
-        map.serialize_entry(&**name, value)?;
+    for (name, value) in properties.iter().filter(|(name, _)| !OWN.contains(name)) {
+        map.serialize_entry(name, value)?;
     }
     Ok(())
 }
@@ -186,10 +186,7 @@ struct More<'a> {
 impl Product<'_> {
     fn fields<M: SerializeMap>(&self, map: &mut M, names: &Names) -> Result<(), M::Error> {
         let item = self.item;
-        let more: More<'_> = match item.properties.as_str() {
-            "" | "{}" => More::default(),
-            text => serde_json::from_str(text).unwrap_or_default(),
-        };
+        let more: More<'_> = json::properties(&item.properties);
         let text = |value: &'_ Option<Scalar<'_>>| value.as_ref().and_then(Scalar::text).map(str::to_owned);
         entry(map, names.id, item.id.as_deref())?;
         entry(map, names.sku, text(&more.sku))?;

@@ -7,10 +7,9 @@ use std::borrow::Cow;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use tidegate_plugin_sdk::{Event, Rejection, Request};
+use tidegate_plugin_sdk::{Event, RawPairs, Rejection, Request};
 
 use crate::event::{self, Source};
-use crate::properties::Properties;
 
 /// What identifies a profile. At least one is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -67,19 +66,19 @@ const IDS: [&str; 2] = ["groupId", "previousId"];
 
 /// A profile's custom properties.
 #[derive(Debug)]
-struct Traits<'a>(Option<&'a Properties<'a>>);
+struct Traits<'a>(Option<&'a RawPairs<'a>>);
 
 impl Traits<'_> {
     fn is_empty(&self) -> bool {
-        self.0.is_none_or(|traits| traits.iter().all(|(name, _)| IDS.contains(&&**name)))
+        self.0.is_none_or(|traits| traits.iter().all(|(name, _)| IDS.contains(&name)))
     }
 }
 
 impl Serialize for Traits<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, value) in self.0.into_iter().flatten().filter(|(name, _)| !IDS.contains(&&**name)) {
-            map.serialize_entry(&**name, value)?;
+        for (name, value) in self.0.into_iter().flat_map(RawPairs::iter).filter(|(name, _)| !IDS.contains(name)) {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }
@@ -125,7 +124,7 @@ impl<'a> Attributes<'a> {
 pub(crate) fn attributes<'a>(
     identity: Identity<'a>,
     event: &'a Event,
-    traits: Option<&'a Properties<'a>>,
+    traits: Option<&'a RawPairs<'a>>,
 ) -> Attributes<'a> {
     Attributes {
         identity,

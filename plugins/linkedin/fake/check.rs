@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::form::{is_currency, is_sha256};
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const AGE_MAX_MS: i64 = 90 * DAY_MS;
 /// How far ahead of LinkedIn's clock a sender's may be. Not documented.
@@ -96,8 +98,8 @@ pub(super) fn silent(element: &Value) -> Vec<String> {
             problems.push(format!("{}: `{value}` is none", id["idType"]));
         }
     }
-    let currency = element["conversionValue"]["currencyCode"].as_str();
-    if currency.is_some_and(|code| code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase())) {
+    let currency = &element["conversionValue"]["currencyCode"];
+    if currency.is_string() && !is_currency(currency) {
         problems.push("conversionValue.currencyCode: no ISO 4217 code".to_owned());
     }
     if element["eventId"].as_str().is_none_or(str::is_empty) {
@@ -186,8 +188,4 @@ impl Fields {
         }
         None
     }
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -5,7 +5,7 @@
 //! that rudderlabs/rudder-transformer has recorded (`test/integrations/destinations/linkedin_ads/network.ts`).
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Context, Outcome, Response, Text, Verdict, classify};
+use tidegate_plugin_sdk::{Context, Outcome, Response, Text, Verdict, classify, json};
 
 use crate::{config, indices};
 
@@ -105,7 +105,7 @@ fn refused(response: &Response, answer: &Answer<'_>) -> String {
 }
 
 fn dead_version(response: &Response, answer: &Answer<'_>, ctx: &Context) -> String {
-    let version = config::parse(ctx).map(|config| config.version).unwrap_or_default();
+    let version = json::config::<config::Config>(ctx).map(|config| config.version).unwrap_or_default();
     format!(
         "LinkedIn does not serve version `{version}` of its API any more: set `version` to a newer one ({})",
         reason(response, answer),

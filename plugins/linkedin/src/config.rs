@@ -1,7 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Context, Rejection, json, names};
+use tidegate_plugin_sdk::names;
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(default)]
@@ -43,11 +43,6 @@ pub(crate) enum LimitedDataUse {
     #[default]
     Skip,
     Send,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(ctx: &Context) -> Result<Config, Rejection> {
-    json::config(ctx)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Source: "Conversions API", "Streaming Conversion Events", and "Conversions API Schema".
 
 use serde::{Serialize, Serializer};
-use tidegate_plugin_sdk::money::{self, Number};
+use tidegate_plugin_sdk::money::{self, Decimal};
+use tidegate_plugin_sdk::time::{self, Window};
 use tidegate_plugin_sdk::{Event, Rejection, Request};
 
 use crate::config::Config;
@@ -40,18 +41,20 @@ impl Serialize for Urn<'_> {
     }
 }
 
-/// Currency and amount, which LinkedIn takes as text only.
+/// Currency and amount, which LinkedIn takes as text only: "19.9 cannot be coerced to String."
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Value<'a> {
     currency_code: &'a str,
-    #[serde(serialize_with = "as_text")]
-    amount: Number,
+    amount: Decimal,
 }
 
-const AGE_MAX_MS: u64 = 90 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+/// The time may "not exceed current time".
+const TAKEN: Window = Window {
+    age_max_ms: 90 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 90 days: LinkedIn would refuse every event that is sent with it",
+};
 
 /// Builds the entry for one conversion rule.
 ///
@@ -66,8 +69,8 @@ pub(crate) fn element<'a>(
     let worth = money::of(event).filter(|money| money.value.is_finite());
     Ok(Element {
         conversion: Urn(conversion),
-        conversion_happened_at: happened_at(event.at_ms, now_ms)?,
-        conversion_value: worth.map(|money| Value { currency_code: money.currency, amount: money.amount() }),
+        conversion_happened_at: TAKEN.check(event.at_ms, now_ms)?,
+        conversion_value: worth.map(|money| Value { currency_code: money.currency, amount: Decimal(money.amount()) }),
         event_id: &event.id,
         user: user::collect(event, config)?,
     })
@@ -82,23 +85,6 @@ pub(crate) fn request(element: &Element<'_>, config: &Config) -> Result<Request,
         .with_header("x-restli-protocol-version", "2.0.0"))
 }
 
-/// The time in milliseconds, which may "not exceed current time": a clock that is a little ahead is taken for now.
-fn happened_at(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 90 days: LinkedIn would refuse every event that is sent with it"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(at_ms.min(now_ms))
-}
-
-/// "19.9 cannot be coerced to String."
-fn as_text<S: Serializer>(amount: &Number, serializer: S) -> Result<S::Ok, S::Error> {
-    // Adding zero turns `-0` into `0`.
-    serializer.collect_str(&(amount.0 + 0.0))
-}
-
 #[cfg(test)]
 mod tests {
     use tidegate_plugin_sdk::manifest::Manifest;
@@ -106,20 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_in_milliseconds_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(happened_at(1_768_487_520_999, now), Ok(1_768_487_520_999));
-        assert_eq!(happened_at(now + AHEAD_MAX_MS, now), Ok(now));
-        assert!(happened_at(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert!(happened_at(now - AGE_MAX_MS, now).is_ok());
-        assert!(happened_at(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(happened_at(u64::MAX, now).is_err());
-    }
-
-    #[test]
     fn the_greatest_age_is_the_manifests() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
-        assert_eq!(manifest.limits.age_max.as_ms(), AGE_MAX_MS);
+        assert_eq!(manifest.limits.age_max.as_ms(), TAKEN.age_max_ms);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod indices;
 mod names;
 mod user;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct LinkedIn;
@@ -21,7 +21,7 @@ tidegate_plugin_sdk::export!(LinkedIn);
 
 impl Plugin for LinkedIn {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx)?;
+        let config: config::Config = json::config(&ctx)?;
         names::conversions(&event, &config, ctx.test_mode)?
             .into_iter()
             .map(|conversion| event::request(&event::element(conversion, &event, &config, ctx.now_ms)?, &config))

@@ -1,7 +1,7 @@
 //! The conversion rules that an event is reported to. LinkedIn has no names for events, but rules with ids of their
 //! own, so that there is no table: the configuration alone says what a conversion is.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::{Event, Rejection, names};
 
 use crate::config::{Config, LimitedDataUse};
 
@@ -15,17 +15,10 @@ pub(crate) fn conversions<'a>(
     config: &'a Config,
     test_mode: bool,
 ) -> Result<Vec<&'a str>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     let conversions = names::lookup(&[], &config.conversions, name);
     if conversions.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Rejection::skip(["`", name, "` is switched off in the configuration"].concat()));
+        return Err(Rejection::switched_off(name));
     }
     let limited = event.consent.limited_data_use || event.consent.gpc;
     if limited && config.limited_data_use == LimitedDataUse::Skip {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::form::{is_currency, is_sha256};
+
 const DAY_S: i64 = 24 * 60 * 60;
 const AGE_MAX_S: i64 = 7 * DAY_S;
 /// How far ahead of Meta's clock a sender's may be. Not documented.
@@ -226,9 +228,6 @@ fn custom_data(data: &Fields<'_>, event_name: &str) -> Result<(), Fault> {
     if data.map.get("value").is_some_and(|value| !value.is_number()) {
         return Err(data.malformed("value", "must be a number"));
     }
-    let is_currency = |code: &Value| {
-        code.as_str().is_some_and(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
-    };
     if data.map.get("currency").is_some_and(|code| !is_currency(code)) {
         return Err(data.malformed("currency", "must be an ISO 4217 code"));
     }
@@ -285,10 +284,6 @@ impl<'a> Fields<'a> {
 
 fn object<'a>(value: &'a Value, at: &str) -> Result<&'a Map<String, Value>, Fault> {
     value.as_object().ok_or_else(|| Fault::Malformed { at: at.to_owned(), why: "must be a JSON object".to_owned() })
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// `fb.1.1554763741205.AbCdEf`, possibly with an appendix; `fbp` ends in digits.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Rejection, Text};
+use tidegate_plugin_sdk::Text;
+use tidegate_plugin_sdk::names::CustomEvents;
 
 /// What the plugin itself needs of it: `pixel_id` and `api_version` go into the endpoint's path by the gateway.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -115,15 +116,6 @@ impl WithoutBrowser {
     }
 }
 
-/// What to do with events that have no name of Meta's.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CustomEvents {
-    #[default]
-    Send,
-    Drop,
-}
-
 /// When `data_processing_options` says LDU.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,11 +123,6 @@ pub(crate) enum LimitedDataUse {
     #[default]
     Consent,
     Always,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

@@ -65,9 +65,10 @@ pub(crate) fn collect<'a>(
         value: money.map(|money| money.amount()),
         currency,
         order_id: event.order_id.as_deref(),
-        content_name: text(&properties.content_name),
-        content_category: text(&properties.content_category),
-        delivery_category: text(&properties.delivery_category).filter(|category| DELIVERY.contains(category)),
+        content_name: Scalar::text_of(&properties.content_name),
+        content_category: Scalar::text_of(&properties.content_category),
+        delivery_category: Scalar::text_of(&properties.delivery_category)
+            .filter(|category| DELIVERY.contains(category)),
         predicted_ltv: predicted_ltv(properties, currency),
         ..CustomData::default()
     };
@@ -81,8 +82,10 @@ pub(crate) fn collect<'a>(
     match platform {
         // "Use only with InitiateCheckout events", and with Purchase by the list of standard events.
         "InitiateCheckout" | "Purchase" => data.num_items = num_items(event, properties),
-        "Search" => data.search_string = text(&properties.search_term).or_else(|| text(&properties.query)),
-        "CompleteRegistration" => data.status = text(&properties.status),
+        "Search" => {
+            data.search_string = Scalar::text_of(&properties.search_term).or_else(|| Scalar::text_of(&properties.query))
+        }
+        "CompleteRegistration" => data.status = Scalar::text_of(&properties.status),
         _ => {}
     }
     Ok(data.is_something().then_some(data))
@@ -104,17 +107,13 @@ impl CustomData<'_> {
     }
 }
 
-fn text<'a>(property: &'a Option<Scalar<'a>>) -> Option<&'a str> {
-    property.as_ref().and_then(Scalar::text)
-}
-
 fn predicted_ltv(properties: &Properties<'_>, currency: Option<&str>) -> Option<Number> {
     let worth = properties.predicted_ltv.as_ref().and_then(Scalar::number)?;
     Some(money::round(worth, currency?))
 }
 
 fn content_type<'a>(event: &'a Event, properties: &'a Properties<'a>) -> &'a str {
-    match text(&properties.content_type) {
+    match Scalar::text_of(&properties.content_type) {
         Some(known @ ("product" | "product_group")) => known,
         _ if event.name == names::VIEW_ITEM_LIST => "product_group",
         _ => "product",
@@ -124,7 +123,7 @@ fn content_type<'a>(event: &'a Event, properties: &'a Properties<'a>) -> &'a str
 fn content_name<'a>(event: &'a Event, properties: &'a Properties<'a>) -> Option<&'a str> {
     match event.items.as_slice() {
         [item] => item.name.as_deref(),
-        _ => text(&properties.item_list_name),
+        _ => Scalar::text_of(&properties.item_list_name),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Source: "Server Event Parameters" and "Data Processing Options for US Users".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, Scalar, time};
+use tidegate_plugin_sdk::time::{self, Window};
+use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, Scalar};
 
 use crate::config::{ActionSource, Config, LimitedDataUse};
 use crate::custom_data::{self, CustomData};
@@ -41,9 +42,11 @@ pub(crate) struct ServerEvent<'a> {
 }
 
 /// "If any event_time in data is greater than 7 days in the past, we return an error for the entire request".
-const AGE_MAX_MS: u64 = 7 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+const TAKEN: Window = Window {
+    age_max_ms: 7 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 7 days: Meta would refuse every event that is sent with it",
+};
 /// A whole purchase with eight identifiers takes about 1.6 kB; growing a buffer step by step would copy it.
 const BODY_CAPACITY: usize = 2_048;
 
@@ -62,10 +65,10 @@ pub(crate) struct Source<'a> {
 /// Whatever would make Meta refuse the event, and with it the whole batch.
 pub(crate) fn server_event<'a>(name: &'a str, source: Source<'a>) -> Result<ServerEvent<'a>, Rejection> {
     let Source { event, properties, config, now_ms } = source;
-    let event_time = event_time(event.at_ms, now_ms)?;
+    let event_time = time::seconds(TAKEN.check(event.at_ms, now_ms)?);
     let user_data = user_data::collect(event, properties)?;
     let custom_data = custom_data::collect(name, event, properties)?;
-    let page_url = event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let page_url = event.web_page_url();
     let url = page_url.or(config.event_source_url.as_deref());
     let action_source = action_source(source, url, user_data.client_user_agent)?;
     let consent = &event.consent;
@@ -96,17 +99,6 @@ pub(crate) fn request(body: &Body<'_>) -> Result<Request, Rejection> {
     Ok(request)
 }
 
-/// The time in seconds. A clock that is a little ahead is taken for now: Meta refuses events of the future.
-fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 7 days: Meta would refuse every event that is sent with it"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(time::seconds(at_ms.min(now_ms)))
-}
-
 /// Where the conversion happened. "Website events … require the client_user_agent, action_source, and event_source_url
 /// parameters, while non-web events require only action_source": one that lacks them is not called a website event.
 fn action_source(source: Source<'_>, url: Option<&str>, user_agent: Option<&str>) -> Result<ActionSource, Rejection> {
@@ -122,20 +114,4 @@ fn action_source(source: Source<'_>, url: Option<&str>, user_agent: Option<&str>
             None => "website event without event_source_url",
         })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_is_in_seconds_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(event_time(1_768_487_520_999, now), Ok(1_768_487_520));
-        assert_eq!(event_time(now + AHEAD_MAX_MS, now), Ok(1_768_487_522));
-        assert!(event_time(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert_eq!(event_time(now - AGE_MAX_MS, now), Ok((now - AGE_MAX_MS) / 1_000));
-        assert!(event_time(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(event_time(u64::MAX, now).is_err());
-    }
 }

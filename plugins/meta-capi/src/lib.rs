@@ -14,7 +14,7 @@ mod names;
 mod properties;
 mod user_data;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct MetaCapi;
@@ -22,7 +22,7 @@ tidegate_plugin_sdk::export!(MetaCapi);
 
 impl Plugin for MetaCapi {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let properties = properties::parse(&event.properties);
         let called = names::platform(&event, &config)?;
         let test_event_code = config.test_event_code.as_deref();

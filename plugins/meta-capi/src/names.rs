@@ -1,8 +1,9 @@
 //! Meta's names for an event: the configuration's, else the table's, else the event's own.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, Text, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection, Text};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// Meta's standard events ("Meta Pixel: Reference, Standard events").
 const TABLE: &names::Table = &[
@@ -48,17 +49,10 @@ impl<'a> Called<'a> {
 /// # Errors
 /// A skip for what is no conversion, or is switched off.
 pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Called<'a>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     // No override is the rule, and then nothing is compared.
     if let Some((_, mapped)) = config.events.iter().find(|(known, _)| &***known == name) {
-        return Called::of(mapped.as_slice()).ok_or_else(|| off(name));
+        return Called::of(mapped.as_slice()).ok_or_else(|| Rejection::switched_off(name));
     }
     match event.kind {
         EventKind::Track | EventKind::Page => {}
@@ -69,13 +63,9 @@ pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<C
     }
     match TABLE.iter().find(|(canonical, _)| *canonical == name) {
         Some((_, standard)) => Ok(Called::one(standard)),
-        None if config.custom_events == CustomEvents::Drop => Err(off(name)),
+        None if config.custom_events == CustomEvents::Drop => Err(Rejection::switched_off(name)),
         None => Ok(Called::one(name)),
     }
-}
-
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
 }
 
 #[cfg(test)]
@@ -85,7 +75,7 @@ mod tests {
     #[test]
     fn names_are_borrowed_from_the_configuration_and_empty_ones_count_for_nothing() {
         let text = r#"{ "events": { "one": "Lead", "several": ["", "Lead", "", "Contact"], "off": "", "none": [] } }"#;
-        let config = crate::config::parse(text).unwrap();
+        let config: Config<'_> = serde_json::from_str(text).unwrap();
         let named = |name: &str| {
             let event = Event { name: name.into(), ..Event::example() };
             platform(&event, &config).map(|called| {
@@ -95,7 +85,7 @@ mod tests {
         };
         assert_eq!(named("one").unwrap(), ["Lead"]);
         assert_eq!(named("several").unwrap(), ["Lead", "Contact"]);
-        assert_eq!(named("off"), Err(off("off")));
-        assert_eq!(named("none"), Err(off("none")));
+        assert_eq!(named("off"), Err(Rejection::switched_off("off")));
+        assert_eq!(named("none"), Err(Rejection::switched_off("none")));
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::form::{is_currency, is_sha256};
+
 const AGE_MAX_S: i64 = 7 * 24 * 60 * 60;
 /// How far ahead of Microsoft's clock a sender's may be. Not documented.
 const AHEAD_MAX_S: i64 = 60;
@@ -145,8 +147,7 @@ fn custom_data(data: &Map<String, Value>, faults: &mut Faults) {
             faults.add(&format!("customData.{field}"), &format!("'{field}' must be a number."));
         }
     }
-    let is_currency = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    if data.get("currency").is_some_and(|code| !code.as_str().is_some_and(is_currency)) {
+    if data.get("currency").is_some_and(|code| !is_currency(code)) {
         faults.add("customData.currency", "'currency' must be a valid ISO 4217 code.");
     }
     if data.get("pageType").is_some_and(|kind| !kind.as_str().is_some_and(|kind| PAGE_TYPES.contains(&kind))) {
@@ -203,8 +204,4 @@ pub(super) fn silent(index: usize, event: &Value) -> Vec<String> {
 
 fn is_url(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

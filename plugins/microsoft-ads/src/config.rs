@@ -1,6 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
+use tidegate_plugin_sdk::names::CustomEvents;
 use tidegate_plugin_sdk::names::Overrides;
 
 /// What the plugin itself needs of it: `tag_id` and `api_version` go into the endpoint's path by the gateway.
@@ -10,15 +11,6 @@ pub(crate) struct Config {
     pub(crate) custom_events: CustomEvents,
     pub(crate) events: Overrides,
     pub(crate) limited_data_use: LimitedDataUse,
-}
-
-/// What to do with events that have no canonical name.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CustomEvents {
-    #[default]
-    Send,
-    Drop,
 }
 
 /// When an opted-out visitor's event is called denied.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use tidegate_plugin_sdk::money::{self, Number};
 use tidegate_plugin_sdk::{Event, Item, Scalar, items, names};
 
-use crate::properties::{Properties, text};
+use crate::properties::Properties;
 
 /// `customData`.
 #[derive(Debug, Default, Serialize)]
@@ -69,10 +69,10 @@ pub(crate) fn collect<'a>(event: &'a Event, properties: &'a Properties<'a>) -> O
     let items = Items { items: &event.items, currency };
     let has_priced_item = event.items.iter().any(|item| items.price(item).is_some());
     let data = CustomData {
-        event_category: text(&properties.event_category),
-        event_label: text(&properties.event_label),
+        event_category: Scalar::text_of(&properties.event_category),
+        event_label: Scalar::text_of(&properties.event_label),
         event_value: properties.event_value.as_ref().and_then(Scalar::number).map(Number),
-        search_term: text(&properties.search_term).or_else(|| text(&properties.query)),
+        search_term: Scalar::text_of(&properties.search_term).or_else(|| Scalar::text_of(&properties.query)),
         transaction_id: event.order_id.as_deref(),
         value: amount,
         currency: currency.filter(|_| amount.is_some() || has_priced_item),
@@ -80,7 +80,7 @@ pub(crate) fn collect<'a>(event: &'a Event, properties: &'a Properties<'a>) -> O
         item_ids: items::ids(&event.items),
         page_type: page_type(event, properties),
         ecomm_total_value: amount.filter(|_| WHOLE.contains(&event.name.as_str())),
-        ecomm_category: text(&properties.item_list_id).filter(|_| event.name == names::VIEW_ITEM_LIST),
+        ecomm_category: Scalar::text_of(&properties.item_list_id).filter(|_| event.name == names::VIEW_ITEM_LIST),
     };
     data.is_something().then_some(data)
 }
@@ -98,7 +98,7 @@ impl CustomData<'_> {
 }
 
 fn page_type<'a>(event: &Event, properties: &'a Properties<'a>) -> Option<&'a str> {
-    let said = text(&properties.page_type).filter(|said| PAGE_TYPES.contains(said));
+    let said = Scalar::text_of(&properties.page_type).filter(|said| PAGE_TYPES.contains(said));
     said.or_else(|| PAGE_TYPE_OF.iter().find(|(name, _)| *name == event.name).map(|(_, of_page)| *of_page))
 }
 

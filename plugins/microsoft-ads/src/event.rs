@@ -3,12 +3,13 @@
 //! Source: the guide, "Data Schema", "Page Load Events", "Custom Events" and "Consent Signals".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Purposes, Rejection, Request, time};
+use tidegate_plugin_sdk::time::{self, Window};
+use tidegate_plugin_sdk::{Context, Event, Purposes, Rejection, Request, Scalar, url};
 
 use crate::config::{Config, LimitedDataUse};
 use crate::custom_data::{self, CustomData};
 use crate::names::PAGE_LOAD;
-use crate::properties::{Properties, text};
+use crate::properties::Properties;
 use crate::user_data::{self, UserData};
 
 /// The request's body. Everything but `data` is the same for all events of a destination, so that they can be joined.
@@ -44,9 +45,11 @@ struct Entry<'a> {
 }
 
 /// "must be within the last 7 days".
-const AGE_MAX_MS: u64 = 7 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+const TAKEN: Window = Window {
+    age_max_ms: 7 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 7 days: Microsoft would refuse it",
+};
 
 /// All that an entry is made of.
 #[derive(Clone, Copy)]
@@ -68,9 +71,9 @@ pub(crate) fn request(name: &str, source: Source<'_>) -> Result<Request, Rejecti
 fn entry<'a>(name: &'a str, source: Source<'a>) -> Result<Entry<'a>, Rejection> {
     let Source { event, properties, ctx, .. } = source;
     let is_page_load = name == PAGE_LOAD;
-    let event_time = event_time(event.at_ms, ctx.now_ms)?;
+    let event_time = time::seconds(TAKEN.check(event.at_ms, ctx.now_ms)?);
     let user_data = user_data::collect(event)?;
-    let event_source_url = event.page_url().and_then(web);
+    let event_source_url = event.web_page_url();
     if is_page_load && event_source_url.is_none() {
         return Err(Rejection::invalid("page load without eventSourceUrl: the event has no page address"));
     }
@@ -81,8 +84,9 @@ fn entry<'a>(name: &'a str, source: Source<'a>) -> Result<Entry<'a>, Rejection> 
         event_name: (!is_page_load).then_some(name),
         event_time,
         event_source_url,
-        page_load_id: text(&properties.page_load_id).filter(|id| is_uuid(id)),
-        referrer_url: page.and_then(|page| page.referrer.as_deref()).and_then(web),
+        page_load_id: Scalar::text_of(&properties.page_load_id).filter(|id| is_uuid(id)),
+        // Microsoft refuses an event whose referrer is none of the web (`android-app://…`).
+        referrer_url: page.and_then(|page| page.referrer.as_deref()).and_then(url::web),
         page_title: page.and_then(|page| page.title.as_deref()).filter(|title| !title.is_empty()),
         ad_storage_consent: consent(source),
         user_data,
@@ -101,22 +105,6 @@ fn consent(source: Source<'_>) -> &'static str {
     if granted && !honoured && !ctx.test_mode { "G" } else { "D" }
 }
 
-/// The time in seconds. A clock that is a little ahead is taken for now.
-fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 7 days: Microsoft would refuse it"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(time::seconds(at_ms.min(now_ms)))
-}
-
-/// An address of the web; Microsoft refuses an event whose `referrerUrl` is none (`android-app://…`).
-fn web(url: &str) -> Option<&str> {
-    (url.starts_with("https://") || url.starts_with("http://")).then_some(url)
-}
-
 /// `bcf3000b-65fa-4cd2-808a-8a6cf2b1d0a5`, with or without hyphens.
 fn is_uuid(id: &str) -> bool {
     let digits = id.bytes().filter(u8::is_ascii_hexdigit).count();
@@ -127,17 +115,6 @@ fn is_uuid(id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_is_in_seconds_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(event_time(1_768_487_520_999, now), Ok(1_768_487_520));
-        assert_eq!(event_time(now + AHEAD_MAX_MS, now), Ok(1_768_487_522));
-        assert!(event_time(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert_eq!(event_time(now - AGE_MAX_MS, now), Ok((now - AGE_MAX_MS) / 1_000));
-        assert!(event_time(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(event_time(u64::MAX, now).is_err());
-    }
 
     #[test]
     fn a_page_loads_id_is_a_uuid() {

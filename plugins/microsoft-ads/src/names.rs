@@ -1,8 +1,9 @@
 //! What an event is to a UET tag: a page load, or custom events with an action for a name.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// `eventType` of a page that was loaded. Such an event has no name.
 pub(crate) const PAGE_LOAD: &str = "pageLoad";
@@ -33,16 +34,9 @@ const TABLE: &names::Table = &[
 /// # Errors
 /// A skip for what is no conversion, or is switched off.
 pub(crate) fn of<'a>(event: &'a Event, config: &'a Config) -> Result<Vec<&'a str>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     if let Some(mapped) = names::lookup(TABLE, &config.events, name) {
-        return if mapped.is_empty() { Err(off(name)) } else { Ok(mapped) };
+        return if mapped.is_empty() { Err(Rejection::switched_off(name)) } else { Ok(mapped) };
     }
     match event.kind {
         EventKind::Screen => Err(Rejection::skip("a screen of an app: it has no address, which a page load needs")),
@@ -53,11 +47,7 @@ pub(crate) fn of<'a>(event: &'a Event, config: &'a Config) -> Result<Vec<&'a str
         _ if name == names::REFUND => {
             Err(Rejection::skip("a refund: Microsoft adjusts conversions by its Campaign Management API only"))
         }
-        _ if config.custom_events == CustomEvents::Drop => Err(off(name)),
+        _ if config.custom_events == CustomEvents::Drop => Err(Rejection::switched_off(name)),
         _ => Ok(vec![name]),
     }
-}
-
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
 }

@@ -9,8 +9,6 @@ mod check;
 
 use std::cell::Cell;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::{Answer, Judgement, Platform, Received, Trouble};
@@ -162,7 +160,5 @@ fn refused(answer: Answer, problem: &str) -> Judgement {
 
 /// "Your token as the basic auth username value with an empty password."
 fn token(request: &Received) -> Option<String> {
-    let pair = request.header("authorization")?.strip_prefix("Basic ")?;
-    let pair = String::from_utf8(BASE64_STANDARD.decode(pair).ok()?).ok()?;
-    pair.strip_suffix(':').map(str::to_owned)
+    request.basic().filter(|(_, password)| password.is_empty()).map(|(user, _)| user)
 }

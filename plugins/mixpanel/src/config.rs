@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use tidegate_plugin_sdk::Text;
+use tidegate_plugin_sdk::names::CustomEvents;
 use tidegate_plugin_sdk::names::Overrides;
-use tidegate_plugin_sdk::{Rejection, Text};
 
 /// What the plugin needs of it.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -51,15 +52,6 @@ pub(crate) enum IdMerge {
     Original,
 }
 
-/// What to do with events that are not of the canonical vocabulary.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum CustomEvents {
-    #[default]
-    Send,
-    Drop,
-}
-
 /// What becomes of test events.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,11 +59,6 @@ pub(crate) enum TestMode {
     #[default]
     Refuse,
     Mark,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

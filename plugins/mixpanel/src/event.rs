@@ -3,13 +3,13 @@
 //! Sources: "Import Events"; "Reserved Properties" and "Default Properties" for the names that Mixpanel's own SDKs use.
 
 use serde::Serialize;
+use tidegate_plugin_sdk::fields::{Field, Fields};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Context, Event, EventKind, Rejection, Request, names};
+use tidegate_plugin_sdk::{Context, Event, EventKind, RawPairs, Rejection, Request, commerce, names, time, url};
 
 use crate::config::Config;
-use crate::fields::{Field, Fields, Own};
 use crate::identity::{Identity, insert_id};
-use crate::{address, items, limits, request};
+use crate::{items, limits, request};
 
 /// "We will reject events with time values that are before 1971-01-01 or more than 1 hour in the future".
 const FIRST_MS: u64 = 31_536_000_000;
@@ -34,16 +34,13 @@ const RESERVED: &[&str] = &[
     "token",
 ];
 
-/// Amounts among the properties of a canonical event: without a currency they say nothing.
-const AMOUNTS: &[&str] = &["discount", "price", "revenue", "shipping", "subtotal", "tax", "total", "value"];
-
 const CAMPAIGN: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"];
 
 /// All that an entry is made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) event: &'a Event,
-    pub(crate) own: &'a Own<'a>,
+    pub(crate) own: &'a RawPairs<'a>,
     pub(crate) config: &'a Config<'a>,
     pub(crate) identity: &'a Identity<'a>,
     pub(crate) ctx: &'a Context,
@@ -73,7 +70,7 @@ pub(crate) fn request(name: &str, source: Source<'_>) -> Result<Request, Rejecti
     }
     let without_amounts = names_money(event) && event.currency.is_none();
     for (name, value) in own.iter() {
-        if RESERVED.contains(&name) || (without_amounts && AMOUNTS.contains(&name)) {
+        if RESERVED.contains(&name) || (without_amounts && commerce::AMOUNTS.contains(&name)) {
             continue;
         }
         limits::value(name, value.get())?;
@@ -98,9 +95,7 @@ fn envelope<'a>(source: Source<'a>) -> Result<Fields<'a>, Rejection> {
     if event.at_ms < FIRST_MS {
         return Err(Rejection::invalid("before 1971: Mixpanel refuses it"));
     }
-    if event.at_ms > ctx.now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 1 hour in the future: its clock is wrong"));
-    }
+    time::not_ahead(event.at_ms, ctx.now_ms, AHEAD_MAX_MS)?;
     let mut properties = Fields::default();
     properties.put("time", Field::Integer(event.at_ms));
     properties.put("distinct_id", Field::Text(identity.distinct_id(config.id_merge)));
@@ -130,18 +125,18 @@ fn page<'a>(event: &'a Event, properties: &mut Fields<'a>) {
     if let Some(url) = page.url.as_deref() {
         properties.text("$current_url", Some(url));
         if event.kind == EventKind::Page || event.name == names::PAGE_VIEW {
-            properties.text("current_domain", address::domain(url));
-            properties.text("current_url_path", address::path(url));
-            properties.text("current_url_search", address::search(url));
+            properties.text("current_domain", url::domain(url));
+            properties.text("current_url_path", url::path(url));
+            properties.text("current_url_search", url::search(url));
             properties.text("current_page_title", page.title.as_deref());
         }
         for name in CAMPAIGN {
-            properties.text(name, address::parameter(url, name));
+            properties.text(name, url::parameter(url, name));
         }
     }
     if let Some(referrer) = page.referrer.as_deref() {
         properties.text("$referrer", Some(referrer));
-        properties.text("$referring_domain", address::domain(referrer));
+        properties.text("$referring_domain", url::domain(referrer));
     }
 }
 

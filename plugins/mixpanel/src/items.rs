@@ -1,9 +1,9 @@
 //! The event's products as a list of objects, which Mixpanel calls a "list of objects" property.
 
+use tidegate_plugin_sdk::fields::{Field, Fields};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Event, Item};
+use tidegate_plugin_sdk::{Event, Item, RawPairs};
 
-use crate::fields::{self, Field, Fields};
 use crate::limits;
 
 /// The list is one level, an item the next: what an item brings along may have one more.
@@ -28,7 +28,7 @@ fn entry<'a>(item: &'a Item, currency: Option<&str>) -> Fields<'a> {
     // A price without a currency is none.
     fields.number("price", item.price.zip(currency).map(|(price, currency)| money::round(price, currency)));
     fields.number("quantity", item.quantity.map(Number));
-    for (name, value) in fields::parse(&item.properties).iter() {
+    for (name, value) in RawPairs::parse(&item.properties).without_nulls().iter() {
         let fits = |shape: limits::Shape| shape.depth <= OWN_DEPTH_MAX && shape.entries <= limits::ENTRIES_MAX;
         if fields.len() < limits::ENTRIES_MAX && limits::shape(value.get()).is_some_and(fits) {
             fields.put(name.to_owned(), Field::Raw(value));

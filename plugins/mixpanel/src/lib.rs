@@ -6,11 +6,9 @@
 //! (github.com/mixpanel/docs), "Identifying Users (Simplified)", "Reserved Properties", "Default Properties", all on
 //! docs.mixpanel.com.
 
-mod address;
 mod answer;
 mod config;
 mod event;
-mod fields;
 mod identity;
 mod items;
 mod limits;
@@ -18,7 +16,7 @@ mod names;
 mod profile;
 mod request;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, RawPairs, Rejection, Request, Response, Verdict, json};
 
 use crate::config::TestMode;
 use crate::names::Call;
@@ -29,7 +27,7 @@ tidegate_plugin_sdk::export!(Mixpanel);
 
 impl Plugin for Mixpanel {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let call = names::call(&event, &config)?;
         if ctx.test_mode && config.test_mode == TestMode::Refuse {
             return Err(Rejection::invalid(
@@ -37,7 +35,7 @@ impl Plugin for Mixpanel {
                  where the token is that of a project for development",
             ));
         }
-        let own = fields::parse(&event.properties);
+        let own = RawPairs::parse(&event.properties).without_nulls();
         let identity = identity::of(&event)?;
         let source = event::Source { event: &event, own: &own, config: &config, identity: &identity, ctx: &ctx };
         match call {

@@ -1,14 +1,15 @@
 //! What an event is to Mixpanel: an event by some names, or something about a person.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// Mixpanel has one name of its own, that of a page view ("SDKs, JavaScript, Tracking Page Views"); everything else is
 /// called as the site calls it, and so canonical events by their canonical names.
 const TABLE: &names::Table = &[
     (names::PAGE_VIEW, "$mp_web_page_view"),
-    (SCREEN_VIEW, SCREEN_VIEW),
+    (names::SCREEN_VIEW, names::SCREEN_VIEW),
     (names::VIEW_ITEM, names::VIEW_ITEM),
     (names::VIEW_ITEM_LIST, names::VIEW_ITEM_LIST),
     (names::SELECT_ITEM, names::SELECT_ITEM),
@@ -29,8 +30,6 @@ const TABLE: &names::Table = &[
     ("select_promotion", "select_promotion"),
 ];
 
-const SCREEN_VIEW: &str = "screen_view";
-
 /// What an event is to Mixpanel.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Call<'a> {
@@ -49,20 +48,19 @@ pub(crate) enum Call<'a> {
 /// # Errors
 /// A skip for what is switched off.
 pub(crate) fn call<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Call<'a>, Rejection> {
-    let (name, own) = match event.kind {
-        EventKind::Track => (event.name.as_str(), None),
-        EventKind::Page => (names::PAGE_VIEW, None),
-        EventKind::Screen => (SCREEN_VIEW, None),
-        EventKind::Identify => ("identify", Some(Call::Identify)),
-        EventKind::Group => ("group", Some(Call::Group)),
-        EventKind::Alias => ("alias", Some(Call::Alias)),
+    let name = event.canonical_name();
+    let own = match event.kind {
+        EventKind::Track | EventKind::Page | EventKind::Screen => None,
+        EventKind::Identify => Some(Call::Identify),
+        EventKind::Group => Some(Call::Group),
+        EventKind::Alias => Some(Call::Alias),
     };
     let found = names::lookup(TABLE, &config.events, name);
     match (found, own) {
         (None, Some(call)) => Ok(call),
         (Some(found), _) if !found.is_empty() => Ok(Call::Events(found)),
         (None, None) if config.custom_events == CustomEvents::Send => Ok(Call::Events(vec![name])),
-        _ => Err(Rejection::skip(["`", name, "` is switched off in the configuration"].concat())),
+        _ => Err(Rejection::switched_off(name)),
     }
 }
 

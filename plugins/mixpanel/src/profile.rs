@@ -4,11 +4,11 @@
 //! Properties", and "Identifying Users (Simplified)": "Avoid creating profiles for anonymous users".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Rejection, Request};
+use tidegate_plugin_sdk::fields::{Field, Fields};
+use tidegate_plugin_sdk::{Event, RawPairs, Rejection, Request};
 
 use crate::config::IdMerge;
 use crate::event::{self, Source};
-use crate::fields::{Field, Fields, Own};
 use crate::request;
 
 /// Identifiers, and the names of Mixpanel's profiles for them.
@@ -75,7 +75,7 @@ pub(crate) fn identify(source: Source<'_>) -> Result<Vec<Request>, Rejection> {
     Ok(requests)
 }
 
-fn traits<'a>(event: &'a Event, own: &'a Own<'a>) -> Fields<'a> {
+fn traits<'a>(event: &'a Event, own: &'a RawPairs<'a>) -> Fields<'a> {
     let mut set = Fields::default();
     for (key, name) in TRAITS {
         set.text(*name, event.identifier(key));

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::form::is_sha256;
+
 const DAY_S: i64 = 24 * 60 * 60;
 /// Not in the OpenAPI description: from memory.
 const AGE_MAX_S: i64 = 7 * DAY_S;
@@ -217,8 +219,4 @@ fn custom_data(data: &Map<String, Value>) -> Result<(), String> {
         None if data.contains_key("value") => Err("'value' without 'currency'".to_owned()),
         _ => Ok(()),
     }
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

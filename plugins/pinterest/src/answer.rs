@@ -106,9 +106,6 @@ fn reason(response: &Response, answer: Option<&Answer<'_>>) -> String {
 
 /// `Retry-After`, or the seconds in `x-ratelimit-reset`, or a minute.
 fn throttled_ms(response: &Response, now_ms: u64) -> u64 {
-    let reset = || {
-        let seconds = classify::header(response, "x-ratelimit-reset")?.trim().parse::<u64>().ok()?;
-        Some(seconds.saturating_mul(1_000)).filter(|ms| (1..=THROTTLED_MAX_MS).contains(ms))
-    };
+    let reset = || classify::reset_after_ms(response, "x-ratelimit-reset", THROTTLED_MAX_MS).filter(|ms| *ms > 0);
     classify::retry_after_ms(response, now_ms).or_else(reset).unwrap_or(THROTTLED_MS)
 }

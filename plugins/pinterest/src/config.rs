@@ -1,7 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Context, Rejection, json, names};
+use tidegate_plugin_sdk::names;
 
 /// What the plugin itself needs of it: `ad_account_id` and `api_version` go into the endpoint's path by the gateway.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -51,11 +51,6 @@ pub(crate) enum LimitedDataProcessing {
     #[default]
     Consent,
     Always,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(ctx: &Context) -> Result<Config, Rejection> {
-    json::config(ctx)
 }
 
 #[cfg(test)]

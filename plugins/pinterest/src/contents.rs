@@ -5,25 +5,12 @@
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use tidegate_plugin_sdk::money::{self, Number};
+use tidegate_plugin_sdk::money::{self, Decimal};
 use tidegate_plugin_sdk::{Item, items};
 
-/// An amount as text: `72.39`, `3`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Amount(pub(crate) Number);
-
-impl Amount {
-    /// An amount, rounded to what its currency has; none where it is no number.
-    pub(crate) fn of(value: f64, currency: &str) -> Option<Amount> {
-        value.is_finite().then(|| Amount(money::round(value, currency)))
-    }
-}
-
-impl Serialize for Amount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Adding zero turns `-0` into `0`.
-        serializer.collect_str(&(self.0.0 + 0.0))
-    }
+/// An amount as text, rounded to what its currency has; none where it is no number.
+pub(crate) fn amount(value: f64, currency: &str) -> Option<Decimal> {
+    value.is_finite().then(|| Decimal(money::round(value, currency)))
 }
 
 /// `content_ids`: the ids of the items that have one.
@@ -60,7 +47,7 @@ struct Content<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     item_brand: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    item_price: Option<Amount>,
+    item_price: Option<Decimal>,
     quantity: u64,
 }
 
@@ -79,7 +66,7 @@ impl Serialize for Contents<'_> {
                 item_name: item.name.as_deref(),
                 item_category: item.category.as_deref(),
                 item_brand: item.brand.as_deref(),
-                item_price: item.price.zip(self.currency).and_then(|(price, currency)| Amount::of(price, currency)),
+                item_price: item.price.zip(self.currency).and_then(|(price, currency)| amount(price, currency)),
                 quantity: whole(items::quantity(item)),
             })?;
         }
@@ -101,7 +88,7 @@ mod tests {
     use super::*;
 
     fn written(value: f64, currency: &str) -> String {
-        serde_json::to_string(&Amount::of(value, currency)).unwrap()
+        serde_json::to_string(&amount(value, currency)).unwrap()
     }
 
     #[test]

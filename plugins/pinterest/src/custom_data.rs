@@ -4,16 +4,17 @@
 //! currency is never sent: "If not provided, we will default to the advertiser's currency", which would be a guess.
 
 use serde::Serialize;
+use tidegate_plugin_sdk::money::Decimal;
 use tidegate_plugin_sdk::{Event, Item, Scalar, items, money, names};
 
-use crate::contents::{Amount, Contents, Ids, whole};
-use crate::properties::{Properties, text};
+use crate::contents::{self, Contents, Ids, whole};
+use crate::properties::Properties;
 
 /// `custom_data`.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct CustomData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Amount>,
+    value: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     currency: Option<&'a str>,
     #[serde(skip_serializing_if = "Ids::is_empty")]
@@ -51,12 +52,13 @@ pub(crate) fn collect<'a>(
 ) -> Option<CustomData<'a>> {
     let currency = event.currency.as_deref();
     let mut data = CustomData {
-        value: money::of(event).and_then(|money| Amount::of(money.value, money.currency)),
+        value: money::of(event).and_then(|money| contents::amount(money.value, money.currency)),
         currency,
         content_ids: Ids(&event.items),
         contents: Contents { items: &event.items, currency },
-        content_name: text(&properties.content_name).or_else(|| content_name(event, properties)),
-        content_category: text(&properties.content_category).or_else(|| common(&event.items, |i| &i.category)),
+        content_name: Scalar::text_of(&properties.content_name).or_else(|| content_name(event, properties)),
+        content_category: Scalar::text_of(&properties.content_category)
+            .or_else(|| common(&event.items, |i| &i.category)),
         content_brand: common(&event.items, |item| &item.brand),
         num_items: num_items(event, properties),
         order_id: event.order_id.as_deref(),
@@ -64,7 +66,7 @@ pub(crate) fn collect<'a>(
         opt_out_type: (processing == Processing::Limited).then_some("LDP"),
     };
     if event.name == names::SEARCH {
-        data.search_string = text(&properties.search_term).or_else(|| text(&properties.query));
+        data.search_string = Scalar::text_of(&properties.search_term).or_else(|| Scalar::text_of(&properties.query));
     }
     data.is_something().then_some(data)
 }
@@ -87,7 +89,7 @@ impl CustomData<'_> {
 fn content_name<'a>(event: &'a Event, properties: &'a Properties<'a>) -> Option<&'a str> {
     match event.items.as_slice() {
         [item] => item.name.as_deref(),
-        _ => text(&properties.item_list_name),
+        _ => Scalar::text_of(&properties.item_list_name),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Source: `events/create` and `ConversionEvents` of the OpenAPI description; "Use the limited data processing flag".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, Scalar, time};
+use tidegate_plugin_sdk::time::{self, Window};
+use tidegate_plugin_sdk::{Event, Purposes, Rejection, Request, Scalar};
 
 use crate::config::{ActionSource, Config, LimitedDataProcessing};
 use crate::custom_data::{self, CustomData, Processing};
@@ -35,9 +36,11 @@ pub(crate) struct Conversion<'a> {
 }
 
 /// `limits.age_max` of the manifest; the gateway sends nothing older, but a clock that is wrong is found here.
-const AGE_MAX_MS: u64 = 7 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+const TAKEN: Window = Window {
+    age_max_ms: 7 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 7 days: Pinterest would not process it",
+};
 
 /// All that an entry is made of.
 #[derive(Clone, Copy)]
@@ -64,9 +67,9 @@ pub(crate) fn conversion<'a>(name: &'a str, source: Source<'a>) -> Result<Conver
     Ok(Conversion {
         event_name: name,
         action_source: said.unwrap_or(config.action_source).as_str(),
-        event_time: event_time(event.at_ms, now_ms)?,
+        event_time: time::seconds(TAKEN.check(event.at_ms, now_ms)?),
         event_id: &event.id,
-        event_source_url: event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+        event_source_url: event.web_page_url(),
         opt_out: opt_out.then_some(true),
         user_data: user_data::collect(event)?,
         custom_data: custom_data::collect(event, properties, processing),
@@ -79,17 +82,6 @@ pub(crate) fn conversion<'a>(name: &'a str, source: Source<'a>) -> Result<Conver
 pub(crate) fn request(conversion: Conversion<'_>, test_mode: bool) -> Result<Request, Rejection> {
     let request = Request::json("events", &Body { data: [conversion] })?;
     Ok(if test_mode { request.with_query("test", "true") } else { request })
-}
-
-/// The time in seconds. A clock that is a little ahead is taken for now.
-fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 7 days: Pinterest would not process it"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(time::seconds(at_ms.min(now_ms)))
 }
 
 /// "Two-character ISO-639-1 language code": `de` of `de-AT`. Languages with a longer code have none.
@@ -105,20 +97,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_in_seconds_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(event_time(1_768_487_520_999, now), Ok(1_768_487_520));
-        assert_eq!(event_time(now + AHEAD_MAX_MS, now), Ok(1_768_487_522));
-        assert!(event_time(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert!(event_time(now - AGE_MAX_MS, now).is_ok());
-        assert!(event_time(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(event_time(u64::MAX, now).is_err());
-    }
-
-    #[test]
     fn the_greatest_age_is_the_manifests() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
-        assert_eq!(manifest.limits.age_max.as_ms(), AGE_MAX_MS);
+        assert_eq!(manifest.limits.age_max.as_ms(), TAKEN.age_max_ms);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod names;
 mod properties;
 mod user_data;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct Pinterest;
@@ -22,7 +22,7 @@ tidegate_plugin_sdk::export!(Pinterest);
 
 impl Plugin for Pinterest {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx)?;
+        let config: config::Config = json::config(&ctx)?;
         let properties = properties::parse(&event.properties);
         let source = event::Source { event: &event, properties: &properties, config: &config, now_ms: ctx.now_ms };
         names::platform(&event, &config)?

@@ -27,17 +27,10 @@ const CUSTOM: &str = "custom";
 /// # Errors
 /// A skip for what is no conversion, has no name, or is switched off.
 pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config) -> Result<Vec<&'a str>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     match names::lookup(TABLE, &config.events, name) {
         Some(mapped) if mapped.is_empty() => {
-            return Err(Rejection::skip(["`", name, "` is switched off in the configuration"].concat()));
+            return Err(Rejection::switched_off(name));
         }
         Some(mapped) => return Ok(mapped),
         None => {}

@@ -6,6 +6,8 @@
 
 use serde_json::Value;
 
+use crate::form::{is_uuid, iso8601_ms};
+
 const EVENT_BYTES_MAX: usize = 1_000_000;
 const AHEAD_MAX_MS: i64 = 23 * 3_600_000;
 const HISTORICAL_MS: i64 = 48 * 3_600_000;
@@ -92,7 +94,7 @@ pub(super) fn doubts(event: &Value, historical: bool, now_ms: i64) -> Vec<String
     if event.get("uuid").is_none() {
         doubts.push("uuid: without one the event counts twice when it is sent twice".to_owned());
     }
-    match event["timestamp"].as_str().and_then(parse_ms) {
+    match event["timestamp"].as_str().and_then(iso8601_ms) {
         None => doubts.push("timestamp: ignored an invalid timestamp".to_owned()),
         Some(at_ms) if at_ms > now_ms + AHEAD_MAX_MS => {
             doubts.push("timestamp: more than 23 hours in the future".to_owned());
@@ -133,27 +135,4 @@ fn is_illegal(id: &str) -> bool {
     bare.is_empty()
         || ILLEGAL_IN_ANY_CASE.iter().any(|known| bare.eq_ignore_ascii_case(known))
         || ILLEGAL.contains(&bare)
-}
-
-fn is_uuid(text: &str) -> bool {
-    let form = "00000000-0000-0000-0000-000000000000";
-    text.len() == form.len()
-        && text.bytes().zip(form.bytes()).all(|(b, f)| if f == b'-' { b == b'-' } else { b.is_ascii_hexdigit() })
-}
-
-/// Unix milliseconds of `2026-01-15T14:32:00.000Z`. Days by Howard Hinnant's algorithm.
-fn parse_ms(text: &str) -> Option<i64> {
-    let form = "0000-00-00T00:00:00.000Z";
-    let fits = |(b, f): (u8, u8)| if f == b'0' { b.is_ascii_digit() } else { b == f };
-    if text.len() != form.len() || !text.bytes().zip(form.bytes()).all(fits) {
-        return None;
-    }
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let year = year - i64::from(month <= 2);
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468;
-    let seconds = days * 86_400 + number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
-    Some(seconds * 1_000 + number(20, 23)?)
 }

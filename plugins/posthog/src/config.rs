@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use tidegate_plugin_sdk::Text;
+use tidegate_plugin_sdk::names::CustomEvents;
 use tidegate_plugin_sdk::names::Overrides;
-use tidegate_plugin_sdk::{Rejection, Text};
 
 /// What the plugin needs of it.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -47,14 +48,6 @@ pub(crate) enum Region {
     Eu,
 }
 
-/// What to do with events that are not of the canonical vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum CustomEvents {
-    Send,
-    Drop,
-}
-
 /// What becomes of test events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,11 +61,6 @@ impl Config<'_> {
     pub(crate) fn value_property(&self, name: &str) -> &str {
         self.value_properties.get(name).map_or("value", String::as_str)
     }
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

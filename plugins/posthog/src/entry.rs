@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Rejection, Request, time};
+use tidegate_plugin_sdk::fields::Fields;
+use tidegate_plugin_sdk::{Context, Event, RawPairs, Rejection, Request, time};
 
 use crate::config::{Config, Region};
-use crate::fields::{Fields, Own};
 use crate::identity::{self, Identity};
 use crate::properties;
 
@@ -23,7 +23,7 @@ const AHEAD_MAX_MS: u64 = 23 * 3_600_000;
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) event: &'a Event,
-    pub(crate) own: &'a Own<'a>,
+    pub(crate) own: &'a RawPairs<'a>,
     pub(crate) config: &'a Config<'a>,
     pub(crate) ctx: &'a Context,
 }
@@ -84,11 +84,9 @@ pub(crate) fn entry<'a>(
 /// The POST that carries an entry.
 pub(crate) fn request(entry: &Entry<'_>, source: Source<'_>) -> Result<Request, Rejection> {
     let Source { event, config, ctx, .. } = source;
-    if event.at_ms > ctx.now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 23 hours in the future: its clock is wrong"));
-    }
+    time::not_ahead(event.at_ms, ctx.now_ms, AHEAD_MAX_MS)?;
     let after_ms = config.historical_after_h.saturating_mul(3_600_000);
-    let is_old = after_ms > 0 && event.at_ms.saturating_add(after_ms) < ctx.now_ms;
+    let is_old = after_ms > 0 && time::is_older(event.at_ms, after_ms, ctx.now_ms);
     let endpoint = match config.region {
         Region::Us => "batch",
         Region::Eu => "batch_eu",

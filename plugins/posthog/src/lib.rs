@@ -5,18 +5,15 @@
 //! specification", "Historical migrations", "Ingestion warnings" on posthog.com/docs, and the capture service itself,
 //! which is public: github.com/PostHog/posthog, `rust/capture`.
 
-mod address;
 mod answer;
 mod config;
 mod entry;
-mod fields;
 mod identity;
 mod names;
 mod person;
-mod products;
 mod properties;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, RawPairs, Rejection, Request, Response, Verdict, json};
 
 use crate::config::TestMode;
 use crate::names::Call;
@@ -27,7 +24,7 @@ tidegate_plugin_sdk::export!(Posthog);
 
 impl Plugin for Posthog {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let call = names::call(&event, &config)?;
         if ctx.test_mode && config.test_mode == TestMode::Refuse {
             return Err(Rejection::invalid(
@@ -35,7 +32,7 @@ impl Plugin for Posthog {
                  and filter out the property `test` in Project Settings, Filter out internal and test users",
             ));
         }
-        let own = fields::parse(&event.properties);
+        let own = RawPairs::parse(&event.properties).without_nulls();
         let source = entry::Source { event: &event, own: &own, config: &config, ctx: &ctx };
         match call {
             Call::Events(names) => entry::events(names, source),

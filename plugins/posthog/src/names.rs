@@ -1,14 +1,15 @@
 //! What an event is to PostHog: an event by some names, or something about a person or a group.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// PostHog's own names, with `$`, and those of its "Ecommerce events specification", which its destination templates
 /// expect. What neither names keeps its canonical name.
 const TABLE: &names::Table = &[
     (names::PAGE_VIEW, "$pageview"),
-    (SCREEN_VIEW, "$screen"),
+    (names::SCREEN_VIEW, "$screen"),
     (names::PURCHASE, "Order Completed"),
     (names::REFUND, "Order Refunded"),
     (names::VIEW_ITEM, "Product Viewed"),
@@ -29,8 +30,6 @@ const TABLE: &names::Table = &[
     (names::LOGIN, names::LOGIN),
 ];
 
-const SCREEN_VIEW: &str = "screen_view";
-
 /// What an event is to PostHog.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Call<'a> {
@@ -49,20 +48,19 @@ pub(crate) enum Call<'a> {
 /// # Errors
 /// A skip for what is switched off.
 pub(crate) fn call<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Call<'a>, Rejection> {
-    let (name, own) = match event.kind {
-        EventKind::Track => (event.name.as_str(), None),
-        EventKind::Page => (names::PAGE_VIEW, None),
-        EventKind::Screen => (SCREEN_VIEW, None),
-        EventKind::Identify => ("identify", Some(Call::Identify)),
-        EventKind::Group => ("group", Some(Call::Group)),
-        EventKind::Alias => ("alias", Some(Call::Alias)),
+    let name = event.canonical_name();
+    let own = match event.kind {
+        EventKind::Track | EventKind::Page | EventKind::Screen => None,
+        EventKind::Identify => Some(Call::Identify),
+        EventKind::Group => Some(Call::Group),
+        EventKind::Alias => Some(Call::Alias),
     };
     let found = names::lookup(TABLE, &config.events, name);
     match (found, own) {
         (None, Some(call)) => Ok(call),
         (Some(found), _) if !found.is_empty() => Ok(Call::Events(found)),
         (None, None) if config.custom_events == CustomEvents::Send => Ok(Call::Events(vec![name])),
-        _ => Err(Rejection::skip(["`", name, "` is switched off in the configuration"].concat())),
+        _ => Err(Rejection::switched_off(name)),
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use tidegate_plugin_sdk::{Event, Rejection, Request};
+use tidegate_plugin_sdk::fields::{Field, Fields};
+use tidegate_plugin_sdk::{Event, RawPairs, Rejection, Request};
 
 use crate::entry::{self, Source};
-use crate::fields::{Field, Fields, Own};
 use crate::identity;
 use crate::properties;
 
@@ -36,7 +36,7 @@ pub(crate) fn identify(source: Source<'_>) -> Result<Request, Rejection> {
     entry::request(&entry, source)
 }
 
-fn traits<'a>(event: &'a Event, own: &'a Own<'a>) -> Fields<'a> {
+fn traits<'a>(event: &'a Event, own: &'a RawPairs<'a>) -> Fields<'a> {
     let mut set = Fields::default();
     for key in TRAITS {
         set.text(key, event.identifier(key));

@@ -2,14 +2,13 @@
 //!
 //! Sources: "Properties" of the posthog-js reference; "Ecommerce events specification"; "GeoIP enrichment"; "Sessions".
 
+use tidegate_plugin_sdk::fields::{Field, Fields};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Event, names};
+use tidegate_plugin_sdk::{Event, commerce, names, url};
 
 use crate::entry::Source;
-use crate::fields::{Field, Fields};
 use crate::identity::{self, Identity};
 use crate::names::is_canonical;
-use crate::{address, products};
 
 /// Properties that steer PostHog itself: an event's own ones of these names are left out.
 const RESERVED: &[&str] = &[
@@ -44,9 +43,6 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ("select_promotion", "creative_slot", "position"),
 ];
 
-/// Amounts among the properties of a canonical event: without a currency they say nothing.
-const AMOUNTS: &[&str] = &["discount", "price", "revenue", "shipping", "subtotal", "tax", "total", "value"];
-
 const CAMPAIGN: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"];
 
 /// All properties of an event.
@@ -69,7 +65,7 @@ pub(crate) fn collect<'a>(source: Source<'a>, identity: &Identity<'a>) -> Fields
     let key = config.value_property(&event.name);
     properties.number(if own.has(key) { "value" } else { key }, worth);
     properties.text("currency", event.currency.as_deref());
-    products::put(event, own, &mut properties);
+    commerce::put_products(event, own, &mut properties);
     for click in &event.clicks {
         properties.text(click.kind.as_str(), Some(click.value.as_str()));
     }
@@ -78,7 +74,7 @@ pub(crate) fn collect<'a>(source: Source<'a>, identity: &Identity<'a>) -> Fields
     }
     let without_amounts = canonical && event.currency.is_none();
     for (name, value) in own.iter() {
-        if RESERVED.contains(&name) || (without_amounts && AMOUNTS.contains(&name)) {
+        if RESERVED.contains(&name) || (without_amounts && commerce::AMOUNTS.contains(&name)) {
             continue;
         }
         let renamed = RENAMED.iter().find(|(known, from, to)| *known == event.name && *from == name && !own.has(to));
@@ -115,15 +111,15 @@ fn page<'a>(event: &'a Event, properties: &mut Fields<'a>) {
     let Some(page) = &event.page else { return };
     if let Some(url) = page.url.as_deref() {
         properties.text("$current_url", Some(url));
-        properties.text("$host", address::domain(url));
-        properties.text("$pathname", address::path(url));
+        properties.text("$host", url::domain(url));
+        properties.text("$pathname", url::path(url));
         for name in CAMPAIGN {
-            properties.text(name, address::parameter(url, name));
+            properties.text(name, url::parameter(url, name));
         }
     }
     properties.text("title", page.title.as_deref());
     if let Some(referrer) = page.referrer.as_deref() {
         properties.text("$referrer", Some(referrer));
-        properties.text("$referring_domain", address::domain(referrer));
+        properties.text("$referring_domain", url::domain(referrer));
     }
 }

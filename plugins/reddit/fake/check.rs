@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::form::{is_sha256, is_uuid};
+
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const AGE_MAX_MS: i64 = 168 * HOUR_MS;
 const AHEAD_MAX_MS: i64 = 5 * 60 * 1000;
@@ -163,13 +165,4 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 
 fn is_count(value: &Value) -> bool {
     value.as_u64().is_some_and(|count| count <= i32::MAX as u64)
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn is_uuid(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

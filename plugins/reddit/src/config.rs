@@ -1,7 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Context, Rejection, json, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
 
 /// What the plugin itself needs of it: `pixel_id` and `api_version` go into the endpoint's path by the gateway.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -42,15 +42,6 @@ impl ActionSource {
     }
 }
 
-/// What to do with events that have no type of Reddit's.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CustomEvents {
-    #[default]
-    Send,
-    Drop,
-}
-
 /// When `data_processing_options` says LDU.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,11 +49,6 @@ pub(crate) enum LimitedDataUse {
     #[default]
     Consent,
     Always,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(ctx: &Context) -> Result<Config, Rejection> {
-    json::config(ctx)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Source: "Post Conversion Events" of ads-api.reddit.com/docs/v3.
 
 use serde::{Deserialize, Serialize};
+use tidegate_plugin_sdk::time::{self, Window};
 use tidegate_plugin_sdk::{Event, Rejection, Request, Scalar};
 
 use crate::config::{ActionSource, Config};
@@ -40,9 +41,13 @@ pub(crate) struct Conversion<'a> {
 }
 
 /// "event_at timestamp must be less than 168h0m0s old".
-const AGE_MAX_MS: u64 = 168 * 3_600_000;
-/// Reddit takes nothing that is more than five minutes ahead.
-const AHEAD_MAX_MS: u64 = 5 * 60_000;
+const AGE_MAX_MS: u64 = 7 * time::DAY_MS;
+const TAKEN: Window = Window {
+    age_max_ms: AGE_MAX_MS - 1,
+    // Reddit takes nothing that is more than five minutes ahead.
+    ahead_max_ms: 5 * 60_000,
+    too_old: "168 hours old: Reddit would refuse every event that is sent with it",
+};
 
 /// Builds the entry for one conversion.
 ///
@@ -55,10 +60,10 @@ pub(crate) fn conversion<'a>(
     now_ms: u64,
 ) -> Result<Conversion<'a>, Rejection> {
     let action_source = said_source(&event.properties).unwrap_or(config.action_source);
-    let page_url = event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let page_url = event.web_page_url();
     let click_id = user::click_id(event);
     Ok(Conversion {
-        event_at: event_at(event.at_ms, now_ms)?,
+        event_at: TAKEN.check(event.at_ms, now_ms)?,
         action_source: action_source.as_str(),
         // Reddit refuses an address with any other source.
         event_source_url: page_url.filter(|_| action_source == ActionSource::Website),
@@ -86,33 +91,11 @@ pub(crate) fn request(conversion: &Conversion<'_>, test_id: Option<&str>) -> Res
     Request::json("events", &Body { data: Data { events: [conversion], test_id } })
 }
 
-/// The time in milliseconds. A clock that is a little ahead is taken for now.
-fn event_at(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) <= now_ms {
-        return Err(Rejection::invalid("168 hours old: Reddit would refuse every event that is sent with it"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 5 minutes in the future: its clock is wrong"));
-    }
-    Ok(at_ms.min(now_ms))
-}
-
 #[cfg(test)]
 mod tests {
     use tidegate_plugin_sdk::manifest::Manifest;
 
     use super::*;
-
-    #[test]
-    fn the_time_is_in_milliseconds_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(event_at(1_768_487_520_999, now), Ok(1_768_487_520_999));
-        assert_eq!(event_at(now + AHEAD_MAX_MS, now), Ok(now));
-        assert!(event_at(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert!(event_at(now - AGE_MAX_MS + 1, now).is_ok());
-        assert!(event_at(now - AGE_MAX_MS, now).is_err());
-        assert!(event_at(u64::MAX, now).is_err());
-    }
 
     #[test]
     fn the_greatest_age_is_the_manifests() {

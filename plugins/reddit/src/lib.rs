@@ -12,7 +12,7 @@ mod metadata;
 mod names;
 mod user;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct Reddit;
@@ -20,7 +20,7 @@ tidegate_plugin_sdk::export!(Reddit);
 
 impl Plugin for Reddit {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx)?;
+        let config: config::Config = json::config(&ctx)?;
         let kinds = names::platform(&event, &config)?;
         if ctx.test_mode && config.test_id.is_none() {
             return Err(Rejection::invalid(

@@ -1,9 +1,10 @@
 //! Reddit's types for an event: the configuration's, else the table's, else CUSTOM under the event's own name.
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// Reddit's types ("Supported conversion events"). Reddit has none for a checkout and its steps, a list of products, or
 /// a refund; the list is nearest to what was looked at.
@@ -55,16 +56,9 @@ impl<'a> Kind<'a> {
 /// # Errors
 /// A skip for what is no conversion, or is switched off; a refusal of a custom name that is too long.
 pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config) -> Result<Vec<Kind<'a>>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     let mapped = match names::lookup(TABLE, &config.events, name) {
-        Some(mapped) if mapped.is_empty() => return Err(off(name)),
+        Some(mapped) if mapped.is_empty() => return Err(Rejection::switched_off(name)),
         Some(mapped) => mapped,
         None => vec![own_name(event, config)?],
     };
@@ -83,14 +77,10 @@ fn own_name<'a>(event: &'a Event, config: &Config) -> Result<&'a str, Rejection>
         EventKind::Identify | EventKind::Group | EventKind::Alias => {
             Err(Rejection::skip("not a conversion: it only says who the visitor is"))
         }
-        _ if config.custom_events == CustomEvents::Drop => Err(off(&event.name)),
+        _ if config.custom_events == CustomEvents::Drop => Err(Rejection::switched_off(&event.name)),
         _ if event.name.is_empty() => Err(Rejection::invalid("custom event without a name")),
         _ => Ok(&event.name),
     }
-}
-
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
 }
 
 #[cfg(test)]

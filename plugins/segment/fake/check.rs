@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::form::{is_currency, is_iso8601};
+
 const KINDS: [&str; 6] = ["track", "page", "screen", "identify", "group", "alias"];
 const TOP_LEVEL: [&str; 13] = [
     "anonymousId",
@@ -96,15 +98,4 @@ fn consent(event: &Map<String, Value>) -> Result<(), String> {
     } else {
         Err("consent_categorypreferences_fields_should_be_bool".to_owned())
     }
-}
-
-fn is_currency(value: &Value) -> bool {
-    value.as_str().is_some_and(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
-}
-
-/// `2026-01-15T14:32:00.000Z`.
-fn is_iso8601(text: &str) -> bool {
-    let form = "0000-00-00T00:00:00.000Z";
-    text.len() == form.len()
-        && text.bytes().zip(form.bytes()).all(|(b, f)| if f == b'0' { b.is_ascii_digit() } else { b == f })
 }

@@ -8,8 +8,6 @@
 
 mod check;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::{Answer, Judgement, Platform, Received, Trouble};
@@ -99,9 +97,7 @@ fn discarded(problem: &str) -> Judgement {
 
 /// The user of Basic authentication. "Include a colon before encoding."
 fn write_key(request: &Received) -> Option<String> {
-    let pair = request.header("authorization")?.strip_prefix("Basic ")?;
-    let pair = String::from_utf8(BASE64_STANDARD.decode(pair).ok()?).ok()?;
-    pair.strip_suffix(':').map(str::to_owned)
+    request.basic().filter(|(_, password)| password.is_empty()).map(|(user, _)| user)
 }
 
 /// The calls of a batch, unless the request as a whole is refused.

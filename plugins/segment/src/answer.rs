@@ -5,7 +5,7 @@
 //! has is answered so (segmentio/analytics-go, issue 205), unless it is far too short: then with 400.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Context, Response, Verdict, classify};
+use tidegate_plugin_sdk::{Context, Response, Verdict, classify, time};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -42,7 +42,5 @@ fn credentials(response: &Response) -> String {
 /// "The response header contains Retry-After and X-RateLimit-Reset headers, which contains the number of seconds after
 /// which you can retry the request."
 fn reset_ms(response: &Response) -> Option<u64> {
-    let seconds: u64 = classify::header(response, "x-ratelimit-reset")?.trim().parse().ok()?;
-    // A moment instead of a span would be ages.
-    (seconds <= 86_400).then_some(seconds * 1_000)
+    classify::reset_after_ms(response, "x-ratelimit-reset", time::DAY_MS)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::Rejection;
+use tidegate_plugin_sdk::names::CustomEvents;
 use tidegate_plugin_sdk::names::Overrides;
 
 /// What the plugin needs of it.
@@ -42,14 +42,6 @@ pub(crate) enum Region {
     Eu,
 }
 
-/// What to do with events that Segment's specification does not name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum CustomEvents {
-    Send,
-    Drop,
-}
-
 /// The category of each purpose; an empty one is left out.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(default)]
@@ -83,11 +75,6 @@ impl Config<'_> {
     pub(crate) fn value_property(&self, name: &str) -> &str {
         self.value_properties.get(name).map_or("value", String::as_str)
     }
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

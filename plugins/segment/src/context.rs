@@ -2,13 +2,13 @@
 //!
 //! Sources: "Spec: Common Fields", section "Context", and "Consent in Segment Connections", section "Consent object".
 
-use tidegate_plugin_sdk::{Event, Purposes};
+use tidegate_plugin_sdk::fields::{Field, Fields};
+use tidegate_plugin_sdk::{Event, Purposes, url};
 
 use crate::config::ConsentCategories;
-use crate::fields::{Field, Fields};
 use crate::message::Source;
 use crate::names::Call;
-use crate::{address, properties, traits};
+use crate::{properties, traits};
 
 /// The campaign's fields, and the query parameters they come from.
 const CAMPAIGN: &[(&str, &str)] = &[
@@ -35,7 +35,7 @@ pub(crate) fn collect<'a>(call: Call<'_>, source: Source<'a>) -> Fields<'a> {
     if let Some(url) = event.page_url() {
         let mut campaign = Fields::default();
         for (name, parameter) in CAMPAIGN {
-            campaign.text(*name, address::parameter(url, parameter));
+            campaign.text(*name, url::parameter(url, parameter));
         }
         context.object("campaign", campaign);
     }

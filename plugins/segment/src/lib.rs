@@ -4,18 +4,15 @@
 //! authentication), "Spec: Common Fields", "Spec: V2 Ecommerce Events", "Spec: Identify", "Consent in Segment
 //! Connections", all on segment.com/docs (now www.twilio.com/docs/segment).
 
-mod address;
 mod answer;
 mod config;
 mod context;
-mod fields;
 mod message;
 mod names;
-mod products;
 mod properties;
 mod traits;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, RawPairs, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct Segment;
@@ -23,8 +20,8 @@ tidegate_plugin_sdk::export!(Segment);
 
 impl Plugin for Segment {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
-        let own = fields::parse(&event.properties);
+        let config: config::Config<'_> = json::config(&ctx)?;
+        let own = RawPairs::parse(&event.properties).without_nulls();
         let source = message::Source { event: &event, own: &own, config: &config, test_mode: ctx.test_mode };
         message::all(names::calls(&event, &config)?, source)
     }

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Rejection, Request, time};
+use tidegate_plugin_sdk::fields::{Field, Fields};
+use tidegate_plugin_sdk::{Event, RawPairs, Rejection, Request, time};
 
 use crate::config::{Config, Region};
-use crate::fields::{Field, Fields, Own};
 use crate::names::Call;
 use crate::{context, properties, traits};
 
@@ -24,7 +24,7 @@ const MESSAGE_ID_CHARS_KEPT: usize = 60;
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) event: &'a Event,
-    pub(crate) own: &'a Own<'a>,
+    pub(crate) own: &'a RawPairs<'a>,
     pub(crate) config: &'a Config<'a>,
     pub(crate) test_mode: bool,
 }
@@ -106,7 +106,7 @@ fn message<'a>(call: Call<'a>, index: usize, source: Source<'a>) -> Result<Messa
     Ok(message)
 }
 
-fn identify<'a>(event: &'a Event, own: &'a Own<'a>) -> Result<Fields<'a>, Rejection> {
+fn identify<'a>(event: &'a Event, own: &'a RawPairs<'a>) -> Result<Fields<'a>, Rejection> {
     let mut traits = traits::collect(event);
     for (name, value) in own.iter() {
         traits.put(name, Field::Raw(value));
@@ -117,7 +117,7 @@ fn identify<'a>(event: &'a Event, own: &'a Own<'a>) -> Result<Fields<'a>, Reject
     Ok(traits)
 }
 
-fn group<'a>(message: &mut Message<'a>, own: &'a Own<'a>) -> Result<(), Rejection> {
+fn group<'a>(message: &mut Message<'a>, own: &'a RawPairs<'a>) -> Result<(), Rejection> {
     const IDS: [&str; 2] = ["groupId", "group_id"];
     let id = IDS.iter().find_map(|name| own.id(name));
     message.group_id = Some(id.ok_or_else(|| Rejection::invalid("group without groupId"))?);
@@ -129,7 +129,7 @@ fn group<'a>(message: &mut Message<'a>, own: &'a Own<'a>) -> Result<(), Rejectio
     Ok(())
 }
 
-fn alias<'a>(message: &mut Message<'a>, own: &'a Own<'a>) -> Result<(), Rejection> {
+fn alias<'a>(message: &mut Message<'a>, own: &'a RawPairs<'a>) -> Result<(), Rejection> {
     message.previous_id = own.id("previousId").or_else(|| own.id("previous_id"));
     match (message.user_id, &message.previous_id) {
         (Some(_), Some(_)) => Ok(()),

@@ -1,8 +1,9 @@
 //! Which of Segment's calls an event is, and what a track call is named.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// The events of "Spec: V2 Ecommerce Events" and "Spec: B2B SaaS" for the canonical names. The specification has no
 /// name for a lead and for shipping; those here are formed like its others.
@@ -58,18 +59,13 @@ impl Call<'_> {
 /// # Errors
 /// A skip for what is switched off.
 pub(crate) fn calls<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<Call<'a>>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => SCREEN_VIEW,
-        EventKind::Identify | EventKind::Group | EventKind::Alias => event.kind.as_str(),
-    };
+    let name = event.canonical_name();
     let own = match event.kind {
         EventKind::Identify => Some(Call::Identify),
         EventKind::Group => Some(Call::Group),
         EventKind::Alias => Some(Call::Alias),
         _ if name == names::PAGE_VIEW => Some(Call::Page),
-        _ if name == SCREEN_VIEW => Some(Call::Screen),
+        _ if name == names::SCREEN_VIEW => Some(Call::Screen),
         _ => None,
     };
     let found = match own {
@@ -82,7 +78,7 @@ pub(crate) fn calls<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<
         None => Vec::new(),
     };
     if calls.is_empty() {
-        return Err(Rejection::skip(["`", name, "` is switched off in the configuration"].concat()));
+        return Err(Rejection::switched_off(name));
     }
     Ok(calls)
 }
@@ -91,5 +87,3 @@ pub(crate) fn calls<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<
 pub(crate) fn is_canonical(name: &str) -> bool {
     TABLE.iter().any(|(canonical, _)| *canonical == name)
 }
-
-const SCREEN_VIEW: &str = "screen_view";

@@ -1,12 +1,11 @@
 //! An event's `properties`: what the contract types of it, and then everything else as it came.
 
+use tidegate_plugin_sdk::fields::{Field, Fields};
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Event, names};
+use tidegate_plugin_sdk::{Event, RawPairs, commerce, names, url};
 
 use crate::config::Config;
-use crate::fields::{Field, Fields, Own};
 use crate::names::{Call, is_canonical};
-use crate::{address, products};
 
 /// What GA4's vocabulary calls a property of an event, and what Segment's specification does.
 const RENAMED: &[(&str, &str, &str)] = &[
@@ -23,11 +22,13 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ("select_promotion", "creative_slot", "position"),
 ];
 
-/// Amounts among the properties of a canonical event: without a currency they would be taken for dollars.
-const AMOUNTS: &[&str] = &["discount", "price", "revenue", "shipping", "subtotal", "tax", "total", "value"];
-
 /// The properties of a track, page or screen call.
-pub(crate) fn collect<'a>(call: Call<'_>, event: &'a Event, own: &'a Own<'a>, config: &'a Config<'_>) -> Fields<'a> {
+pub(crate) fn collect<'a>(
+    call: Call<'_>,
+    event: &'a Event,
+    own: &'a RawPairs<'a>,
+    config: &'a Config<'_>,
+) -> Fields<'a> {
     let mut properties = Fields::default();
     if call == Call::Page {
         page(event, &mut properties);
@@ -43,9 +44,9 @@ pub(crate) fn collect<'a>(call: Call<'_>, event: &'a Event, own: &'a Own<'a>, co
     let key = config.value_property(&event.name);
     properties.number(if own.has(key) { "value" } else { key }, worth);
     properties.text("currency", event.currency.as_deref());
-    products::put(event, own, &mut properties);
+    commerce::put_products(event, own, &mut properties);
     for (name, value) in own.iter() {
-        if canonical && event.currency.is_none() && AMOUNTS.contains(&name) {
+        if canonical && event.currency.is_none() && commerce::AMOUNTS.contains(&name) {
             continue;
         }
         let renamed = RENAMED.iter().find(|(known, from, to)| *known == event.name && *from == name && !own.has(to));
@@ -63,8 +64,8 @@ pub(crate) fn page<'a>(event: &'a Event, fields: &mut Fields<'a>) {
     let Some(page) = &event.page else { return };
     if let Some(url) = page.url.as_deref() {
         fields.text("url", Some(url));
-        fields.text("path", address::path(url));
-        fields.text("search", address::search(url));
+        fields.text("path", url::path(url));
+        fields.text("search", url::search(url));
     }
     fields.text("title", page.title.as_deref());
     fields.text("referrer", page.referrer.as_deref());

@@ -3,8 +3,7 @@
 //! Source: "Spec: Identify", section "Traits", whose names are written in camel case.
 
 use tidegate_plugin_sdk::Event;
-
-use crate::fields::Fields;
+use tidegate_plugin_sdk::fields::Fields;
 
 const NAMES: &[(&str, &str)] = &[
     ("email", "email"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Rejection, Text};
+use tidegate_plugin_sdk::Text;
 
 /// What the plugin needs of it.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -22,12 +22,6 @@ pub(crate) enum Format {
     Blocks,
 }
 
-/// Reads the configuration. The gateway has checked it against the schema and filled in its defaults, so a failure is a
-/// mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
-}
-
 #[cfg(test)]
 mod tests {
     use tidegate_plugin_sdk::manifest::Manifest;
@@ -39,7 +33,7 @@ mod tests {
     fn the_manifests_defaults_are_a_whole_configuration() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
         let text = manifest.config_with_defaults(serde_json::json!({})).to_string();
-        let config = parse(&text).unwrap();
+        let config: Config<'_> = serde_json::from_str(&text).unwrap();
         let messages: Vec<_> = config.messages.iter().map(|(name, message)| (&**name, &**message)).collect();
         assert_eq!(messages, [("purchase", "New order {order_id}: {value} {currency}")]);
         assert_eq!(config.format, Format::Text);

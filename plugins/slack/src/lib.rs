@@ -9,7 +9,7 @@ mod config;
 mod message;
 mod template;
 
-use tidegate_plugin_sdk::{Context, Event, EventKind, Plugin, Rejection, Request, Response, Verdict, names};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct Slack;
@@ -17,13 +17,8 @@ tidegate_plugin_sdk::export!(Slack);
 
 impl Plugin for Slack {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
-        let name = match event.kind {
-            EventKind::Track => event.name.as_str(),
-            EventKind::Page => names::PAGE_VIEW,
-            EventKind::Screen => "screen_view",
-            EventKind::Identify | EventKind::Group | EventKind::Alias => event.kind.as_str(),
-        };
+        let config: config::Config<'_> = json::config(&ctx)?;
+        let name = event.canonical_name();
         let template = config.messages.iter().find(|(known, _)| &***known == name).map(|(_, template)| &**template);
         let Some(template) = template.filter(|template| !template.trim().is_empty()) else {
             return Err(Rejection::skip(["`", name, "` has no message in `messages`"].concat()));

@@ -3,7 +3,7 @@
 //! Source: "Sending messages using incoming webhooks" and "Reference: blocks" (`section`, `context`).
 
 use serde::{Deserialize, Serialize};
-use tidegate_plugin_sdk::{Context, Event, Rejection, Scalar};
+use tidegate_plugin_sdk::{Context, Event, Rejection, Scalar, json};
 
 use crate::config::Format;
 use crate::template;
@@ -63,10 +63,7 @@ struct Markdown {
 /// When the template uses a name that is not known.
 pub(crate) fn of(template: &str, name: &str, source: Source<'_>) -> Result<Message, Rejection> {
     let Source { event, ctx, format } = source;
-    let properties: Properties<'_> = match event.properties.as_str() {
-        "" | "{}" => Properties::default(),
-        text => serde_json::from_str(text).unwrap_or_default(),
-    };
+    let properties: Properties<'_> = json::properties(&event.properties);
     let mut text = if ctx.test_mode { TEST.to_owned() } else { String::new() };
     text.push_str(&template::fill(template, name, event, &properties)?);
     let text = cut(text);

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::form::is_sha256;
+
 const EVENTS_MAX: usize = 2000;
 const AGE_MAX_MS: i64 = 37 * 24 * 60 * 60 * 1000;
 /// How far ahead of Snap's clock a sender's may be. Not documented.
@@ -192,8 +194,4 @@ fn missing(key: &str) -> Refusal {
 
 fn malformed(key: &str, why: &str) -> Refusal {
     ("MALFORMED_FIELD", format!("{key} {why}"))
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -1,7 +1,7 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::{Deserialize, Serialize};
-use tidegate_plugin_sdk::{Rejection, Text, names};
+use tidegate_plugin_sdk::{Text, names};
 
 /// What the plugin itself needs of it: `pixel_id` and `api_version` go into the endpoint's path by the gateway.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -63,11 +63,6 @@ pub(crate) enum LimitedDataUseOption {
     #[default]
     Lmu,
     Ldu,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

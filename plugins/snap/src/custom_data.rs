@@ -9,7 +9,7 @@ use tidegate_plugin_sdk::money::{self, Number};
 use tidegate_plugin_sdk::{Event, Item, Rejection, Scalar, items};
 
 use crate::names;
-use crate::properties::{Properties, text};
+use crate::properties::Properties;
 
 /// `custom_data`.
 #[derive(Debug, Default, Serialize)]
@@ -68,15 +68,18 @@ pub(crate) fn collect<'a>(
         content_ids: Ids(products),
         contents: Contents(products),
         content_type: (!products.is_empty()).then(|| content_type(properties)),
-        content_category: text(&properties.content_category).or_else(|| common_category(&event.items)),
+        content_category: Scalar::text_of(&properties.content_category).or_else(|| common_category(&event.items)),
         num_items: num_items(event, properties),
         order_id: event.order_id.as_deref(),
-        delivery_category: text(&properties.delivery_category).filter(|category| DELIVERY.contains(category)),
+        delivery_category: Scalar::text_of(&properties.delivery_category)
+            .filter(|category| DELIVERY.contains(category)),
         ..CustomData::default()
     };
     match platform {
-        "SEARCH" => data.search_string = text(&properties.search_term).or_else(|| text(&properties.query)),
-        "SIGN_UP" => data.sign_up_method = text(&properties.method),
+        "SEARCH" => {
+            data.search_string = Scalar::text_of(&properties.search_term).or_else(|| Scalar::text_of(&properties.query))
+        }
+        "SIGN_UP" => data.sign_up_method = Scalar::text_of(&properties.method),
         // What the site itself calls one of the five events that only it knows the meaning of.
         _ if names::is_custom(platform) => data.event_tag = Some(&event.name),
         _ => {}
@@ -100,7 +103,7 @@ impl CustomData<'_> {
 
 /// `product` for SKUs, `product_group` for the ids of item groups: only the site knows which of them its ids are.
 fn content_type(properties: &Properties<'_>) -> &'static str {
-    match text(&properties.content_type) {
+    match Scalar::text_of(&properties.content_type) {
         Some("product_group") => "product_group",
         _ => "product",
     }

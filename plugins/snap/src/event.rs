@@ -3,11 +3,12 @@
 //! Source: "Parameters, Server Data", and "Verify Set Up" for test events.
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Purposes, Rejection, Request};
+use tidegate_plugin_sdk::time::{self, Window};
+use tidegate_plugin_sdk::{Context, Event, Purposes, Rejection, Request, Scalar};
 
 use crate::config::{ActionSource, Config, LimitedDataUse, LimitedDataUseOption};
 use crate::custom_data::{self, CustomData};
-use crate::properties::{self, Properties};
+use crate::properties::Properties;
 use crate::user_data::{self, UserData};
 
 /// The request's body: requests of several events can be joined.
@@ -34,10 +35,12 @@ struct CapiEvent<'a> {
     data_processing_options: Option<[LimitedDataUseOption; 1]>,
 }
 
-/// The manifest's `age_max`.
-const AGE_MAX_MS: u64 = 37 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+/// The manifest's `age_max`. Snap takes milliseconds as it takes seconds.
+const TAKEN: Window = Window {
+    age_max_ms: 37 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 37 days: Snap would refuse it",
+};
 /// A whole purchase takes about 1.6 kB; growing a buffer step by step would copy it.
 const BODY_CAPACITY: usize = 2_048;
 
@@ -66,12 +69,12 @@ pub(crate) fn request(name: &str, source: Source<'_>) -> Result<Request, Rejecti
 
 fn capi_event<'a>(name: &'a str, source: Source<'a>) -> Result<CapiEvent<'a>, Rejection> {
     let Source { event, properties, config, ctx } = source;
-    let event_time = event_time(event.at_ms, ctx.now_ms)?;
+    let event_time = TAKEN.check(event.at_ms, ctx.now_ms)?;
     let user_data = user_data::collect(event, properties)?;
     let custom_data = custom_data::collect(name, event, properties)?;
-    let said = properties::text(&properties.action_source).and_then(ActionSource::parse);
+    let said = Scalar::text_of(&properties.action_source).and_then(ActionSource::parse);
     let action_source = said.unwrap_or(config.action_source);
-    let page_url = event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let page_url = event.web_page_url();
     let event_source_url = page_url.or(config.event_source_url.as_deref());
     if action_source == ActionSource::Web && event_source_url.is_none() {
         return Err(Rejection::invalid(
@@ -94,17 +97,6 @@ fn capi_event<'a>(name: &'a str, source: Source<'a>) -> Result<CapiEvent<'a>, Re
     })
 }
 
-/// The time in milliseconds, which Snap takes as it takes seconds. A clock that is a little ahead is taken for now.
-fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 37 days: Snap would refuse it"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(at_ms.min(now_ms))
-}
-
 #[cfg(test)]
 mod tests {
     use tidegate_plugin_sdk::manifest::Manifest;
@@ -112,19 +104,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_never_in_the_future_and_never_stale() {
-        let now = 1_768_487_522_000;
-        assert_eq!(event_time(1_768_487_520_999, now), Ok(1_768_487_520_999));
-        assert_eq!(event_time(now + AHEAD_MAX_MS, now), Ok(now));
-        assert!(event_time(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert_eq!(event_time(now - AGE_MAX_MS, now), Ok(now - AGE_MAX_MS));
-        assert!(event_time(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(event_time(u64::MAX, now).is_err());
-    }
-
-    #[test]
     fn the_oldest_event_is_the_manifests() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
-        assert_eq!(manifest.limits.age_max.as_ms(), AGE_MAX_MS);
+        assert_eq!(manifest.limits.age_max.as_ms(), TAKEN.age_max_ms);
     }
 }

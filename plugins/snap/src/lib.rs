@@ -14,7 +14,7 @@ mod names;
 mod properties;
 mod user_data;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct Snap;
@@ -22,7 +22,7 @@ tidegate_plugin_sdk::export!(Snap);
 
 impl Plugin for Snap {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let names = names::platform(&event, &config)?;
         let properties = properties::parse(&event.properties);
         let source = event::Source { event: &event, properties: &properties, config: &config, ctx: &ctx };

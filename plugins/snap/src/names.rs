@@ -26,18 +26,9 @@ const TABLE: &names::Table = &[
 /// # Errors
 /// A skip for what is no conversion, has no name of Snap's, or is switched off.
 pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<&'a str>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     match names::lookup(TABLE, &config.events, name) {
-        Some(names) if names.is_empty() => {
-            Err(Rejection::skip(["`", name, "` is switched off in the configuration"].concat()))
-        }
+        Some(names) if names.is_empty() => Err(Rejection::switched_off(name)),
         Some(names) => Ok(names),
         None => match event.kind {
             EventKind::Track | EventKind::Page if config.custom_events == CustomEvents::Send => Ok(vec![name]),
@@ -62,7 +53,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str, config: &str) -> Result<Vec<String>, Rejection> {
-        let config = crate::config::parse(config)?;
+        let config: Config<'_> = serde_json::from_str(config).unwrap();
         let event = Event { name: name.into(), ..Event::example() };
         platform(&event, &config).map(|names| names.into_iter().map(str::to_owned).collect())
     }

@@ -1,7 +1,7 @@
 //! The few properties that are granted, without a tree of JSON values: this runs for every event.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::Scalar;
+use tidegate_plugin_sdk::{Scalar, json};
 
 /// The properties that `plugin.toml` grants.
 #[derive(Debug, Default, Deserialize)]
@@ -31,15 +31,7 @@ pub(crate) struct Properties<'a> {
 
 /// Reads an event's properties. What is no object has none.
 pub(crate) fn parse(text: &str) -> Properties<'_> {
-    match text {
-        "" | "{}" => Properties::default(),
-        text => serde_json::from_str(text).unwrap_or_default(),
-    }
-}
-
-/// A property's text.
-pub(crate) fn text<'a>(property: &'a Option<Scalar<'a>>) -> Option<&'a str> {
-    property.as_ref().and_then(Scalar::text)
+    json::properties(text)
 }
 
 #[cfg(test)]
@@ -50,6 +42,6 @@ mod tests {
     fn what_is_no_object_has_no_properties() {
         assert!(parse("[]").query.is_none());
         assert!(parse("").query.is_none());
-        assert_eq!(text(&parse(r#"{"query":"shoes","method":[]}"#).query), Some("shoes"));
+        assert_eq!(Scalar::text_of(&parse(r#"{"query":"shoes","method":[]}"#).query), Some("shoes"));
     }
 }

@@ -3,9 +3,9 @@
 //! Source: "Parameters, User Data Parameters", and "Using the API, Required Parameters".
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Event, Rejection};
+use tidegate_plugin_sdk::{Event, Rejection, Scalar};
 
-use crate::properties::{self, Properties};
+use crate::properties::Properties;
 
 /// `user_data`. Hashed keys are lists, as in Snap's OpenAPI file; the others must not be hashed.
 #[derive(Debug, Default, Serialize)]
@@ -67,8 +67,8 @@ pub(crate) fn collect<'a>(event: &'a Event, properties: &'a Properties<'a>) -> R
         client_user_agent: event.user_agent(),
         sc_click_id: click.or_else(|| event.cookie("_scclid")).filter(|click| !click.is_empty()),
         sc_cookie1: event.cookie("_scid").filter(|cookie| !cookie.is_empty()),
-        lead_id: properties::text(&properties.lead_id),
-        subscription_id: properties::text(&properties.subscription_id),
+        lead_id: Scalar::text_of(&properties.lead_id),
+        subscription_id: Scalar::text_of(&properties.subscription_id),
     };
     if data.suffices() {
         return Ok(data);

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::form::is_sha256;
+
 const EVENTS_MAX: usize = 1000;
 /// Not documented as an error: TikTok's longest attribution window.
 const AGE_MAX_S: i64 = 28 * 24 * 60 * 60;
@@ -160,8 +162,4 @@ fn optional_text<'a>(map: &'a Map<String, Value>, key: &str) -> Result<Option<&'
 
 fn missing(key: &str) -> String {
     format!("{key}: Missing data for required field.")
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

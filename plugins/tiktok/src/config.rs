@@ -1,7 +1,8 @@
 //! The destination's configuration, as `[config]` of `plugin.toml` describes it.
 
 use serde::Deserialize;
-use tidegate_plugin_sdk::{Rejection, Text, names};
+use tidegate_plugin_sdk::Text;
+use tidegate_plugin_sdk::names::{self, CustomEvents};
 
 /// What the plugin itself needs of it: `api_version` goes into the endpoint's path by the gateway.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -28,15 +29,6 @@ pub(crate) enum TestEventCodeFor {
     AllEvents,
 }
 
-/// What to do with events that have no name of TikTok's.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CustomEvents {
-    #[default]
-    Send,
-    Drop,
-}
-
 /// When an event says `limited_data_use`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,11 +36,6 @@ pub(crate) enum LimitedDataUse {
     #[default]
     Consent,
     Always,
-}
-
-/// Reads the configuration. The gateway has checked it against the schema, so a failure is a mistake in one of the two.
-pub(crate) fn parse(text: &str) -> Result<Config<'_>, Rejection> {
-    serde_json::from_str(text).map_err(|e| Rejection::invalid(format!("the plugin's configuration: {e}")))
 }
 
 #[cfg(test)]

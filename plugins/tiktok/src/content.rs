@@ -47,9 +47,10 @@ pub(crate) fn collect<'a>(platform: &str, event: &'a Event, properties: &'a Prop
         currency,
         contents: Contents { items: &event.items, currency },
         order_id: event.order_id.as_deref(),
-        description: text(&properties.description),
+        description: Scalar::text_of(&properties.description),
         predicted_ltv: predicted_ltv(properties, currency),
-        delivery_category: text(&properties.delivery_category).filter(|category| DELIVERY.contains(category)),
+        delivery_category: Scalar::text_of(&properties.delivery_category)
+            .filter(|category| DELIVERY.contains(category)),
         ..Content::default()
     };
     if !content.contents.is_empty() {
@@ -60,7 +61,7 @@ pub(crate) fn collect<'a>(platform: &str, event: &'a Event, properties: &'a Prop
         "InitiateCheckout" => content.num_items = num_items(event, properties),
         // TikTok's help centre asks for `search_string`, its reference and its own tag for `query`.
         "Search" => {
-            content.query = text(&properties.search_term).or_else(|| text(&properties.query));
+            content.query = Scalar::text_of(&properties.search_term).or_else(|| Scalar::text_of(&properties.query));
             content.search_string = content.query;
         }
         _ => {}
@@ -81,10 +82,6 @@ impl Content<'_> {
     }
 }
 
-fn text<'a>(property: &'a Option<Scalar<'a>>) -> Option<&'a str> {
-    property.as_ref().and_then(Scalar::text)
-}
-
 fn predicted_ltv(properties: &Properties<'_>, currency: Option<&str>) -> Option<Number> {
     let worth = properties.predicted_ltv.as_ref().and_then(Scalar::number)?;
     Some(money::round(worth, currency?))
@@ -92,7 +89,7 @@ fn predicted_ltv(properties: &Properties<'_>, currency: Option<&str>) -> Option<
 
 /// `product` for SKUs, `product_group` for the ids of item groups: only the site knows which of them its ids are.
 fn content_type(properties: &Properties<'_>) -> &'static str {
-    match text(&properties.content_type) {
+    match Scalar::text_of(&properties.content_type) {
         Some("product_group") => "product_group",
         _ => "product",
     }

@@ -3,7 +3,8 @@
 //! Source: "Events API 2.0, Payload", and "Limited Data Use" (id 1771101204435970).
 
 use serde::Serialize;
-use tidegate_plugin_sdk::{Context, Event, Rejection, Request, time};
+use tidegate_plugin_sdk::time::{self, Window};
+use tidegate_plugin_sdk::{Context, Event, Rejection, Request};
 
 use crate::config::{Config, LimitedDataUse, TestEventCodeFor};
 use crate::content::{self, Content};
@@ -40,9 +41,11 @@ struct Page<'a> {
 }
 
 /// The manifest's `age_max`: TikTok matches nothing older to an ad.
-const AGE_MAX_MS: u64 = 28 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+const TAKEN: Window = Window {
+    age_max_ms: 28 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 28 days: TikTok would match it to no ad",
+};
 /// A whole purchase takes about 1.6 kB; growing a buffer step by step would copy it.
 const BODY_CAPACITY: usize = 2_048;
 
@@ -78,9 +81,9 @@ pub(crate) fn request(name: &str, source: Source<'_>) -> Result<Request, Rejecti
 
 fn entry<'a>(name: &'a str, source: Source<'a>) -> Result<Entry<'a>, Rejection> {
     let Source { event, properties, config, ctx } = source;
-    let event_time = event_time(event.at_ms, ctx.now_ms)?;
+    let event_time = time::seconds(TAKEN.check(event.at_ms, ctx.now_ms)?);
     let user = user::collect(event)?;
-    let page_url = event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let page_url = event.web_page_url();
     let url = page_url
         .or(config.page_url.as_deref())
         .ok_or_else(|| Rejection::invalid("web event without page.url: set `page_url` for events of a backend"))?;
@@ -97,17 +100,6 @@ fn entry<'a>(name: &'a str, source: Source<'a>) -> Result<Entry<'a>, Rejection> 
     })
 }
 
-/// The time in seconds. A clock that is a little ahead is taken for now.
-fn event_time(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 28 days: TikTok would match it to no ad"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(time::seconds(at_ms.min(now_ms)))
-}
-
 #[cfg(test)]
 mod tests {
     use tidegate_plugin_sdk::manifest::Manifest;
@@ -115,19 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_in_seconds_and_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(event_time(1_768_487_520_999, now), Ok(1_768_487_520));
-        assert_eq!(event_time(now + AHEAD_MAX_MS, now), Ok(1_768_487_522));
-        assert!(event_time(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert_eq!(event_time(now - AGE_MAX_MS, now), Ok((now - AGE_MAX_MS) / 1_000));
-        assert!(event_time(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(event_time(u64::MAX, now).is_err());
-    }
-
-    #[test]
     fn the_oldest_event_is_the_manifests() {
         let manifest = Manifest::parse(include_str!("../plugin.toml")).unwrap();
-        assert_eq!(manifest.limits.age_max.as_ms(), AGE_MAX_MS);
+        assert_eq!(manifest.limits.age_max.as_ms(), TAKEN.age_max_ms);
     }
 }

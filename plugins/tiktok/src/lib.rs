@@ -13,7 +13,7 @@ mod names;
 mod properties;
 mod user;
 
-use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Context, Event, Plugin, Rejection, Request, Response, Verdict, json};
 
 /// The destination.
 pub struct TikTok;
@@ -21,7 +21,7 @@ tidegate_plugin_sdk::export!(TikTok);
 
 impl Plugin for TikTok {
     fn transform(event: Event, ctx: Context) -> Result<Vec<Request>, Rejection> {
-        let config = config::parse(&ctx.config)?;
+        let config: config::Config<'_> = json::config(&ctx)?;
         let names = names::platform(&event, &config)?;
         if ctx.test_mode && config.test_event_code.is_none() {
             return Err(Rejection::invalid(

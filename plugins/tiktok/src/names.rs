@@ -1,8 +1,9 @@
 //! TikTok's names for an event: the configuration's, else the table's, else the event's own.
 
-use tidegate_plugin_sdk::{Event, EventKind, Rejection, names};
+use tidegate_plugin_sdk::names::{self, CustomEvents};
+use tidegate_plugin_sdk::{Event, EventKind, Rejection};
 
-use crate::config::{Config, CustomEvents};
+use crate::config::Config;
 
 /// TikTok's standard events ("About supported standard events", with `Purchase` and `Lead` as they are called since May
 /// 2025), and the page view of TikTok's own server-side tag, which the list does not have.
@@ -25,19 +26,14 @@ const TABLE: &names::Table = &[
 /// # Errors
 /// A skip for what is no conversion, or is switched off.
 pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<Vec<&'a str>, Rejection> {
-    let name = match event.kind {
-        EventKind::Track => event.name.as_str(),
-        EventKind::Page => names::PAGE_VIEW,
-        EventKind::Screen => "screen_view",
-        EventKind::Identify => "identify",
-        EventKind::Group => "group",
-        EventKind::Alias => "alias",
-    };
+    let name = event.canonical_name();
     match names::lookup(TABLE, &config.events, name) {
-        Some(names) if names.is_empty() => Err(off(name)),
+        Some(names) if names.is_empty() => Err(Rejection::switched_off(name)),
         Some(names) => Ok(names),
         None => match event.kind {
-            EventKind::Track | EventKind::Page if config.custom_events == CustomEvents::Drop => Err(off(name)),
+            EventKind::Track | EventKind::Page if config.custom_events == CustomEvents::Drop => {
+                Err(Rejection::switched_off(name))
+            }
             EventKind::Track | EventKind::Page => Ok(vec![name]),
             EventKind::Screen => Err(Rejection::skip("a screen of an app: TikTok wants an app's own data for it")),
             EventKind::Identify | EventKind::Group | EventKind::Alias => {
@@ -47,16 +43,12 @@ pub(crate) fn platform<'a>(event: &'a Event, config: &'a Config<'_>) -> Result<V
     }
 }
 
-fn off(name: &str) -> Rejection {
-    Rejection::skip(["`", name, "` is switched off in the configuration"].concat())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn named(name: &str, config: &str) -> Result<Vec<String>, Rejection> {
-        let config = crate::config::parse(config)?;
+        let config: Config<'_> = serde_json::from_str(config).unwrap();
         let event = Event { name: name.into(), ..Event::example() };
         platform(&event, &config).map(|names| names.into_iter().map(str::to_owned).collect())
     }

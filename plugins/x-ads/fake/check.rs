@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::form::is_sha256;
+
 const CONVERSIONS_MAX: usize = 500;
 /// The fields of a conversion, of an identifier and of a content, by the reference and by the guide for Google Tag Manager.
 const FIELDS: [&str; 10] = [
@@ -164,10 +166,6 @@ pub(super) fn silent(index: usize, conversion: &Value) -> Vec<String> {
 
 pub(super) fn is_base36(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// `2022-02-18T01:14:00.603Z`.

@@ -4,7 +4,8 @@
 
 use serde::Serialize;
 use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{Event, Rejection, Request, items, time};
+use tidegate_plugin_sdk::time::{self, Window};
+use tidegate_plugin_sdk::{Event, Rejection, Request, items};
 
 use crate::config::Config;
 use crate::contents::Contents;
@@ -37,9 +38,11 @@ struct Conversion<'a> {
 }
 
 /// A conversion older than the longest attribution window belongs to no ad.
-const AGE_MAX_MS: u64 = 90 * 86_400_000;
-/// A clock may be ahead by this much; what is later than that has a wrong time.
-const AHEAD_MAX_MS: u64 = 10 * 60_000;
+const TAKEN: Window = Window {
+    age_max_ms: 90 * time::DAY_MS,
+    ahead_max_ms: time::AHEAD_MAX_MS,
+    too_old: "older than 90 days: X attributes it to no ad",
+};
 
 /// The POST that reports the event as this conversion event of X's.
 ///
@@ -60,14 +63,14 @@ fn conversion<'a>(
     identifiers: Vec<Identifier<'a>>,
     now_ms: u64,
 ) -> Result<Conversion<'a>, Rejection> {
-    let at_ms = at_ms(event.at_ms, now_ms)?;
+    let at_ms = TAKEN.check(event.at_ms, now_ms)?;
     let currency = event.currency.as_deref();
     let money = money::of(event).filter(|money| money.value.is_finite());
     let contents = Contents::of(&event.items, currency);
     Ok(Conversion {
         conversion_time: time::iso8601(at_ms),
         event_id,
-        event_source_url: event.page_url().filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+        event_source_url: event.web_page_url(),
         identifiers,
         // "Must be a positive number greater than zero."
         number_items: Some(items::count(&event.items)).filter(|count| *count > 0),
@@ -77,31 +80,4 @@ fn conversion<'a>(
         conversion_id: &event.id,
         contents,
     })
-}
-
-/// The time of the conversion. A clock that is a little ahead is taken for now.
-fn at_ms(at_ms: u64, now_ms: u64) -> Result<u64, Rejection> {
-    if at_ms.saturating_add(AGE_MAX_MS) < now_ms {
-        return Err(Rejection::invalid("older than 90 days: X attributes it to no ad"));
-    }
-    if at_ms > now_ms.saturating_add(AHEAD_MAX_MS) {
-        return Err(Rejection::invalid("more than 10 minutes in the future: its clock is wrong"));
-    }
-    Ok(at_ms.min(now_ms))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_is_never_in_the_future() {
-        let now = 1_768_487_522_000;
-        assert_eq!(at_ms(1_768_487_520_999, now), Ok(1_768_487_520_999));
-        assert_eq!(at_ms(now + AHEAD_MAX_MS, now), Ok(now));
-        assert!(at_ms(now + AHEAD_MAX_MS + 1, now).is_err());
-        assert_eq!(at_ms(now - AGE_MAX_MS, now), Ok(now - AGE_MAX_MS));
-        assert!(at_ms(now - AGE_MAX_MS - 1, now).is_err());
-        assert!(at_ms(u64::MAX, now).is_err());
-    }
 }

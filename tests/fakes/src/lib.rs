@@ -19,9 +19,11 @@
 mod behaviour;
 mod clock;
 mod fake;
+mod form;
 mod platforms;
 mod received;
 mod server;
+mod token;
 
 pub use behaviour::{Answer, Behaviour, Gate, Trouble};
 pub use clock::Clock;

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
@@ -34,6 +36,13 @@ pub struct Received {
 }
 
 impl Received {
+    /// User and password of Basic authentication (RFC 7617).
+    pub(crate) fn basic(&self) -> Option<(String, String)> {
+        let pair = self.header("authorization")?.strip_prefix("Basic ")?;
+        let pair = String::from_utf8(BASE64_STANDARD.decode(pair).ok()?).ok()?;
+        pair.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+    }
+
     /// The first value of this query parameter.
     pub fn query_value(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -1,8 +1,12 @@
-//! Keeps people in the clear out of a row: columns for identifiers hold digests, and what clients put elsewhere goes.
+//! Finds people in the clear: personal data that clients put where no platform, and no warehouse, should get it.
+//!
+//! Identifiers come to a plugin in the form that it was granted; this is for the texts beside them, which a page's address
+//! or a property may have an e-mail address in. It finds what has a form or a telling name, and no more: a person's name in
+//! a property called `note` is beyond it.
 
 use std::borrow::Cow;
 
-/// What stands where an e-mail address was.
+/// What stands where an e-mail address was; the redaction of Google Analytics writes the same.
 const REDACTED: &str = "(redacted)";
 
 /// Properties that are personal whatever their value, in lower case without separators.
@@ -13,19 +17,19 @@ const NAMES: &[&str] = &[
     "phonenumber", "ssn", "street", "surname", "useremail", "username", "userphone",
 ];
 
-/// Whether a property of this name is personal: `email`, `firstName`, `Phone-Number`.
-pub(crate) fn is_name(name: &str) -> bool {
+/// Whether a property of this name is personal whatever its value: `email`, `firstName`, `Phone-Number`.
+pub fn is_name(name: &str) -> bool {
     let letters = || name.bytes().filter(|b| !b"_- ".contains(b)).map(|b| b.to_ascii_lowercase());
     NAMES.iter().any(|known| letters().eq(known.bytes()))
 }
 
-/// Whether there is an e-mail address in a text.
-pub(crate) fn is_email(text: &str) -> bool {
+/// Whether there is an e-mail address in a text, JSON or an address (URL) included.
+pub fn is_email(text: &str) -> bool {
     (text.contains('@') || text.contains("%40")) && text.split(is_delimiter).any(is_address)
 }
 
 /// A text without the e-mail addresses in it.
-pub(crate) fn redact(text: &str) -> Cow<'_, str> {
+pub fn redact(text: &str) -> Cow<'_, str> {
     if !is_email(text) {
         return Cow::Borrowed(text);
     }

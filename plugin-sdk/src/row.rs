@@ -1,20 +1,40 @@
-//! One event as one row. The columns' names and types are a promise to other people's queries: columns may be added,
-//! which makes no new version; one that changes or goes does.
+//! One event as one row, for warehouses and logs: a flat schema, versioned, and without people in the clear.
+//!
+//! The columns' names and types are a promise to other people's queries: columns may be added, which makes no new
+//! [`SCHEMA_VERSION`]; one that changes or goes does. The built-in plugins for ClickHouse, BigQuery and Kafka write it, and
+//! their folders say it in SQL (`plugins/clickhouse/table.sql`), in BigQuery's form and in JSON Schema.
+//!
+//! What is personal is left out: ids that are e-mail addresses, addresses within addresses of pages, properties that
+//! [`personal`] knows. `email_sha256` and `phone_sha256` hold what the manifest was granted, so grant `user.email` and
+//! `user.phone` as `sha256` or not at all.
+
+mod names;
 
 use std::borrow::Cow;
+use std::{fmt, io};
 
-use serde::Serialize;
-use tidegate_plugin_sdk::money::{self, Number};
-use tidegate_plugin_sdk::{ClickId, Context, Event, Item, Purposes, Rejection, time};
+use serde::{Serialize, Serializer};
 
-use crate::personal;
-use crate::properties::{self, Properties};
+pub use names::names;
 
-const SCHEMA_VERSION: u32 = 1;
+use crate::money::{self, Number};
+use crate::{ClickId, Context, Event, Item, Purposes, RawPairs, Rejection, personal, time};
+
+/// The version of the columns, in the column `schema_version`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How a row holds the objects in it, the columns `properties` and `items.properties`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Json {
+    /// As objects.
+    Object,
+    /// As text that has an object in it, which is how BigQuery takes the value of a JSON column.
+    Text,
+}
 
 /// A row; a column that has nothing to say is left out.
 #[derive(Debug, Serialize)]
-pub(crate) struct Row<'a> {
+pub struct Row<'a> {
     schema_version: u32,
     event_id: &'a str,
     event_name: &'a str,
@@ -63,7 +83,7 @@ pub(crate) struct Row<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     items: Vec<ItemRow<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    properties: Option<Properties<'a>>,
+    properties: Option<Kept<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,14 +110,14 @@ struct ItemRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    properties: Option<Properties<'a>>,
+    properties: Option<Kept<'a>>,
 }
 
 /// The row that records an event under a name.
 ///
 /// # Errors
 /// When the properties are no object, which the gateway never hands over.
-pub(crate) fn of<'a>(event: &'a Event, name: &'a str, ctx: &Context) -> Result<Row<'a>, Rejection> {
+pub fn of<'a>(event: &'a Event, name: &'a str, ctx: &Context, json: Json) -> Result<Row<'a>, Rejection> {
     let (session, page, client) = (event.session.as_ref(), event.page.as_ref(), event.client.as_ref());
     let consent = &event.consent;
     let currency = event.currency.as_deref();
@@ -130,8 +150,8 @@ pub(crate) fn of<'a>(event: &'a Event, name: &'a str, ctx: &Context) -> Result<R
         value: money::of(event).map(|money| money.amount()),
         currency,
         order_id: event.order_id.as_deref(),
-        items: event.items.iter().map(|one| item(one, currency)).collect::<Result<_, _>>()?,
-        properties: properties::of(&event.properties)?,
+        items: event.items.iter().map(|one| item(one, currency, json)).collect::<Result<_, _>>()?,
+        properties: kept(&event.properties, json)?,
     })
 }
 
@@ -144,7 +164,7 @@ fn click(click: &ClickId) -> ClickRow<'_> {
     ClickRow { kind: &click.kind, value: &click.value, seen_time: time::iso8601(click.seen_ms) }
 }
 
-fn item<'a>(item: &'a Item, currency: Option<&str>) -> Result<ItemRow<'a>, Rejection> {
+fn item<'a>(item: &'a Item, currency: Option<&str>, json: Json) -> Result<ItemRow<'a>, Rejection> {
     Ok(ItemRow {
         id: item.id.as_deref(),
         name: item.name.as_deref(),
@@ -154,8 +174,54 @@ fn item<'a>(item: &'a Item, currency: Option<&str>) -> Result<ItemRow<'a>, Rejec
         quantity: item.quantity.map(millionths),
         // The price of one piece may have more decimals than its currency.
         price: currency.and(item.price).map(millionths),
-        properties: properties::of(&item.properties)?,
+        properties: kept(&item.properties, json)?,
     })
+}
+
+/// The properties that may be kept; nothing when none of them may.
+fn kept(text: &str, json: Json) -> Result<Option<Kept<'_>>, Rejection> {
+    let may_be_kept = |name: &str, value: &str| !personal::is_name(name) && !personal::is_email(value);
+    let pairs = RawPairs::try_parse(text)?.only(|name, value| may_be_kept(name, value.get()));
+    Ok((!pairs.is_empty()).then_some(Kept { pairs, json }))
+}
+
+#[derive(Debug)]
+struct Kept<'a> {
+    pairs: RawPairs<'a>,
+    json: Json,
+}
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.json {
+            Json::Object => self.pairs.serialize(serializer),
+            Json::Text => serializer.collect_str(&AsText(&self.pairs)),
+        }
+    }
+}
+
+/// An object's JSON, which goes into the row's piece by piece: a text of its own for each would take the memory of an
+/// instance, which frees nothing.
+struct AsText<'a>(&'a RawPairs<'a>);
+
+impl fmt::Display for AsText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        serde_json::to_writer(Pieces(f), self.0).map_err(|_| fmt::Error)
+    }
+}
+
+struct Pieces<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl io::Write for Pieces<'_, '_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Without what floating point adds (`33.300000000000004`), which decimal columns refuse or cut off.
@@ -164,3 +230,6 @@ fn millionths(value: f64) -> Number {
     // Past 2^53 every value is whole already, and scaling would only lose digits.
     Number(if scaled.abs() < 9.0e15 { scaled.round() / 1e6 } else { value })
 }
+
+#[cfg(test)]
+mod tests;
