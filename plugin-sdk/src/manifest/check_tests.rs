@@ -1,7 +1,7 @@
 //! Each mistake is found, at its line, beside the others.
 
 use super::*;
-use crate::manifest::{Join, Purpose, Size};
+use crate::manifest::{Purpose, Size};
 
 const SOUND: &str = r#"name = "acme"
 version = "1.2.3"
