@@ -25,7 +25,7 @@ pub use config::{
 };
 pub use everywhere::Everywhere;
 pub use ledger::{Pace, Senders};
-pub use process::{Process, binary};
+pub use process::{Process, binary, python};
 pub use raw::Raw;
 pub use report::{Form, Row};
 pub use stack::{Platforms, Stack};

@@ -1,0 +1,190 @@
+//! What the built-in plugins send, as the platforms' own published models see it.
+//!
+//! No platform's description of its API is kept here. Some publish clients whose models are made from it, or say the same
+//! by hand: `make clients` installs them as they are, and `clients/validate_requests.py` asks them. [`MODELS`] names them.
+//!
+//! The others publish nothing that could be asked: their fakes hold what their documents say.
+//! - Segment, Mixpanel, PostHog and Google Analytics: their clients take any event as it is given.
+//! - Snap: the client for Python is of version 2, whose request is another; only Java's is of version 3.
+//! - TikTok: the client has the Marketing API, and of events only what older endpoints took.
+//! - Microsoft: the client has offline conversions, not the Conversions API of its tags.
+//! - X, LinkedIn and Reddit: the clients are for other APIs, of no model, or none.
+//! - BigQuery: Google's client for all its APIs has the description, 17 MB for one request of four fields.
+//! - ClickHouse, Kafka's REST proxy and webhooks: the bodies are the operator's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Map, Value, json};
+use tidegate_plugin_sdk::manifest::Manifest;
+use tidegate_tests::{PATIENCE, python};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+/// Plugin, and whose model is asked.
+const MODELS: [(&str, &str); 7] = [
+    ("amplitude", "amplitude-analytics: the event of its client"),
+    ("google-ads", "google-ads: protocol buffers, of the version that the address names"),
+    ("google-data-manager", "google-ads-datamanager: protocol buffers, of the version that the address names"),
+    ("klaviyo", "klaviyo-api: generated from its OpenAPI description, of the revision that the request names"),
+    ("meta-capi", "facebook-business: the server-side event of its client"),
+    ("pinterest", "pinterest-generated-client: generated from its OpenAPI description"),
+    ("slack", "slack-sdk: the webhook and the blocks of its client"),
+];
+
+/// What a model refuses though the platform takes it: plugin, fixture, the model's complaint, why it does not count.
+const EXCEPTIONS: [(&str, &str, &str, &str); 1] = [(
+    "klaviyo",
+    "revision.json",
+    "revision: the model is 2026-10-15, the request 2026-07-15",
+    "the fixture shows that an operator may name another revision",
+)];
+
+/// Requests made wrong: plugin, fixture, where, the value there, and what the model says.
+const BROKEN: [(&str, &str, &str, &str, &str); 23] = [
+    ("amplitude", "purchase_one_product.json", "/events/0/revenue", r#""89.9""#, "expected <class 'float'>"),
+    ("amplitude", "purchase_one_product.json", "/events/0/product_id", r#""SKU-1""#, "['product_id'] not known"),
+    ("google-ads", "purchase_full.json", "/conversions/0/gbrade", r#""x""#, "no field named \"gbrade\""),
+    ("google-ads", "purchase_full.json", "/conversions/0/conversionValue", r#""much""#, "conversionValue"),
+    ("google-ads", "purchase_full.json", "/conversions/0/consent/adUserData", r#""CONSENT_GRANTED""#, "adUserData"),
+    ("google-ads", "purchase_full.json", "/conversions/0/cartData/items/0/quantity", "1.5", "quantity"),
+    ("google-ads", "enhancement.json", "/conversionAdjustments/0/adjustmentType", r#""REFUND""#, "adjustmentType"),
+    ("google-ads", "enhancement.json", "/conversionAdjustments/0/gclid", r#""x""#, "no field named \"gclid\""),
+    ("google-data-manager", "purchase_full.json", "/events/0/eventTimestamp", r#""yesterday""#, "eventTimestamp"),
+    ("google-data-manager", "purchase_full.json", "/events/0/consent/adUserData", r#""GRANTED""#, "adUserData"),
+    ("google-data-manager", "purchase_full.json", "/events/0/value", "1", "no field named \"value\""),
+    ("klaviyo", "purchase_full.json", "/data/attributes/value", r#""49.97""#, "valid number"),
+    ("klaviyo", "purchase_full.json", "/data/attributes/currency", r#""USD""#, "/data/attributes/currency: not known"),
+    ("klaviyo", "purchase_full.json", "/data/type", r#""profile""#, "Input should be 'event'"),
+    ("klaviyo", "identify.json", "/data/attributes/first", r#""Sarah""#, "/data/attributes/first: not known"),
+    ("meta-capi", "purchase_full.json", "/data/0/event_time", r#""1768487520""#, "event_time must be an int"),
+    ("meta-capi", "purchase_full.json", "/data/0/action_source", r#""web""#, "'web' is not a valid ActionSource"),
+    ("meta-capi", "purchase_full.json", "/data/0/user_data/em", r#"["a@b.example"]"#, "/data/0/user_data/em/0"),
+    ("pinterest", "purchase.json", "/data/0/event_time", r#""1768487520""#, "event_time"),
+    ("pinterest", "purchase.json", "/data/0/custom_data/value", "149.99", "value"),
+    ("pinterest", "purchase.json", "/data/0/user_data/email", r#"["x"]"#, "/data/0/user_data/email: not known"),
+    ("slack", "purchase_blocks.json", "/blocks/0/text/type", r#""html""#, "/blocks/0"),
+    ("slack", "purchase_blocks.json", "/channel", r##""#orders""##, "['channel'] not known"),
+];
+
+#[tokio::test]
+async fn the_models_take_every_request_of_the_fixtures() {
+    let requests: Vec<Request> = MODELS.iter().flat_map(|(plugin, _)| of_plugin(plugin)).collect();
+    for (plugin, _) in MODELS {
+        assert!(requests.iter().any(|request| request.plugin == plugin), "{plugin} has no requests");
+    }
+    let mut complaints = Vec::new();
+    let mut excepted = Vec::new();
+    for (request, said) in requests.iter().zip(ask(&requests).await) {
+        let known = |(plugin, fixture, complaint, _): &&(&str, &str, &str, &str)| {
+            (*plugin, *fixture) == (request.plugin, request.fixture.as_str()) && *said == [complaint.to_owned()]
+        };
+        match EXCEPTIONS.iter().find(known) {
+            Some((_, fixture, ..)) => excepted.push(*fixture),
+            None => {
+                complaints.extend(said.iter().map(|said| format!("{}/{}: {said}", request.plugin, request.fixture)))
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    for (plugin, fixture, ..) in EXCEPTIONS {
+        assert!(excepted.contains(&fixture), "{plugin}/{fixture} is no exception any more");
+    }
+}
+
+#[tokio::test]
+async fn the_models_refuse_what_is_made_wrong() {
+    for (plugin, _) in MODELS {
+        assert!(BROKEN.iter().any(|broken| broken.0 == plugin), "{plugin} has no broken request");
+    }
+    let requests: Vec<Request> = BROKEN.iter().map(broken).collect();
+    for ((plugin, fixture, at, value, expected), said) in BROKEN.iter().zip(ask(&requests).await) {
+        let said = said.join("\n");
+        assert!(said.contains(expected), "{plugin}/{fixture} with {value} at {at}: the model says {said:?}");
+    }
+}
+
+/// A fixture's request, made wrong at one place.
+fn broken((plugin, fixture, at, value, _): &(&'static str, &str, &str, &str, &str)) -> Request {
+    let all = of_plugin(plugin);
+    let mut request = all.into_iter().find(|request| request.fixture == *fixture).expect("the fixture has a request");
+    let (parent, name) = at.rsplit_once('/').expect("a pointer");
+    let parent = request.json["body"].pointer_mut(parent).expect("the place's parent is there");
+    parent[name] = serde_json::from_str(value).expect("JSON");
+    request
+}
+
+/// What the checker is asked.
+struct Request {
+    plugin: &'static str,
+    fixture: String,
+    json: Value,
+}
+
+/// Every request that the plugin's fixtures expect.
+fn of_plugin(plugin: &'static str) -> Vec<Request> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(plugin);
+    let manifest = std::fs::read_to_string(dir.join("plugin.toml")).expect("a manifest");
+    let manifest = Manifest::parse(&manifest).expect("a valid manifest");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(dir.join("fixtures")).expect("fixtures").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    let mut requests = Vec::new();
+    for path in files {
+        let fixture = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let config = manifest.config_with_defaults(config(&path).into());
+        for request in read(&path)["requests"].as_array().into_iter().flatten() {
+            let endpoint = request["endpoint"].as_str().expect("an endpoint");
+            let mut url = manifest.endpoints[endpoint].url.clone();
+            for (name, value) in config.as_object().into_iter().flatten() {
+                url = url.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
+            }
+            let json = json!({
+                "plugin": plugin, "endpoint": endpoint, "url": url,
+                "headers": request["headers"], "body": request["body"],
+            });
+            requests.push(Request { plugin, fixture: fixture.clone(), json });
+        }
+    }
+    requests
+}
+
+/// A fixture's configuration, laid over that of the fixture that it is like.
+fn config(path: &Path) -> Map<String, Value> {
+    let own = read(path);
+    let mut config = own["like"].as_str().map(|like| config(&path.with_file_name(like))).unwrap_or_default();
+    for (name, value) in own["context"]["config"].as_object().into_iter().flatten() {
+        match value {
+            Value::Null => drop(config.remove(name)),
+            value => drop(config.insert(name.clone(), value.clone())),
+        }
+    }
+    config
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("a fixture")).expect("JSON")
+}
+
+/// The models' complaints, for each request in turn.
+async fn ask(requests: &[Request]) -> Vec<Vec<String>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/validate_requests.py");
+    let mut command = Command::new(python());
+    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("Python starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let lines: String = requests.iter().map(|request| format!("{}\n", request.json)).collect();
+    // A checker that ends early is told by what it printed.
+    let write = async move { drop(stdin.write_all(lines.as_bytes()).await) };
+    // It loads seven platforms' models, each a second's work on a busy machine.
+    let (output, ()) = tokio::time::timeout(PATIENCE * 4, async { tokio::join!(child.wait_with_output(), write) })
+        .await
+        .expect("the checker ends in time");
+    let output = output.expect("the checker's output");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "the checker failed: {errors}");
+    let verdicts = String::from_utf8(output.stdout).expect("text");
+    let verdicts: Vec<_> = verdicts.lines().map(|line| serde_json::from_str(line).expect("a list")).collect();
+    assert_eq!(verdicts.len(), requests.len(), "a verdict for each request");
+    verdicts
+}
