@@ -3,21 +3,23 @@
 //! No platform's description of its API is kept here. Some publish clients whose models are made from it, or say the same
 //! by hand: `make clients` installs them as they are, and `clients/validate_requests.py` asks them. [`MODELS`] names them.
 //!
-//! The others publish nothing that could be asked: their fakes hold what their documents say.
-//! - Segment, Mixpanel, PostHog and Google Analytics: their clients take any event as it is given.
-//! - Snap: the client for Python is of version 2, whose request is another; only Java's is of version 3.
-//! - TikTok: the client has the Marketing API, and of events only what older endpoints took.
-//! - Microsoft: the client has offline conversions, not the Conversions API of its tags.
-//! - X, LinkedIn and Reddit: the clients are for other APIs, of no model, or none.
-//! - BigQuery: Google's client for all its APIs has the description, 17 MB for one request of four fields.
-//! - ClickHouse, Kafka's REST proxy and webhooks: the bodies are the operator's own.
+//! Whoever receives the gateway's webhooks verifies them with a library of Standard Webhooks: the one for Python does so here.
+//!
+//! The others have nothing that could be asked; their fakes hold what their documents say.
+//! - Snap and Mixpanel publish descriptions in repositories only: no package of theirs has them, but Snap's for Java. The
+//!   one for Python is of version 2, whose request is another.
+//! - BigQuery's is in Google's client for all its APIs: 17 MB, for one request of four fields.
+//! - Kafka's REST proxy publishes one of its version 3, and the plugin speaks version 2.
+//! - TikTok's, Microsoft's and X's clients are for managing advertisements, and do not know the APIs that conversions go to.
+//! - LinkedIn's client has no models, and Reddit has none. Neither has Google Analytics for its Measurement Protocol.
+//! - Segment's and PostHog's clients take any event as it is given; so does ClickHouse, whose tables are the operator's own.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::manifest::Manifest;
-use tidegate_tests::{PATIENCE, python};
+use tidegate_tests::{PATIENCE, Settings, Stack, WEBHOOK_SECRET, python};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -75,7 +77,7 @@ async fn the_models_take_every_request_of_the_fixtures() {
     }
     let mut complaints = Vec::new();
     let mut excepted = Vec::new();
-    for (request, said) in requests.iter().zip(ask(&requests).await) {
+    for (request, said) in requests.iter().zip(said_of(&requests).await) {
         let known = |(plugin, fixture, complaint, _): &&(&str, &str, &str, &str)| {
             (*plugin, *fixture) == (request.plugin, request.fixture.as_str()) && *said == [complaint.to_owned()]
         };
@@ -98,10 +100,35 @@ async fn the_models_refuse_what_is_made_wrong() {
         assert!(BROKEN.iter().any(|broken| broken.0 == plugin), "{plugin} has no broken request");
     }
     let requests: Vec<Request> = BROKEN.iter().map(broken).collect();
-    for ((plugin, fixture, at, value, expected), said) in BROKEN.iter().zip(ask(&requests).await) {
+    for ((plugin, fixture, at, value, expected), said) in BROKEN.iter().zip(said_of(&requests).await) {
         let said = said.join("\n");
         assert!(said.contains(expected), "{plugin}/{fixture} with {value} at {at}: the model says {said:?}");
     }
+}
+
+#[tokio::test]
+async fn the_library_of_standard_webhooks_verifies_what_the_gateway_signed_and_nothing_else() {
+    let stack = Stack::with(Settings::hook()).await;
+    stack
+        .take(&json!({ "event": "a", "customer_id": "c", "message_id": "e", "properties": { "city": "Wien – Süd" } }))
+        .await;
+    stack.outcome("e", "hook", "delivered").await;
+    let requests = stack.platforms.webhook.requests();
+    let header = |name: &str| requests[0].header(name).expect("a signed webhook").to_owned();
+    let headers = json!({
+        "webhook-id": header("webhook-id"),
+        "webhook-timestamp": header("webhook-timestamp"),
+        "webhook-signature": header("webhook-signature"),
+    });
+    let sent =
+        json!({ "secret": WEBHOOK_SECRET, "headers": headers, "body": String::from_utf8_lossy(&requests[0].body) });
+    let mut other_body = sent.clone();
+    other_body["body"] = "{}".into();
+    let mut other_id = sent.clone();
+    other_id["headers"]["webhook-id"] = "f".into();
+    let said = ask("verify_webhooks.py", &[&sent, &other_body, &other_id]).await;
+    let refused = vec!["No matching signature found".to_owned()];
+    assert_eq!(said, [Vec::new(), refused.clone(), refused]);
 }
 
 /// A fixture's request, made wrong at one place.
@@ -114,7 +141,7 @@ fn broken((plugin, fixture, at, value, _): &(&'static str, &str, &str, &str, &st
     request
 }
 
-/// What the checker is asked.
+/// What `validate_requests.py` is asked.
 struct Request {
     plugin: &'static str,
     fixture: String,
@@ -167,13 +194,18 @@ fn read(path: &Path) -> Value {
 }
 
 /// The models' complaints, for each request in turn.
-async fn ask(requests: &[Request]) -> Vec<Vec<String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/validate_requests.py");
+async fn said_of(requests: &[Request]) -> Vec<Vec<String>> {
+    ask("validate_requests.py", &requests.iter().map(|request| &request.json).collect::<Vec<_>>()).await
+}
+
+/// A checker's complaints, for each line in turn.
+async fn ask(checker: &str, asked: &[&Value]) -> Vec<Vec<String>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(checker);
     let mut command = Command::new(python());
     command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("Python starts");
     let mut stdin = child.stdin.take().expect("it is piped");
-    let lines: String = requests.iter().map(|request| format!("{}\n", request.json)).collect();
+    let lines: String = asked.iter().map(|line| format!("{line}\n")).collect();
     // A checker that ends early is told by what it printed.
     let write = async move { drop(stdin.write_all(lines.as_bytes()).await) };
     // It loads seven platforms' models, each a second's work on a busy machine.
@@ -185,6 +217,6 @@ async fn ask(requests: &[Request]) -> Vec<Vec<String>> {
     assert!(output.status.success() && errors.is_empty(), "the checker failed: {errors}");
     let verdicts = String::from_utf8(output.stdout).expect("text");
     let verdicts: Vec<_> = verdicts.lines().map(|line| serde_json::from_str(line).expect("a list")).collect();
-    assert_eq!(verdicts.len(), requests.len(), "a verdict for each request");
+    assert_eq!(verdicts.len(), asked.len(), "a verdict for each line");
     verdicts
 }
