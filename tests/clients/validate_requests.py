@@ -2,14 +2,15 @@
 
 python validate_requests.py < requests > verdicts
 
-Each line read is a request: {"plugin", "endpoint", "url", "headers", "body"}. Each line written is the verdict on it: a
-list of complaints in JSON, empty where the model takes the request. Sends nothing and needs no credentials.
+Each line read is a request: {"plugin", "url", "headers", "body"}. Each line written is the verdict on it: a list of
+complaints in JSON, empty where the model takes the request. Sends nothing and needs no credentials.
 
 A model is one of these:
 - google-ads, google-data-manager: the protocol buffers in Google's clients, which Google's JSON is a mapping of.
 - klaviyo, pinterest: what these platforms generated from their OpenAPI descriptions.
-- amplitude, meta-capi, slack: written by the platforms' own hands, for their clients. A request has to come out of them as
-  it went in; what they log, drop or change is a complaint.
+- amplitude, meta-capi, slack: written by the platforms' own hands, for their clients.
+
+A request has to come out of a model as it went in: what it logs, drops or changes is a complaint.
 
 Of these packages only the models are loaded (see `skeleton`): none of them needs its network libraries for that.
 """
@@ -29,7 +30,7 @@ class Complaint(Exception):
 
 
 def skeleton(package):
-    """A package without what its `__init__` loads: every message there is, in Google's case, and the network with them."""
+    """A package without what its `__init__` loads: all there is, in Google's case, and the network with it."""
     parent, _, name = package.rpartition(".")
     around = sys.modules.get(parent) or importlib.import_module(parent) if parent else None
     module = types.ModuleType(package)
@@ -58,8 +59,8 @@ def google_ads(version):
     clicks = importlib.import_module(services + "conversion_upload_service")
     adjustments = importlib.import_module(services + "conversion_adjustment_upload_service")
     return {
-        "conversions": clicks.UploadClickConversionsRequest,
-        "adjustments": adjustments.UploadConversionAdjustmentsRequest,
+        "uploadClickConversions": clicks.UploadClickConversionsRequest,
+        "uploadConversionAdjustments": adjustments.UploadConversionAdjustmentsRequest,
     }
 
 
@@ -68,16 +69,16 @@ def data_manager(version):
     root = f"google.ads.datamanager_{version}"
     skeleton(root)
     skeleton(f"{root}.types")
-    return {"events": importlib.import_module(f"{root}.types.ingestion_service").IngestEventsRequest}
+    return {"ingest": importlib.import_module(f"{root}.types.ingestion_service").IngestEventsRequest}
 
 
 def protobuf(models, request):
     """Names, types, and the enums' values; protocol buffers have no required fields."""
     from google.protobuf import json_format
 
-    version = re.search(r"^https://[^/]+/(v\d+)/", request["url"])[1]
+    version, method = re.search(r"^https://[^/]+/(v\d+)/.*:(\w+)$", request["url"]).groups()
     try:
-        message = models(version)[request["endpoint"]]
+        message = models(version)[method]
     except ModuleNotFoundError as missing:
         raise Complaint(f"no model of {version}: {missing}") from missing
     try:
@@ -98,9 +99,9 @@ def klaviyo(request):
     wanted, given = KlaviyoAPI._REVISION, request["headers"].get("revision")
     if given != wanted:
         raise Complaint(f"revision: the model is {wanted}, the request {given}")
-    body = request["body"]
+    body, kind = request["body"], request["url"].rpartition("/")[2]
     try:
-        taken = {"events": EventCreateQueryV2, "profiles": ProfileUpsertQuery}[request["endpoint"]].from_dict(body)
+        taken = {"events": EventCreateQueryV2, "profile-import": ProfileUpsertQuery}[kind].from_dict(body)
     except ValidationError as error:
         raise Complaint("; ".join(f"{path(each['loc'])}: {each['msg']}" for each in error.errors())) from error
     # Names that the models do not know are no error to them: they are not there any more afterwards.
@@ -151,10 +152,9 @@ def amplitude(request):
     # JSON has one kind of number: 50 is 50.0, which only Python tells apart.
     numbers = {wire for wire, kind in EVENT_KEY_MAPPING.values() if kind is float}
     for index, event in enumerate(request["body"]["events"]):
-        unknown = [name for name in event if name not in ours]
-        if unknown:
+        if unknown := [name for name in event if name not in ours]:
             raise Complaint(f"/events/{index}: {unknown} not known")
-        event = {name: float(value) if name in numbers and type(value) is int else value for name, value in event.items()}
+        event |= {name: float(event[name]) for name in numbers & event.keys() if type(event[name]) is int}
         body = BaseEvent(**{ours[name]: value for name, value in event.items()}).get_event_body()
         if complaints:
             raise Complaint(f"/events/{index}: {'; '.join(complaints)}")
@@ -176,7 +176,7 @@ def logged(name):
 # Meta: the server-side event of its client.
 
 META_USER = {"em": "emails", "ph": "phones", "db": "dates_of_birth", "fn": "first_names", "ln": "last_names"}
-META_USER |= {"ct": "cities", "st": "states", "zp": "zip_codes", "country": "country_codes", "external_id": "external_ids"}
+META_USER |= {"ct": "cities", "st": "states", "zp": "zip_codes", "external_id": "external_ids", "country": "country_codes"}
 
 
 @functools.cache
@@ -189,7 +189,8 @@ def meta_models():
     root = "facebook_business.adobjects.serverside."
     names = {"action_source": "ActionSource", "content": "Content", "custom_data": "CustomData"}
     names |= {"delivery_category": "DeliveryCategory", "event": "Event", "user_data": "UserData"}
-    return types.SimpleNamespace(**{each: getattr(importlib.import_module(root + name), each) for name, each in names.items()})
+    found = {name: getattr(importlib.import_module(root + at), name) for at, name in names.items()}
+    return types.SimpleNamespace(**found)
 
 
 def meta(request):
@@ -224,8 +225,9 @@ def meta_event(models, event):
         if "delivery_category" in custom:
             custom["delivery_category"] = models.DeliveryCategory(custom["delivery_category"])
         if "contents" in custom:
-            renamed = ({"product_id" if name == "id" else name: value for name, value in item.items()} for item in custom["contents"])
-            custom["contents"] = [models.Content(**item) for item in renamed]
+            ours = {"id": "product_id"}
+            items = ({ours.get(name, name): value for name, value in item.items()} for item in custom["contents"])
+            custom["contents"] = [models.Content(**item) for item in items]
         fields["custom_data"] = models.CustomData(**custom, custom_properties=own)
     return models.Event(**fields)
 

@@ -2,8 +2,8 @@
 
 python verify_webhooks.py < webhooks > verdicts
 
-Each line read is a webhook: {"secret", "headers", "body"}, the body as text. Each line written is the verdict on it: a list
-of complaints in JSON, empty where the signature is right and of the last minutes.
+Each line read is a webhook: {"secret", "headers", "body"}, the body as text. Each line written is the verdict on it: a
+list of complaints in JSON, empty where the signature is right and of the last minutes.
 """
 
 import json

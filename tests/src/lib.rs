@@ -13,6 +13,7 @@ mod ledger;
 pub mod oauth;
 pub mod plugin;
 mod process;
+pub mod published;
 mod raw;
 mod report;
 mod stack;

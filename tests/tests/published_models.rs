@@ -1,38 +1,11 @@
-//! What the built-in plugins send, as the platforms' own published models see it.
-//!
-//! No platform's description of its API is kept here. Some publish clients whose models are made from it, or say the same
-//! by hand: `make clients` installs them as they are, and `clients/validate_requests.py` asks them. [`MODELS`] names them.
-//!
-//! Whoever receives the gateway's webhooks verifies them with a library of Standard Webhooks: the one for Python does so here.
-//!
-//! The others have nothing that could be asked; their fakes hold what their documents say.
-//! - Snap and Mixpanel publish descriptions in repositories only: no package of theirs has them, but Snap's for Java. The
-//!   one for Python is of version 2, whose request is another.
-//! - BigQuery's is in Google's client for all its APIs: 17 MB, for one request of four fields.
-//! - Kafka's REST proxy publishes one of its version 3, and the plugin speaks version 2.
-//! - TikTok's, Microsoft's and X's clients are for managing advertisements, and do not know the APIs that conversions go to.
-//! - LinkedIn's client has no models, and Reddit has none. Neither has Google Analytics for its Measurement Protocol.
-//! - Segment's and PostHog's clients take any event as it is given; so does ClickHouse, whose tables are the operator's own.
+//! What the built-in plugins send, as the platforms' own published models see it; `published` says which, and whose.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::manifest::Manifest;
-use tidegate_tests::{PATIENCE, Settings, Stack, WEBHOOK_SECRET, python};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-
-/// Plugin, and whose model is asked.
-const MODELS: [(&str, &str); 7] = [
-    ("amplitude", "amplitude-analytics: the event of its client"),
-    ("google-ads", "google-ads: protocol buffers, of the version that the address names"),
-    ("google-data-manager", "google-ads-datamanager: protocol buffers, of the version that the address names"),
-    ("klaviyo", "klaviyo-api: generated from its OpenAPI description, of the revision that the request names"),
-    ("meta-capi", "facebook-business: the server-side event of its client"),
-    ("pinterest", "pinterest-generated-client: generated from its OpenAPI description"),
-    ("slack", "slack-sdk: the webhook and the blocks of its client"),
-];
+use tidegate_tests::published::{MODELS, ask};
+use tidegate_tests::{Settings, Stack, WEBHOOK_SECRET};
 
 /// What a model refuses though the platform takes it: plugin, fixture, the model's complaint, why it does not count.
 const EXCEPTIONS: [(&str, &str, &str, &str); 1] = [(
@@ -126,7 +99,7 @@ async fn the_library_of_standard_webhooks_verifies_what_the_gateway_signed_and_n
     other_body["body"] = "{}".into();
     let mut other_id = sent.clone();
     other_id["headers"]["webhook-id"] = "f".into();
-    let said = ask("verify_webhooks.py", &[&sent, &other_body, &other_id]).await;
+    let said = ask("verify_webhooks.py", &[sent, other_body, other_id]).await;
     let refused = vec!["No matching signature found".to_owned()];
     assert_eq!(said, [Vec::new(), refused.clone(), refused]);
 }
@@ -167,7 +140,7 @@ fn of_plugin(plugin: &'static str) -> Vec<Request> {
                 url = url.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
             }
             let json = json!({
-                "plugin": plugin, "endpoint": endpoint, "url": url,
+                "plugin": plugin, "url": url,
                 "headers": request["headers"], "body": request["body"],
             });
             requests.push(Request { plugin, fixture: fixture.clone(), json });
@@ -195,28 +168,6 @@ fn read(path: &Path) -> Value {
 
 /// The models' complaints, for each request in turn.
 async fn said_of(requests: &[Request]) -> Vec<Vec<String>> {
-    ask("validate_requests.py", &requests.iter().map(|request| &request.json).collect::<Vec<_>>()).await
-}
-
-/// A checker's complaints, for each line in turn.
-async fn ask(checker: &str, asked: &[&Value]) -> Vec<Vec<String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(checker);
-    let mut command = Command::new(python());
-    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().expect("Python starts");
-    let mut stdin = child.stdin.take().expect("it is piped");
-    let lines: String = asked.iter().map(|line| format!("{line}\n")).collect();
-    // A checker that ends early is told by what it printed.
-    let write = async move { drop(stdin.write_all(lines.as_bytes()).await) };
-    // It loads seven platforms' models, each a second's work on a busy machine.
-    let (output, ()) = tokio::time::timeout(PATIENCE * 4, async { tokio::join!(child.wait_with_output(), write) })
-        .await
-        .expect("the checker ends in time");
-    let output = output.expect("the checker's output");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "the checker failed: {errors}");
-    let verdicts = String::from_utf8(output.stdout).expect("text");
-    let verdicts: Vec<_> = verdicts.lines().map(|line| serde_json::from_str(line).expect("a list")).collect();
-    assert_eq!(verdicts.len(), asked.len(), "a verdict for each line");
-    verdicts
+    let questions: Vec<Value> = requests.iter().map(|request| request.json.clone()).collect();
+    ask("validate_requests.py", &questions).await
 }
