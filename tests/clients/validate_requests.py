@@ -103,7 +103,8 @@ def klaviyo(request):
     try:
         taken = {"events": EventCreateQueryV2, "profile-import": ProfileUpsertQuery}[kind].from_dict(body)
     except ValidationError as error:
-        raise Complaint("; ".join(f"{path(each['loc'])}: {each['msg']}" for each in error.errors())) from error
+        said = (f"/{'/'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise Complaint("; ".join(said)) from error
     # Names that the models do not know are no error to them: they are not there any more afterwards.
     kept(json.loads(json.dumps(taken.to_dict(), default=str)), body, loosely=("/data/attributes/time",))
 
@@ -176,7 +177,8 @@ def logged(name):
 # Meta: the server-side event of its client.
 
 META_USER = {"em": "emails", "ph": "phones", "db": "dates_of_birth", "fn": "first_names", "ln": "last_names"}
-META_USER |= {"ct": "cities", "st": "states", "zp": "zip_codes", "external_id": "external_ids", "country": "country_codes"}
+META_USER |= {"ct": "cities", "st": "states", "zp": "zip_codes", "country": "country_codes"}
+META_USER["external_id"] = "external_ids"
 
 
 @functools.cache
@@ -269,10 +271,6 @@ def kept(made, given, at="", loosely=()):
             kept(one, other, f"{at}/{index}", loosely)
     elif at not in loosely and made != given:
         raise Complaint(f"{at}: {json.dumps(given)} became {json.dumps(made)}")
-
-
-def path(parts):
-    return "/" + "/".join(map(str, parts))
 
 
 MODELS = {

@@ -2,6 +2,7 @@
 //!
 //! No platform's description of its API is kept here. Some publish clients whose models are made from it, or say the
 //! same by hand: they are installed as they are, and `clients/validate_requests.py` asks them. [`MODELS`] names them.
+//! `clients/validate_answers.py` has Google's say of the answers that our fixtures give in its name.
 //! Whoever receives the gateway's webhooks verifies them with a library of Standard Webhooks, as
 //! `clients/verify_webhooks.py` does.
 //!

@@ -80,6 +80,41 @@ async fn the_models_refuse_what_is_made_wrong() {
 }
 
 #[tokio::test]
+async fn the_answers_that_fixtures_give_in_googles_name_have_googles_own_codes() {
+    let mut answers = Vec::new();
+    for plugin in ["google-ads", "google-data-manager"] {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(plugin);
+        for path in fixtures(&dir) {
+            let body = &read(&path)["response"]["body"];
+            // What is no object is shown for not being Google's.
+            if body.is_object() {
+                answers.push((path, json!({ "plugin": plugin, "body": body })));
+            }
+        }
+    }
+    let wrong = [
+        json!({ "plugin": "google-ads", "body": { "results": [{}], "job": "1" } }),
+        json!({ "plugin": "google-ads", "body": { "error": { "details": [{
+            "@type": "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure",
+            "errors": [{ "errorCode": { "dateError": "INVALID" } }],
+        }] } } }),
+        json!({ "plugin": "google-data-manager", "body": { "error": { "details": [{ "reason": "INVALID" }] } } }),
+        json!({ "plugin": "google-data-manager", "body": { "fieldWarnings": [{ "reason": "INVALID" }] } }),
+    ];
+    let questions: Vec<Value> = answers.iter().map(|(_, answer)| answer).chain(&wrong).cloned().collect();
+    let said = ask("validate_answers.py", &questions).await;
+    let (of_fixtures, of_wrong) = said.split_at(answers.len());
+    let complaints: Vec<String> = answers
+        .iter()
+        .zip(of_fixtures)
+        .filter(|(_, said)| !said.is_empty())
+        .map(|((path, _), said)| format!("{}: {said:?}", path.display()))
+        .collect();
+    assert!(answers.len() > 20 && complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(of_wrong.iter().all(|said| !said.is_empty()), "{of_wrong:?}");
+}
+
+#[tokio::test]
 async fn the_library_of_standard_webhooks_verifies_what_the_gateway_signed_and_nothing_else() {
     let stack = Stack::with(Settings::hook()).await;
     stack
@@ -126,11 +161,8 @@ fn of_plugin(plugin: &'static str) -> Vec<Request> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(plugin);
     let manifest = std::fs::read_to_string(dir.join("plugin.toml")).expect("a manifest");
     let manifest = Manifest::parse(&manifest).expect("a valid manifest");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(dir.join("fixtures")).expect("fixtures").map(|entry| entry.expect("a file").path()).collect();
-    files.sort();
     let mut requests = Vec::new();
-    for path in files {
+    for path in fixtures(&dir) {
         let fixture = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
         let config = manifest.config_with_defaults(config(&path).into());
         for request in read(&path)["requests"].as_array().into_iter().flatten() {
@@ -147,6 +179,13 @@ fn of_plugin(plugin: &'static str) -> Vec<Request> {
         }
     }
     requests
+}
+
+fn fixtures(plugin: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(plugin.join("fixtures")).expect("fixtures");
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files
 }
 
 /// A fixture's configuration, laid over that of the fixture that it is like.
