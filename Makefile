@@ -88,7 +88,8 @@ linters: rust
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# The clients that the tests send events with, at the versions that tests/clients pins.
+# The clients that the tests send events with and the models that they check requests by, at the versions that
+# tests/clients pins.
 clients: $(node_modules) $(venv_ready)
 
 $(node_modules): tests/clients/package.json tests/clients/package-lock.json
@@ -99,7 +100,8 @@ $(node_modules): tests/clients/package.json tests/clients/package-lock.json
 $(venv_ready): tests/clients/requirements.txt
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3-venv,python3-venv); }
 	python3 -m venv --clear $(venv)
-	$(venv)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	$(venv)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile \
+		--requirement tests/clients/requirements.txt
 	@touch $@
 
 # The servers that the tests of the shared queue start and end, and what they watch them with. A server that the machine

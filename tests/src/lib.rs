@@ -13,6 +13,7 @@ mod ledger;
 pub mod oauth;
 pub mod plugin;
 mod process;
+pub mod published;
 mod raw;
 mod report;
 mod stack;
@@ -25,7 +26,7 @@ pub use config::{
 };
 pub use everywhere::Everywhere;
 pub use ledger::{Pace, Senders};
-pub use process::{Process, binary};
+pub use process::{Process, binary, python};
 pub use raw::Raw;
 pub use report::{Form, Row};
 pub use stack::{Platforms, Stack};

@@ -41,6 +41,16 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// The Python that `make clients` has installed the pinned clients for.
+///
+/// # Panics
+/// When it has not.
+pub fn python() -> PathBuf {
+    let path = build_dir().with_file_name("test-clients").join("venv/bin/python");
+    assert!(path.exists(), "`{}` is not there: run `make clients` first, as `make test` does", path.display());
+    path
+}
+
 impl Process {
     /// Writes a configuration into a directory.
     pub fn configure(settings: &Settings, platforms: &Platforms, dir: &Path) -> PathBuf {

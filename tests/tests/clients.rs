@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use tidegate_fakes::{Fake, Received};
-use tidegate_tests::{Client, PATIENCE, Settings, Stack, WRITE_KEY, binary};
+use tidegate_tests::{Client, PATIENCE, Settings, Stack, WRITE_KEY, python};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -144,11 +144,10 @@ impl Library {
     /// Sends the three events; gives what the client's handlers said.
     async fn shop(self, host: &str, write_key: &str, consent: &Value) -> Vec<Value> {
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-        let (program, needs, script) = match self {
-            Library::Node => ("node".into(), clients.join("node_modules/@segment"), "segment_shop.mjs"),
-            Library::Python => (python(), python(), "segment_shop.py"),
+        let (program, script) = match self {
+            Library::Node => (node(&clients), "segment_shop.mjs"),
+            Library::Python => (python(), "segment_shop.py"),
         };
-        assert!(needs.exists(), "`{}` is not there: run `make clients` first, as `make test` does", needs.display());
         let mut command = Command::new(program);
         command.arg(clients.join(script)).args([host, write_key]).arg(consent.to_string());
         command.env("NO_PROXY", "127.0.0.1").stdin(Stdio::null()).kill_on_drop(true);
@@ -168,9 +167,10 @@ impl Library {
     }
 }
 
-fn python() -> PathBuf {
-    let target = binary().ancestors().nth(2).expect("target/<profile>/tidegate").to_owned();
-    target.join("test-clients/venv/bin/python")
+fn node(clients: &Path) -> PathBuf {
+    let needs = clients.join("node_modules/@segment");
+    assert!(needs.exists(), "`{}` is not there: run `make clients` first, as `make test` does", needs.display());
+    "node".into()
 }
 
 fn host(stack: &Stack) -> String {

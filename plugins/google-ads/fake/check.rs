@@ -45,8 +45,9 @@ pub(super) fn action(entry: &Value) -> Result<(), Fault> {
 /// The time of a field, in Unix milliseconds; one of the future is refused.
 pub(super) fn time(value: &Value, field: &str, now_ms: i64) -> Result<i64, Fault> {
     let text = value.as_str().ok_or_else(|| required(field))?;
-    let at_ms = moment::parse(text)
-        .ok_or_else(|| fault("dateError", "INVALID_STRING_DATE_TIME_WITH_OFFSET", format!("'{text}' is no time.")))?;
+    let at_ms = moment::parse(text).ok_or_else(|| {
+        fault("dateError", "INVALID_STRING_DATE_TIME_SECONDS_WITH_OFFSET", format!("'{text}' is no time."))
+    })?;
     if at_ms > now_ms + 60_000 {
         return Err(fault("dateError", "LATER_THAN_MAXIMUM_DATE", format!("'{text}' is in the future.")));
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_fakes::{Behaviour, Trouble};
 use tidegate_test_redis::Server;
+use tidegate_tests::published::{MODELS, ask, question};
 use tidegate_tests::{Destinations, Everywhere, Platforms, Process, Settings};
 
 use crate::shop;
@@ -68,6 +69,24 @@ impl World {
             .collect();
         assert!(problems.is_empty(), "{problems:#?}");
     }
+
+    /// What went out, joined by the gateway and with its credentials, is what the platforms' published models take.
+    async fn no_complaints(&self) {
+        let models = MODELS.map(|(plugin, _)| plugin);
+        let asked = self.everywhere.iter().filter(|(name, _)| models.contains(name));
+        let questions: Vec<Value> = asked
+            .flat_map(|(name, fake)| fake.requests().into_iter().map(move |request| question(name, &request)))
+            // Requests for access tokens are forms.
+            .filter(|question| !question["body"].is_null())
+            .collect();
+        let said = ask("validate_requests.py", &questions).await;
+        for (question, said) in questions.iter().zip(said) {
+            assert!(said.is_empty(), "{said:?}: {question:#}");
+        }
+        for plugin in models {
+            assert!(questions.iter().any(|question| question["plugin"] == plugin), "{plugin} was sent nothing");
+        }
+    }
 }
 
 /// What became of an event at a destination, with the reason.
@@ -103,6 +122,7 @@ async fn a_session_is_delivered_everywhere(store: &str) {
         assert!(delivered >= VISITORS, "{name}: {delivered}");
     }
     world.no_problems();
+    world.no_complaints().await;
     for built_in in tidegate_plugins::BUILT_IN {
         let manifest = tidegate_plugin_sdk::manifest::Manifest::parse(built_in.manifest).unwrap();
         let joined = largest_request(&traces, built_in.name);
