@@ -1,104 +1,20 @@
 // The admin listener's one page: destinations, the last events, dead letters, and an event's trace.
 // Events hold whatever visitors sent, so every text goes in as text, never as markup.
 
+import { drawDestinations } from "./dashboard/destinations.js";
+import { badge, el, kindOf, outcomes, span, when } from "./dashboard/parts.js";
+import { drawTrace } from "./dashboard/trace.js";
+
 const POLL_MS = 2000;
 /** For so long after it was opened, an event that is under way is looked at more often. */
 const HASTE_MS = 10_000;
 const EVENTS_MAX = 50;
 const TOKEN = "tidegate-token";
-const KINDS = { delivered: "good", waiting: "wait", dead: "bad", refused: "bad", parked: "bad", lost: "bad" };
 /** What an event may still become something else from. */
 const UNFINISHED = new Set(["waiting", "accepted", "queued"]);
 
-const WORST_FIRST = ["dead", "refused", "lost", "waiting", "delivered", "dropped"];
-const MATCH = "Match quality: how much of what this platform finds people and conversions by the events bring, of 100";
-/** So many destinations are named, more are counted. */
-const NAMED_MAX = 3;
-
 const byId = (id) => document.getElementById(id);
-const state = { token: null, list: "events", events: [], dead: [], status: null, open: null, traceText: "", unfinished: true, selected: new Set(), failures: 0, hastyUntil: 0, timer: 0, tiles: { names: null, each: [] } };
-
-/** Makes an element: `el("p", "class", "text", child)`. */
-function el(name, className, ...children) {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-const kindOf = (outcome) => KINDS[outcome] ?? "";
-const badge = (text, kind = "") => el("span", `badge ${kind}`, String(text));
-const short = (digest) => String(digest ?? "").replace(/^sha256[:-]/, "").slice(0, 12);
-
-// ---- times and JSON ------------------------------------------------------------------------------------------------
-
-/** Milliseconds of Unix time, or ISO 8601. */
-const date = (at) => new Date(at);
-
-function when(at) {
-  const time = el("time", "");
-  const moment = date(at);
-  if (Number.isNaN(moment.getTime())) return el("span", "", String(at ?? ""));
-  time.dateTime = moment.toISOString();
-  time.title = moment.toISOString();
-  const today = moment.toDateString() === new Date().toDateString();
-  const clock = `${moment.toLocaleTimeString([], { hourCycle: "h23" })}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
-  time.textContent = today ? clock : `${moment.toLocaleDateString()} ${clock}`;
-  return time;
-}
-
-function span(ms) {
-  if (ms === null || ms === undefined) return "";
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
-}
-
-/** A value as JSON, indented and coloured; a text that is JSON is shown as what it says. */
-function json(value) {
-  let shown = value;
-  if (typeof value === "string") {
-    try { shown = JSON.parse(value); } catch { return el("pre", "", value === "" ? "(empty)" : value); }
-  }
-  const pre = el("pre", "");
-  const text = JSON.stringify(shown, null, 2) ?? "";
-  const tokens = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d[\d.eE+-]*|true|false|null)/g;
-  let done = 0;
-  for (const token of text.matchAll(tokens)) {
-    pre.append(text.slice(done, token.index));
-    const [whole, quoted, colon] = token;
-    pre.append(el("span", quoted ? (colon ? "key" : "text") : "other", quoted ?? whole), colon ?? "");
-    done = token.index + whole.length;
-  }
-  pre.append(text.slice(done));
-  return pre;
-}
-
-/** A part that opens; `key` is what it is recognised by when the trace is drawn again. */
-function fold(key, label, content, hint) {
-  const details = el("details", "", el("summary", "", label, hint ? el("span", "soft", ` ${hint}`) : null), content);
-  details.dataset.key = key;
-  return details;
-}
-
-/** The same, open from the start. */
-function unfolded(...parts) {
-  const details = fold(...parts);
-  details.open = true;
-  return details;
-}
-
-function facts(pairs) {
-  const list = el("dl", "facts");
-  for (const [name, value] of pairs) {
-    if (value === null || value === undefined || value === "") continue;
-    list.append(el("dt", "", name), el("dd", "", value instanceof Node ? value : String(value)));
-  }
-  return list;
-}
+const state = { token: null, list: "events", events: [], dead: [], status: null, open: null, traceText: "", unfinished: true, selected: new Set(), failures: 0, hastyUntil: 0, timer: 0 };
 
 // ---- asking the gateway --------------------------------------------------------------------------------------------
 
@@ -183,59 +99,6 @@ function drawStatus() {
   byId("counters").parentElement.hidden = rows.length === 0;
 }
 
-/** How a destination is, in a word: the worst of it. */
-function stateOf(one) {
-  if (one.parked) return ["parked", "bad"];
-  if (one.down) return ["down", "bad"];
-  if (one.dead > 0) return [`${one.dead} dead`, "bad"];
-  if (one.waiting > 0) return [`${one.waiting} waiting`, "wait"];
-  return one.delivered > 0 ? ["", "good"] : ["", ""];
-}
-
-const number = (value) => Number(value ?? 0).toLocaleString("en");
-
-/** A tile for each destination, made once and filled again: whoever has opened one, or is at one, stays there. */
-function drawDestinations(destinations) {
-  const names = destinations.map((one) => one.name).join("\n");
-  if (state.tiles.names !== names) {
-    state.tiles = { names, each: destinations.map(tile) };
-    byId("destinations").replaceChildren(...state.tiles.each.map((one) => one.root));
-    if (!destinations.length) byId("destinations").append(el("li", "card soft", "No destination is configured."));
-    byId("destinations-box").open = destinations.length <= 8 || window.innerWidth > 640;
-  }
-  destinations.forEach((one, at) => fillTile(state.tiles.each[at], one));
-  const count = (kind) => destinations.filter((one) => one[kind]).length;
-  const sum = (what) => destinations.reduce((total, one) => total + (one[what] ?? 0), 0);
-  const trouble = [[count("parked"), "parked"], [count("down"), "down"], [sum("waiting"), "waiting"], [sum("dead"), "dead"]].filter(([some]) => some).map(([some, what]) => `${number(some)} ${what}`);
-  byId("destinations-say").textContent = destinations.length ? [String(destinations.length), `${number(sum("delivered"))} delivered`, ...trouble].join(" · ") : "";
-}
-
-function tile() {
-  const [name, mark, says, more] = [el("b", ""), el("span", ""), el("span", "says"), el("div", "more")];
-  return { root: el("li", "card", el("details", "", el("summary", "", name, mark, says), more)), name, mark, says, more };
-}
-
-function fillTile(into, one) {
-  const [word, kind] = stateOf(one);
-  into.root.className = `card ${kind}`;
-  into.name.textContent = one.name;
-  into.name.title = one.name;
-  into.mark.replaceChildren(...(word ? [badge(word, kind)] : []));
-  into.says.title = one.quality ? MATCH : "";
-  into.says.textContent = `${number(one.delivered)} delivered${one.quality ? ` · match ${one.quality.percent}` : ""}`;
-  const digest = el("span", "mono", short(one.digest));
-  digest.title = one.digest ?? "";
-  const missing = (one.quality?.missing ?? []).map(({ name, events }) => `${name} (${number(events)})`).join(", ");
-  const oldest = one.waiting > 0 && one.oldest_queued_ms ? Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms) : null;
-  into.more.replaceChildren(
-    one.parked || one.down ? el("p", "why", el("b", "", one.parked || one.down), el("span", "soft", one.parked ? ". Nothing is lost: events wait, and one tries now and then. Mend the account or the configuration." : ". Nothing is lost: events wait, and one tries now and then.")) : "",
-    facts([["plugin", el("span", "", `${one.plugin} `, digest)],
-      ["delivered", el("span", "", number(one.delivered), one.delivered_ms ? el("span", "soft", ", last at ", when(one.delivered_ms)) : "")],
-      ["retried", number(one.retried)], ["waiting", number(one.waiting) + (oldest === null ? "" : `, the oldest for ${span(oldest)}`)], ["dead", number(one.dead)],
-      ["match quality", one.quality ? el("span", "", `${one.quality.percent} of 100, over ${number(one.quality.events)} event${one.quality.events === 1 ? "" : "s"}`, el("span", "soft", ": how much of what this platform finds people and conversions by the events bring")) : null],
-      ["events lacked", missing]]));
-}
-
 // ---- the lists -----------------------------------------------------------------------------------------------------
 
 const wanted = (...texts) => {
@@ -263,18 +126,6 @@ function eventRow(event) {
   if (event.id === state.open) row.setAttribute("aria-current", "true");
   row.addEventListener("click", (click) => { if (!click.target.closest("a")) location.hash = name.hash; });
   return row;
-}
-
-/** A mark for each outcome, the worst first, so that twenty destinations are as readable as two. The few in trouble are named. */
-function outcomes(destinations) {
-  const groups = new Map(WORST_FIRST.map((outcome) => [outcome, []]));
-  for (const one of destinations) groups.set(one.outcome, [...groups.get(one.outcome) ?? [], one]);
-  return [...groups].filter(([, group]) => group.length).map(([outcome, group]) => {
-    const few = group.length <= NAMED_MAX && (destinations.length <= NAMED_MAX || ["bad", "wait"].includes(kindOf(outcome)));
-    const mark = badge(`${few ? group.map((one) => one.name).join(", ") : group.length} ${outcome}`, kindOf(outcome));
-    mark.title = group.map((one) => one.reason ? `${one.name}: ${one.reason}` : one.name).join("\n");
-    return mark;
-  });
 }
 
 async function refreshDead() {
@@ -339,161 +190,7 @@ async function refreshTrace() {
   state.traceText = text;
   // An event that is not there yet may still be on its way.
   state.unfinished = !trace || [trace, ...(trace.destinations ?? [])].some((one) => UNFINISHED.has(one.outcome));
-  drawTrace(id, trace);
-}
-
-function drawTrace(id, trace) {
-  const root = byId("trace");
-  const known = new Map([...root.querySelectorAll("details")].map((details) => [details.dataset.key, details.open]));
-  const top = root.scrollTop;
-  root.className = "trace card";
-  root.hidden = false;
-  byId("columns").classList.add("open");
-  const close = el("button", "quiet", "Close");
-  close.type = "button";
-  close.addEventListener("click", () => { location.hash = ""; });
-  if (!trace) {
-    root.replaceChildren(el("header", "", el("div", "line", el("h1", "", "No such event"), close),
-      el("p", "soft", "The gateway has no trace of ", el("code", "", id), ". It never arrived, was never accepted, or its trace has expired.")));
-    return;
-  }
-  const event = trace.event ?? {};
-  root.replaceChildren(
-    el("header", "",
-      el("div", "line", el("h1", "", event.name ?? trace.name ?? "Event"), badge(trace.outcome, kindOf(trace.outcome)), close),
-      el("p", "mono soft", trace.id),
-      trace.reason && (trace.destinations ?? []).length <= 1 ? el("p", "", trace.reason) : null),
-    el("ol", "steps", received(trace, event), consent(trace), ...destinations(trace.destinations ?? [])));
-  for (const details of root.querySelectorAll("details")) details.open = known.get(details.dataset.key) ?? details.open;
-  root.scrollTop = top;
-}
-
-function received(trace, event) {
-  const clicks = (event.clicks ?? []).map(({ kind, value }) => {
-    const click = el("span", "", `${kind} `, el("code", "", value));
-    click.title = value;
-    return click;
-  });
-  const worth = event.value === undefined || event.value === null ? null : `${event.value} ${event.currency ?? ""}`;
-  return el("li", "good",
-    el("div", "line", el("h3", "", "Received"), when(trace.received_ms), badge(trace.site), trace.duplicates > 0 ? badge(`${trace.duplicates} more of the same, ignored`) : null),
-    facts([["happened", event.at_ms ? when(event.at_ms) : null], ["worth", worth], ["order", event.order_id], ["page", event.page?.url],
-      ["visitor", event.anonymous_id], ["user", event.user_id], ["click IDs", clicks.length ? el("div", "clicks", ...clicks) : null], ["items", event.items?.length || null]]),
-    fold("event", "The event, normalised", json(event)));
-}
-
-function consent(trace) {
-  const { level = "unknown", signal, granted, ...rest } = trace.consent ?? {};
-  const purposes = Array.isArray(granted) ? granted : granted && typeof granted === "object" ? Object.keys(granted).filter((key) => granted[key]) : [];
-  const chips = purposes.length ? el("span", "badges", ...purposes.map((purpose) => badge(purpose, "info"))) : "nothing";
-  return el("li", level === "none" ? "" : "good",
-    el("div", "line", el("h3", "", "Consent"), badge(level, level === "none" ? "" : "info")),
-    facts([["signal", typeof signal === "object" ? JSON.stringify(signal) : signal], ["granted", chips]]),
-    Object.keys(rest).length ? fold("consent", "Everything about it", json(rest)) : null);
-}
-
-/** Where it went, the worst first, and where it did not go, by the reason. */
-function destinations(all) {
-  const sent = all.filter((one) => one.outcome !== "dropped").map((one, index) => ({ one, index }));
-  sent.sort((a, b) => WORST_FIRST.indexOf(a.one.outcome) - WORST_FIRST.indexOf(b.one.outcome) || a.index - b.index);
-  const reasons = new Map();
-  for (const one of all.filter((one) => one.outcome === "dropped")) reasons.set(one.reason, [...reasons.get(one.reason) ?? [], one.name]);
-  const steps = [];
-  if (sent.length) {
-    const worst = kindOf(sent[0].one.outcome);
-    steps.push(el("li", worst,
-      el("div", "line", el("h3", "", sent.length > 1 ? `Sent to ${sent.length} destinations` : "Sent"), el("span", "badges", ...outcomes(sent.map(({ one }) => one)))),
-      ...sent.map(({ one }) => delivery(one, sent.length <= 2 || one.outcome === "dead"))));
-  }
-  if (reasons.size) {
-    const list = [...reasons].map(([reason, names]) => el("div", "dropped", el("p", "reason", reason ?? "no reason is known"), el("p", "badges", ...names.map((name) => badge(name)))));
-    steps.push(el("li", "", el("div", "line", el("h3", "", "Not sent")), ...list));
-  }
-  return steps;
-}
-
-/** One destination: a line, with what the plugin made and what the platform answered in it. */
-function delivery(one, open) {
-  const key = one.name;
-  const digest = el("span", "mono", short(one.digest));
-  digest.title = one.digest ?? "";
-  const deliveries = one.deliveries ?? [];
-  const last = one.attempts?.at(-1);
-  const answered = last ? `${last.status ?? "no answer"} in ${span(last.duration_ms)}` : "";
-  const parts = deliveries.map((part, at) => request(part, `${key}-${at}`, deliveries.length > 1 ? at + 1 : null));
-  const own = deliveries.some((part) => part.attempts?.length) ? null : attempts(one.attempts, key);
-  const due = deliveries.find((part) => part.outcome === "waiting" && part.attempts?.length && part.due_ms)?.due_ms;
-  const said = el("span", "soft", answered, due ? [", again at ", when(due)] : []);
-  const line = el("summary", "", el("b", "", one.name), badge(one.outcome, kindOf(one.outcome)), said, meter(one.quality),
-    one.reason ? el("span", "reason", one.reason) : null);
-  const details = el("details", "destination", line,
-    one.plugin ? el("p", "soft", `plugin ${one.plugin} `, digest) : null, quality(one.quality), ...parts, own);
-  details.dataset.key = key;
-  details.open = open;
-  return details;
-}
-
-/** The match quality, as small as it goes. */
-function meter(score) {
-  if (!score) return null;
-  const bar = el("meter", "");
-  bar.max = 100;
-  bar.value = score.percent;
-  const whole = el("span", "match", bar, `match ${score.percent}`);
-  whole.title = MATCH;
-  return whole;
-}
-
-/** How usable the event was to the platform, and what would make it more so. */
-function quality(score) {
-  if (!score) return null;
-  const missing = score.missing.length ? `; missing: ${score.missing.join(", ")}` : "";
-  return el("p", "soft", `match quality ${score.percent} of 100${missing}`);
-}
-
-function request(part, key, number) {
-  const { request: made } = part;
-  const title = number ? el("div", "line", el("b", "", `Request ${number}`), badge(part.outcome, kindOf(part.outcome)), part.outcome === "waiting" && part.due_ms ? el("span", "soft", "due ", when(part.due_ms)) : null) : null;
-  const produced = made ? unfolded(`${key}-request`, "What it produced", el("div", "",
-    facts([["endpoint", [made.method, made.url ?? made.endpoint].filter(Boolean).join(" ")], ...pairs("path", made.path), ...pairs("query", made.query), ...pairs("header", made.headers)]),
-    body(made.body))) : null;
-  const again = el("span", "soft", "");
-  const replayOne = part.outcome === "dead" && part.id ? el("button", "quiet", "Replay") : null;
-  replayOne?.addEventListener("click", () => replay([part.id], again));
-  return el("div", "delivery", title, number && part.reason ? el("p", "reason", part.reason) : null,
-    part.saw ? fold(`${key}-saw`, "What the plugin saw", json(part.saw)) : null, produced, attempts(part.attempts, key),
-    replayOne ? el("p", "line", replayOne, again) : null);
-}
-
-/** `[[name, value], …]` or `{name: value, …}`, as facts. */
-const pairs = (what, given) => (Array.isArray(given) ? given : Object.entries(given ?? {})).map(([name, value]) => [what, `${name}: ${value}`]);
-
-/** `{"text": …}` or `{"base64": …}`. */
-function body(given) {
-  if (given === null || given === undefined) return null;
-  if (typeof given === "object" && typeof given.text === "string") return json(given.text);
-  if (typeof given === "object" && typeof given.base64 === "string") return el("pre", "", `base64: ${given.base64}`);
-  return json(given);
-}
-
-function attempts(list, key) {
-  if (!list?.length) return null;
-  const rows = list.flatMap((attempt, at) => {
-    const verdict = typeof attempt.verdict === "object" && attempt.verdict !== null ? JSON.stringify(attempt.verdict) : attempt.verdict ?? "";
-    const ok = attempt.status >= 200 && attempt.status < 300;
-    const row = el("tr", "", el("td", "", when(attempt.at)), el("td", "", badge(attempt.status ?? "no answer", ok ? "good" : "bad")),
-      el("td", "", String(verdict)), el("td", "number", span(attempt.duration_ms)));
-    if (attempt.answer === null || attempt.answer === undefined || attempt.answer === "") return [row];
-    const cell = el("td", "", unfolded(`${key}-answer-${at}`, "The answer", json(attempt.answer), attempt.events > 1 ? `to ${attempt.events} events in one request` : ""));
-    cell.colSpan = 4;
-    return [row, el("tr", "answer", cell)];
-  });
-  const head = el("tr", "", ...["Attempt", "Status", "Verdict", "Took"].map((name) => {
-    const cell = el("th", "", name);
-    cell.scope = "col";
-    return cell;
-  }));
-  return el("div", "attempts", el("table", "", el("thead", "", head), el("tbody", "", ...rows)));
+  drawTrace(id, trace, replay);
 }
 
 // ---- the address, the token, the start -----------------------------------------------------------------------------

@@ -317,7 +317,13 @@ async fn health_and_the_page_are_open_and_the_page_can_load_nothing_from_elsewhe
         (&json!("fsync"), &json!(["collect", "deliver"]))
     );
     assert!(ready.json["durability"]["meaning"].as_str().unwrap().contains("synchronous=FULL"));
-    for (path, kind) in [("/", "text/html"), ("/dashboard.js", "text/javascript"), ("/dashboard.css", "text/css")] {
+    let mut pages = vec![("/".to_owned(), "text/html"), ("/dashboard.css".to_owned(), "text/css")];
+    pages.push(("/dashboard.js".to_owned(), "text/javascript"));
+    let script = ask(&stack, Method::GET, "/dashboard.js", None).await.text;
+    let imported = script.lines().filter_map(|line| line.strip_prefix("import ")?.split('"').nth(1));
+    pages.extend(imported.map(|module| (module.trim_start_matches('.').to_owned(), "text/javascript")));
+    assert!(pages.len() > 4, "the script is made of modules: {pages:?}");
+    for (path, kind) in &pages {
         let page = ask(&stack, Method::GET, path, None).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(page.header("content-type").unwrap().starts_with(kind));

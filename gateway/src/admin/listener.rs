@@ -48,7 +48,13 @@ pub struct Operator {
 pub(super) type Shared = Arc<Operator>;
 
 const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
-const DASHBOARD_JS: &str = include_str!("../../assets/dashboard.js");
+/// The page's script, and the modules that it imports, by their paths.
+const SCRIPTS: [(&str, &str); 4] = [
+    ("/dashboard.js", include_str!("../../assets/dashboard.js")),
+    ("/dashboard/destinations.js", include_str!("../../assets/dashboard/destinations.js")),
+    ("/dashboard/parts.js", include_str!("../../assets/dashboard/parts.js")),
+    ("/dashboard/trace.js", include_str!("../../assets/dashboard/trace.js")),
+];
 const DASHBOARD_CSS: &str = include_str!("../../assets/dashboard.css");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -74,12 +80,15 @@ fn router(operator: Shared) -> Router {
         .route("/api/dead-letters/purge", post(purge))
         .route("/metrics", get(status::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), authorise));
+    let scripts = SCRIPTS.into_iter().fold(Router::new(), |router, (path, script)| {
+        router.route(path, get(move || page("text/javascript; charset=utf-8", script)))
+    });
     Router::new()
         .merge(api)
+        .merge(scripts)
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(status::ready))
         .route("/", get(|| page("text/html; charset=utf-8", DASHBOARD)))
-        .route("/dashboard.js", get(|| page("text/javascript; charset=utf-8", DASHBOARD_JS)))
         .route("/dashboard.css", get(|| page("text/css; charset=utf-8", DASHBOARD_CSS)))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", "") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
