@@ -4,10 +4,12 @@
 //! Owns that list, which the audit shows, a diff compares and the lock file keeps. Reads and executes no component; every
 //! word of it comes from the manifest and the component's digest.
 
+mod compare;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use compare::{Change, Effect, compare};
 use serde::{Deserialize, Serialize};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Endpoint, Limits, Manifest, Purpose, Read};
 use tidegate_sandbox::{Digest, Inspection};

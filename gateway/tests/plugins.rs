@@ -126,3 +126,63 @@ fn an_audit_as_a_page_stands_alone_and_escapes_what_plugins_say() {
     // To be looked at.
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-audit.html"), html).unwrap();
 }
+
+#[test]
+fn a_diff_shows_widenings_first_and_exits_1() {
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), "old.wasm", MANIFEST);
+    let wider = MANIFEST.replace("as = \"sha256\"", "as = \"plain\"").replace(", \"ad-user-data\"", "");
+    write(directory.path(), "new.wasm", &wider.replace("version = \"0.1.0\"", "version = \"0.2.0\""));
+    let (code, stdout, stderr) = run(directory.path(), &["plugin", "diff", "old.wasm", "new.wasm"]);
+    assert_eq!((code, stderr.as_str()), (Some(NO), ""));
+    let widens = stdout.find("It may do more").unwrap();
+    assert!(widens < stdout.find("It is different").unwrap(), "{stdout}");
+    for part in [
+        "  reads user.email  it sees this in the clear",
+        "      - SHA-256 of trim, lowercase",
+        "      + plain after trim, lowercase",
+        "  purposes ad-user-data  events come here without consent to this",
+        "2 permissions are wider",
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    let (code, stdout, _) = run(directory.path(), &["plugin", "diff", "new.wasm", "old.wasm"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("It may do less") && stdout.contains("no permission is wider than before"), "{stdout}");
+}
+
+#[test]
+fn a_diff_of_the_same_plugin_says_so() {
+    let directory = TempDir::new().unwrap();
+    let (code, stdout, _) = run(directory.path(), &["plugin", "diff", "meta-capi", "meta-capi"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("the same in every byte and permission"), "{stdout}");
+    let (code, _, stderr) = run(directory.path(), &["plugin", "diff", "meta-capi", "absent.wasm"]);
+    assert_eq!(code, Some(NOT_FOUND), "{stderr}");
+}
+
+#[test]
+fn a_diff_as_json_is_what_its_schema_says() {
+    let directory = TempDir::new().unwrap();
+    let (code, report) = json(directory.path(), &["plugin", "diff", "meta-capi", "segment", "--json"]);
+    assert_eq!((code, &report["changes"][0]["effect"]), (Some(NO), &"widens".into()));
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schemas/diff.json")).unwrap();
+    let problems: Vec<String> =
+        jsonschema::validator_for(&schema).unwrap().iter_errors(&report).map(|error| error.to_string()).collect();
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_diff_as_markdown_is_a_table_for_a_pull_request() {
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), "old.wasm", MANIFEST);
+    write(directory.path(), "new.wasm", &MANIFEST.replace("acme.example", "evil.example"));
+    let (code, stdout, _) = run(directory.path(), &["plugin", "diff", "old.wasm", "new.wasm", "--markdown"]);
+    assert_eq!(code, Some(NO));
+    for part in [
+        "### ⚠️ `acme` 0.1.0 → `acme` 0.1.0: 1 permission is wider",
+        "| **widens** | endpoints events | POST https&#58;//acme.example/events | POST https&#58;//evil.example/events |",
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod audit;
 mod describe;
+mod diff;
 
 use std::path::Path;
 
@@ -26,6 +27,8 @@ pub(super) enum Command {
     List,
     /// Report what plugins are and what somebody should look at before they are approved, without running them
     Audit(audit::Arguments),
+    /// Compare what two plugins may do, widenings first; the exit code is 1 when there is one
+    Diff(diff::Arguments),
 }
 
 /// A built-in plugin in a list.
@@ -57,6 +60,7 @@ pub(super) fn run(command: &Command, out: &Output) -> Result<(), Failure> {
             Ok(())
         }
         Command::Audit(arguments) => audit::run(arguments, out),
+        Command::Diff(arguments) => diff::run(arguments, out),
     }
 }
 
