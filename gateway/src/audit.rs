@@ -15,7 +15,8 @@ pub use page::page;
 pub use rules::{Level, RULES, Rule};
 pub use sarif::sarif;
 
-use crate::permissions::Permissions;
+use crate::permissions::lock::{Approved, Lock};
+use crate::permissions::{Change, Permissions, compare};
 
 /// The version of the JSON form; `docs/schemas/audit.json` describes it.
 pub const FORMAT: &str = "tidegate-audit/1";
@@ -47,8 +48,23 @@ pub struct Audit {
     pub inspection: Option<Inspection>,
     /// What would be approved.
     pub permissions: Option<Permissions>,
+    /// What is different since a plugin of its name was approved, for each destination; nothing where no lock was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Vec<Since>>,
     /// The most severe first.
     pub findings: Vec<Finding>,
+}
+
+/// What is different since an approval.
+#[derive(Debug, Serialize)]
+pub struct Since {
+    pub destination: String,
+    pub approved_by: String,
+    pub approved_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Widenings first; none where exactly this was approved.
+    pub changes: Vec<Change>,
 }
 
 /// Something that somebody should look at.
@@ -82,8 +98,26 @@ impl Audit {
             size: wasm.len(),
             permissions: inspection.as_ref().map(Permissions::from),
             inspection,
+            approvals: None,
             findings,
         }
+    }
+
+    /// The same, held against what was approved.
+    #[must_use]
+    pub fn since(mut self, lock: &Lock) -> Audit {
+        self.approvals = self.permissions.as_ref().map(|permissions| {
+            let of_it = lock.destinations.iter().filter(|(_, it)| it.permissions.plugin == permissions.plugin);
+            let since = |(destination, approved): (&String, &Approved)| Since {
+                destination: destination.clone(),
+                approved_by: approved.approved_by.clone(),
+                approved_at: approved.approved_at.clone(),
+                note: approved.note.clone(),
+                changes: compare(&approved.permissions, permissions),
+            };
+            of_it.map(since).collect()
+        });
+        self
     }
 
     /// How many findings have this level.

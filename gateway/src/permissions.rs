@@ -5,6 +5,8 @@
 //! word of it comes from the manifest and the component's digest.
 
 mod compare;
+pub mod gate;
+pub mod lock;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

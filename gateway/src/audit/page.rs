@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use tidegate_sandbox::Inspection;
 
 use super::rules::Level;
-use super::{Audit, Report};
+use super::{Audit, Report, Since};
 use crate::permissions::words;
 
 const STYLE: &str = include_str!("page.css");
@@ -72,6 +72,7 @@ fn one(html: &mut String, index: usize, audit: &Audit) {
     };
     let _ = writeln!(html, "<h2>{title}</h2>");
     findings(html, audit);
+    approvals(html, audit);
     match &audit.inspection {
         Some(inspection) => facts(html, inspection),
         None => list(
@@ -98,6 +99,27 @@ fn findings(html: &mut String, audit: &Audit) {
         ]
     });
     table(html, "Findings", ["Level", "Rule", "What"], rows);
+}
+
+/// What is different since it was approved, where a lock was asked.
+fn approvals(html: &mut String, audit: &Audit) {
+    for since in audit.approvals.iter().flatten() {
+        let Since { destination, approved_by, approved_at, .. } = since;
+        let title =
+            format!("Since {} approved it for {} at {}", text(approved_by), text(destination), text(approved_at));
+        let rows = since.changes.iter().map(|change| {
+            let value = |value: &Option<String>| value.as_deref().map(code).unwrap_or_default();
+            let what = format!("{} {}", change.part, change.subject);
+            [
+                change.effect.name().to_owned(),
+                code(what.trim_end()),
+                value(&change.old),
+                value(&change.new),
+                text(&change.says),
+            ]
+        });
+        table(html, &title, ["", "What", "Before", "After", ""], rows);
+    }
 }
 
 fn facts(html: &mut String, inspection: &Inspection) {

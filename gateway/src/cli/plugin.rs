@@ -1,5 +1,6 @@
 //! `tidegate plugin`: what a plugin is, what it sees and where it sends, without running it.
 
+mod approve;
 mod audit;
 mod describe;
 mod diff;
@@ -29,6 +30,8 @@ pub(super) enum Command {
     Audit(audit::Arguments),
     /// Compare what two plugins may do, widenings first; the exit code is 1 when there is one
     Diff(diff::Arguments),
+    /// Show what the lock does not cover of the configuration's plugins, and approve it
+    Approve(approve::Arguments),
 }
 
 /// A built-in plugin in a list.
@@ -61,6 +64,7 @@ pub(super) fn run(command: &Command, out: &Output) -> Result<(), Failure> {
         }
         Command::Audit(arguments) => audit::run(arguments, out),
         Command::Diff(arguments) => diff::run(arguments, out),
+        Command::Approve(arguments) => approve::run(arguments, out),
     }
 }
 

@@ -1,15 +1,16 @@
 //! `tidegate plugin audit`: the audit in the form that was asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use url::Url;
 
 use super::super::failure::{Exit, Failure};
 use super::super::output::{Format, Output, Paint, clean, plural, time};
-use super::{bytes_of, describe};
-use crate::audit::{Audit, Finding, Level, Report, page, sarif};
+use super::{bytes_of, describe, diff};
+use crate::audit::{Audit, Finding, Level, Report, Since, page, sarif};
 use crate::clock::{Clock as _, SystemClock};
+use crate::permissions::lock::Lock;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Arguments {
@@ -19,6 +20,9 @@ pub(in super::super) struct Arguments {
     /// Every built-in plugin too
     #[arg(long)]
     all: bool,
+    /// Show what is different since it was approved: the lock file, `tidegate.lock`
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
     /// Print SARIF 2.1.0, which code-scanning pages take
     #[arg(long, conflicts_with_all = ["html", "json"])]
     sarif: bool,
@@ -34,7 +38,14 @@ pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
         arguments.plugins.iter().filter(|name| !arguments.all || tidegate_plugins::find(name).is_none()).cloned(),
     );
     let audits: Result<Vec<Audit>, Failure> = names.iter().map(|name| one(name)).collect();
-    let report = Report::new(audits?);
+    let mut audits = audits?;
+    if let Some(file) = &arguments.lock {
+        let lock = Lock::read(file).map_err(|error| Failure::of(Exit::Data, "", &error))?;
+        let missing = || Failure::new(Exit::NotFound, format!("there is no lock `{}`", file.display()));
+        let lock = lock.ok_or_else(missing)?;
+        audits = audits.into_iter().map(|audit| audit.since(&lock)).collect();
+    }
+    let report = Report::new(audits);
     match (arguments.sarif, arguments.html, out.format) {
         (true, _, _) => out.text(&serde_json::to_string_pretty(&sarif(&report)).unwrap_or_default()),
         (_, true, _) => out.text(&page(&report, &time(SystemClock.now_ms()))),
@@ -86,12 +97,24 @@ fn plugin(audit: &Audit, paint: Paint) -> String {
             format!("{}\n  digest      {}\n  size        {} B", paint.bold(&audit.source), audit.digest, audit.size)
         }
     }];
+    lines.extend(audit.approvals.iter().flatten().flat_map(|since| approval(since, paint)));
     lines.extend(["".to_owned(), paint.bold("Findings")]);
     if audit.findings.is_empty() {
         lines.push("  none".to_owned());
     }
     lines.extend(audit.findings.iter().map(|one| finding(one, paint)));
     lines.join("\n")
+}
+
+fn approval(since: &Since, paint: Paint) -> Vec<String> {
+    let Since { destination, approved_by, approved_at, .. } = since;
+    let head = clean(&format!("Since {approved_by} approved it for `{destination}` at {approved_at}"));
+    let mut lines = vec![String::new(), paint.bold(head)];
+    match since.changes.as_slice() {
+        [] => lines.push("  nothing".to_owned()),
+        changes => lines.extend(diff::lines(changes, paint)),
+    }
+    lines
 }
 
 fn finding(finding: &Finding, paint: Paint) -> String {
