@@ -176,11 +176,15 @@ fn a_diff_as_json_is_what_its_schema_says() {
 fn a_diff_as_markdown_is_a_table_for_a_pull_request() {
     let directory = TempDir::new().unwrap();
     write(directory.path(), "old.wasm", MANIFEST);
-    write(directory.path(), "new.wasm", &MANIFEST.replace("acme.example", "evil.example"));
+    write(
+        directory.path(),
+        "new.wasm",
+        &MANIFEST.replace("acme.example", "evil.example").replace("\"acme\"", "\"apex\""),
+    );
     let (code, stdout, _) = run(directory.path(), &["plugin", "diff", "old.wasm", "new.wasm", "--markdown"]);
     assert_eq!(code, Some(NO));
     for part in [
-        "### ⚠️ `acme` 0.1.0 → `acme` 0.1.0: 1 permission is wider",
+        "### ⚠️ `acme` 0.1.0 → `apex` 0.1.0: 1 permission is wider",
         "| **widens** | endpoints events | POST https&#58;//acme.example/events | POST https&#58;//evil.example/events |",
     ] {
         assert!(stdout.contains(part), "{part}: {stdout}");

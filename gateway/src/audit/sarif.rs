@@ -59,7 +59,7 @@ fn result(audit: &Audit, finding: &Finding) -> Value {
         "ruleId": finding.rule,
         "ruleIndex": RULES.iter().position(|rule| rule.id == finding.rule),
         "level": finding.level.name(),
-        "message": { "text": format!("`{name}`: {}{hint}", finding.message) },
+        "message": { "text": literal(&format!("`{name}`: {}{hint}", finding.message)) },
         "locations": [{
             // A component has no lines; the pages want one all the same.
             "physicalLocation": { "artifactLocation": { "uri": audit.artifact }, "region": { "startLine": 1 } },
@@ -68,4 +68,28 @@ fn result(audit: &Audit, finding: &Finding) -> Value {
         // The same finding of the next version is the same alert: by plugin, rule and subject, not by digest.
         "partialFingerprints": { "finding/v1": format!("{name}/{}/{}", finding.rule, finding.subject) },
     })
+}
+
+/// Text in which nothing is a placeholder or a link (SARIF 2.1.0, 3.11.5 and 3.11.6): what a plugin says of itself may look
+/// like either.
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '{' | '}' => escaped.extend([c, c]),
+            '[' | ']' | '\\' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_says_is_no_link_and_no_placeholder() {
+        assert_eq!(literal("[see](https://evil.example) {0}"), "\\[see\\](https://evil.example) {{0}}");
+    }
 }

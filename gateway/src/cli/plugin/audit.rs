@@ -34,9 +34,12 @@ pub(in super::super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
     let built_in = tidegate_plugins::BUILT_IN.iter().filter(|_| arguments.all).map(|one| one.name.to_owned());
     let mut names: Vec<String> = built_in.collect();
-    names.extend(
-        arguments.plugins.iter().filter(|name| !arguments.all || tidegate_plugins::find(name).is_none()).cloned(),
-    );
+    // Each once, however often it is named.
+    for name in &arguments.plugins {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
     let audits: Result<Vec<Audit>, Failure> = names.iter().map(|name| one(name)).collect();
     let mut audits = audits?;
     if let Some(file) = &arguments.lock {

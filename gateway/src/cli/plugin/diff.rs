@@ -131,7 +131,7 @@ fn markdown(report: &Report) -> String {
     let mark = if *widens > 0 { "⚠️ " } else { "" };
     let mut text = format!(
         "### {mark}`{}` {} → `{}` {}: {}\n\n`{}` → `{}`\n",
-        new.plugin,
+        old.plugin,
         cell(&old.version),
         new.plugin,
         cell(&new.version),
