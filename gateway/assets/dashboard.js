@@ -176,6 +176,7 @@ function destination(one) {
     el("dl", "", number("delivered", one.delivered), number("waiting", one.waiting), number("dead", one.dead)),
     one.quality ? el("p", "plugin", `match quality ${one.quality.percent} of 100`) : null,
     one.parked || one.down ? el("p", "why", one.parked || one.down) : null,
+    one.approval?.state === "unapproved" ? el("p", "why", `its plugin is not approved: ${one.approval.lines.join("; ")}`) : null,
     waits && one.oldest_queued_ms ? el("p", "plugin", `oldest waits for ${span(Math.max(0, one.oldest_queued_ms > 1e11 ? Date.now() - one.oldest_queued_ms : one.oldest_queued_ms))}`) : null);
 }
 
