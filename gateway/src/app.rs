@@ -1,5 +1,6 @@
 //! The application: the only place that builds concrete types, joins them, and takes them down in order.
 
+mod approvals;
 mod catch_up;
 mod housekeeping;
 mod roles;
@@ -95,6 +96,7 @@ pub async fn start(config: Config) -> Result<Gateway, Error> {
 pub async fn start_as(config: Config, roles: Roles) -> Result<Gateway, Error> {
     let sandbox = sandbox(&config)?;
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
+    approvals::tell(&config, &destinations);
     let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
     let clock = catch_up::clock(&config, queue.as_ref()).await.map_err(Error::StoreRead)?;
     let public = match roles.has(Role::Collect) {

@@ -90,6 +90,23 @@ pub struct Plugins {
     /// `cache`: the directory of compiled plugins. Default `plugin-cache` beside the SQLite file, or beside the
     /// configuration with Redis.
     pub cache: PathBuf,
+    /// `lock`: what the lock file is good for. Default: enforced where there is one.
+    pub lock: LockMode,
+    /// The lock file: `tidegate.lock` beside the configuration.
+    pub lock_file: PathBuf,
+}
+
+/// `[plugins] lock`: what becomes of a plugin that the lock file does not cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockMode {
+    /// The default: as [`LockMode::Enforce`] where there is a lock file, else nothing is asked.
+    WhenThere,
+    /// `enforce`: it does not start, nor without a lock file.
+    Enforce,
+    /// `report`: it starts, and the log and the status say so.
+    Report,
+    /// `off`: nothing is asked.
+    Off,
 }
 
 /// `[limits]` of the public listener.

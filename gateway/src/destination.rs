@@ -3,6 +3,7 @@
 //! Owns the making of one from the configuration and the plugin's manifest, with every mistake reported. Sends nothing.
 
 mod endpoint;
+mod plugins;
 mod prepare;
 
 use std::collections::BTreeMap;
@@ -10,13 +11,15 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use endpoint::{Endpoint, ResolveError};
-pub use prepare::{PluginError, component, load, prepare};
+pub use plugins::{PluginError, component, load, unapproved};
+pub use prepare::prepare;
 use tidegate_event::{Consent, Purpose};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
 use url::Url;
 
 use crate::config::Secret;
+use crate::permissions::gate::Approval;
 use crate::quality::Meter;
 
 /// A destination that is ready to transform and to send.
@@ -45,6 +48,8 @@ pub struct Destination {
     pub timeout_ms: u64,
     /// How usable its events are, where the plugin says what its platform goes by.
     pub quality: Option<Arc<Meter>>,
+    /// Whether somebody approved its plugin.
+    pub approval: Approval,
 }
 
 /// Which addresses a destination's requests may reach.

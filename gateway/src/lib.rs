@@ -18,6 +18,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod causes;
 pub mod cli;
 pub mod clock;
@@ -28,6 +29,7 @@ pub mod ending;
 pub mod http;
 pub mod journey;
 pub mod metrics;
+pub mod permissions;
 pub mod quality;
 pub mod record;
 pub mod transfer;

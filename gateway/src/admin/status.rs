@@ -78,6 +78,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             "site": destination.site,
             "plugin": destination.plugin_label,
             "digest": destination.plugin.digest().to_string(),
+            "approval": destination.approval,
             "waiting": numbers.waiting,
             "dead": numbers.dead,
             "delivered": totals.delivered,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use tidegate_sandbox::inspect;
 
-use super::plugin;
+use super::output::clean;
 use crate::config::{self, Config};
 use crate::destination::{Endpoint, component};
+use crate::permissions::words::name_of;
 use crate::quality::Profile;
 use crate::record::RequestRecord;
 
@@ -32,7 +33,7 @@ impl Addresses {
     pub(super) fn url(&self, destination: &str, request: &RequestRecord) -> Option<String> {
         let endpoint = self.0.get(destination)?.endpoints.get(&request.endpoint)?;
         let url = endpoint.url(&request.path, &request.query).ok()?;
-        Some(format!("{} {url}", plugin::word(&endpoint.method)))
+        Some(format!("{} {url}", clean(&name_of(&endpoint.method))))
     }
 
     /// What a destination's platform finds people and conversions by.

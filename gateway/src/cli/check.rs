@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::failure::{Exit, Failure, Reason};
 use super::output::{Format, Output, plural};
 use super::{ConfigFile, Variables};
-use crate::config::{Config, Mistakes, Severity};
+use crate::config::{Config, Mistake, Mistakes, Severity};
 use crate::destination;
+use crate::permissions::gate::Approval;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -54,8 +55,17 @@ pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
 fn all(config: &Config) -> Result<Mistakes, Failure> {
     let sandbox = super::sandbox()?;
     let mut mistakes = config.warnings.clone();
-    if let Err(mut found) = destination::prepare(config, &sandbox) {
-        mistakes.append(&mut found);
+    match destination::prepare(config, &sandbox) {
+        Ok(destinations) => {
+            let unapproved = destinations.iter().filter(|one| matches!(one.approval, Approval::Unapproved { .. }));
+            for one in unapproved {
+                let configured = config.destinations.iter().filter(|configured| configured.name == one.name);
+                configured
+                    .map(|configured| destination::unapproved(configured, &one.approval, Mistake::warning))
+                    .for_each(|mistake| mistakes.push(mistake));
+            }
+        }
+        Err(mut found) => mistakes.append(&mut found),
     }
     Ok(mistakes)
 }

@@ -13,7 +13,8 @@ use super::mistake::{Mistake, Mistakes};
 use super::reader::{Complaint, Node, Reader, Section};
 use super::secret;
 use super::{
-    Admin, Backend, Config, Delivery, Limits, Listen, Plugins, Severity, Store, Surroundings, Visitor, VisitorKey,
+    Admin, Backend, Config, Delivery, Limits, Listen, LockMode, Plugins, Severity, Store, Surroundings, Visitor,
+    VisitorKey,
 };
 
 pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
@@ -160,8 +161,13 @@ fn plugins(section: Section<'_>, store: &Option<Store>) -> Option<Plugins> {
             Backend::Redis(_) => base.join("plugin-cache"),
         }),
     };
+    let known = [("enforce", LockMode::Enforce), ("report", LockMode::Report), ("off", LockMode::Off)];
+    let lock = match section.get("lock") {
+        Some(node) => store::choice(&node, "use of the lock file,", known),
+        None => Some(LockMode::WhenThere),
+    };
     section.finish();
-    Some(Plugins { cache: cache? })
+    Some(Plugins { cache: cache?, lock: lock?, lock_file: base.join("tidegate.lock") })
 }
 
 fn limits(section: Section<'_>) -> Limits {

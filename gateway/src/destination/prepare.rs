@@ -1,115 +1,50 @@
 //! Makes destinations from the configuration: loads each plugin and checks the configuration against its manifest.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::num::NonZero;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use serde_json::Value;
 use tidegate_event::Purpose;
 use tidegate_plugin_sdk::manifest::{self, Manifest};
-use tidegate_sandbox::{LoadError, Plugin, Sandbox};
+use tidegate_sandbox::{Plugin, Sandbox};
 use url::Url;
 
+use super::plugins::Plugins;
 use super::{Destination, Endpoint, Mode, Network, ResolveError, Switch};
 use crate::causes::chain;
-use crate::config::{self, Config, Mistake, Mistakes, PluginSource};
+use crate::config::{self, Config, Mistake, Mistakes};
 use crate::delivery::auth;
+use crate::permissions::gate::{Approval, Gate};
 use crate::quality::{Meter, Profile};
-
-/// Why a plugin is not there.
-#[derive(Debug, thiserror::Error)]
-pub enum PluginError {
-    /// No plugin of this name is built in.
-    #[error("no plugin `{0}` is built in")]
-    Unknown(String),
-    /// The file cannot be read.
-    #[error("plugin file `{path}` cannot be read")]
-    File {
-        path: String,
-        #[source]
-        source: std::io::Error,
-    },
-    /// The sandbox refuses it.
-    #[error("plugin refused")]
-    Refused(#[source] Box<LoadError>),
-}
-
-/// The bytes of a plugin's component.
-///
-/// # Errors
-/// When there is no such plugin, or its file cannot be read.
-pub fn component(source: &PluginSource) -> Result<Vec<u8>, PluginError> {
-    match source {
-        PluginSource::BuiltIn(name) => tidegate_plugins::BUILT_IN
-            .iter()
-            .find(|plugin| plugin.name == name)
-            .map(|plugin| plugin.wasm.to_vec())
-            .ok_or_else(|| PluginError::Unknown(name.clone())),
-        PluginSource::File(path) => {
-            std::fs::read(path).map_err(|source| PluginError::File { path: path.display().to_string(), source })
-        }
-    }
-}
-
-/// Loads a plugin into the sandbox.
-///
-/// # Errors
-/// When it is not there, or the sandbox refuses it.
-pub fn load(sandbox: &Sandbox, source: &PluginSource) -> Result<Plugin, PluginError> {
-    sandbox.load(&component(source)?).map_err(|e| PluginError::Refused(Box::new(e)))
-}
 
 /// Makes every destination of the configuration.
 ///
 /// # Errors
 /// Every mistake of every destination, with its line.
 pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination>>, Mistakes> {
+    let gate = Gate::open(&config.plugins).map_err(|error| {
+        let hint = "`tidegate plugin approve --all` writes it; `[plugins] lock = \"report\"` only tells what it lacks";
+        Mistakes::new(vec![Mistake::error(None, format!("{}: `plugins.lock`", chain(&error))).hint(hint)])
+    })?;
+    let mut plugins = Plugins::new(sandbox, gate);
+    plugins.load_ahead(&config.destinations);
     let mut mistakes: Vec<Mistake> = Vec::new();
-    let loaded = load_each(config, sandbox);
     let mut ready = Vec::new();
     for destination in &config.destinations {
-        match &loaded[&destination.plugin] {
-            Err(error) => mistakes.push(refusal(destination, error)),
-            Ok(plugin) => match one(config, destination, plugin.clone()) {
-                Ok(destination) => ready.push(Arc::new(destination)),
-                Err(mut found) => mistakes.append(&mut found),
-            },
+        let made = plugins.of(destination).map_err(|mistake| vec![mistake]);
+        match made.and_then(|plugin| one(config, destination, plugin)) {
+            Ok(destination) => ready.push(Arc::new(destination)),
+            Err(mut found) => mistakes.append(&mut found),
         }
     }
     if mistakes.is_empty() { Ok(ready) } else { Err(Mistakes::new(mistakes)) }
 }
 
-/// Loads each plugin once. One that was never compiled here keeps a processor busy for a fraction of a second: as many are
-/// loaded at a time as there are processors.
-fn load_each<'a>(config: &'a Config, sandbox: &Sandbox) -> HashMap<&'a PluginSource, Result<Plugin, PluginError>> {
-    let sources = config.destinations.iter().map(|destination| &destination.plugin);
-    let sources: Vec<&PluginSource> = sources.collect::<HashSet<_>>().into_iter().collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let one = || sources.get(next.fetch_add(1, Ordering::Relaxed));
-        std::iter::from_fn(one).map(|source| (*source, load(sandbox, source))).collect::<Vec<_>>()
-    };
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(sources.len());
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined.flat_map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
-}
-
-fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
-    let what = chain(error);
-    let hint = match error {
-        PluginError::Refused(refused) => refused.hint(),
-        PluginError::Unknown(_) | PluginError::File { .. } => None,
-    };
-    Mistake::error(destination.line, format!("{what}: destination `{}`", destination.name))
-        .hint(hint.unwrap_or_default())
-}
-
-fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Result<Destination, Vec<Mistake>> {
+fn one(
+    config: &Config,
+    destination: &config::Destination,
+    (plugin, approval): (Plugin, Approval),
+) -> Result<Destination, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> = Vec::new();
     let mut mistake = |what: String, hint: &str| {
         let what = format!("destination `{}`: {what}", destination.name);
@@ -177,6 +112,7 @@ fn one(config: &Config, destination: &config::Destination, plugin: Plugin) -> Re
         concurrency: destination.concurrency.unwrap_or(config.delivery.concurrency),
         timeout_ms: destination.timeout_ms.unwrap_or(config.delivery.timeout_ms),
         quality: Profile::of(manifest).map(|profile| Arc::new(Meter::new(profile))),
+        approval,
         plugin,
     })
 }

@@ -100,24 +100,26 @@ impl Sandbox {
 
 /// Refuses what can be seen from outside.
 fn refuse(inspection: &Inspection) -> Result<(), LoadError> {
-    if !inspection.imports.is_empty() {
-        return Err(LoadError::Imports(inspection.imports.clone()));
-    }
+    obstacles(inspection).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Everything that can be seen from outside and keeps a component from being loaded. One without any may still turn out
+/// not to compile, or not to have the contract's types.
+pub fn obstacles(inspection: &Inspection) -> Vec<LoadError> {
+    let imports = (!inspection.imports.is_empty()).then(|| LoadError::Imports(inspection.imports.clone()));
     // The manifest's world was checked with the rest of it; what the component really exports counts as well.
-    if !inspection.exports.iter().any(|name| name == INTERFACE) {
+    let exports = (!inspection.exports.iter().any(|name| name == INTERFACE)).then(|| {
         let other = inspection.exports.iter().find(|name| name.starts_with("tidegate:destination/"));
-        return Err(match other {
+        match other {
             Some(other) => LoadError::World { found: other.clone() },
             None => LoadError::Contract(format!("it does not export `{INTERFACE}`")),
-        });
-    }
+        }
+    });
     let tables = inspection.tables.iter().map(|table| table.initial.saturating_mul(size_of::<usize>() as u64));
     let needed = inspection.memories.iter().map(|memory| memory.initial).chain(tables).fold(0, u64::saturating_add);
     let allowed = inspection.manifest.limits.memory_max;
-    if needed > allowed.0 {
-        return Err(LoadError::Memory { needed, allowed });
-    }
-    Ok(())
+    let memory = (needed > allowed.0).then_some(LoadError::Memory { needed, allowed });
+    [imports, exports, memory].into_iter().flatten().collect()
 }
 
 /// An error of wasmtime with its causes, in one line.

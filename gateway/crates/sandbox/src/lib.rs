@@ -29,7 +29,7 @@ mod projection;
 mod ticker;
 
 pub use digest::Digest;
-pub use engine::{Options, Sandbox};
+pub use engine::{Options, Sandbox, obstacles};
 pub use error::{CallError, Error, InspectError, LoadError};
 pub use inspect::{Import, Inspection, Memory, Table, WASM_BYTES_MAX, inspect};
 pub use plugin::{Plugin, REASON_BYTES_MAX, REQUESTS_MAX, Transformed};
