@@ -32,5 +32,6 @@ pub mod metrics;
 pub mod permissions;
 pub mod quality;
 pub mod record;
+pub mod reproduce;
 pub mod transfer;
 pub mod trial;

@@ -8,6 +8,7 @@ use std::thread;
 
 use tidegate_sandbox::{Digest, LoadError, Plugin, Sandbox, inspect};
 
+use super::Archive;
 use crate::causes::chain;
 use crate::config::{self, Mistake, PluginSource};
 use crate::permissions::Permissions;
@@ -71,12 +72,13 @@ pub(super) struct Plugins<'a> {
     gate: Gate,
     /// What was read: what is approved, and what is loaded, are the same bytes.
     read: HashMap<&'a PluginSource, Arc<Component>>,
+    archive: Archive,
     loaded: HashMap<&'a PluginSource, Plugin>,
 }
 
 impl<'a> Plugins<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate) -> Plugins<'a> {
-        Plugins { sandbox, gate, read: HashMap::new(), loaded: HashMap::new() }
+    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate, archive: Archive) -> Plugins<'a> {
+        Plugins { sandbox, gate, archive, read: HashMap::new(), loaded: HashMap::new() }
     }
 
     /// Loads what the lock lets in, as many at a time as there are processors: one that was never compiled here keeps one
@@ -121,7 +123,10 @@ impl<'a> Plugins<'a> {
             Approval::Unapproved { .. } if self.gate.is_enforced() => {
                 Err(unapproved(destination, &approval, Mistake::error))
             }
-            _ => Ok((plugin, approval)),
+            _ => {
+                self.archive.keep(digest, wasm);
+                Ok((plugin, approval))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use tidegate_sandbox::{Plugin, Sandbox};
 use url::Url;
 
 use super::plugins::Plugins;
-use super::{Destination, Endpoint, Mode, Network, ResolveError, Switch};
+use super::{Archive, Destination, Endpoint, Mode, Network, ResolveError, Switch};
 use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes};
 use crate::delivery::auth;
@@ -26,7 +26,7 @@ pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination
         let hint = "`tidegate plugin approve --all` writes it; `[plugins] lock = \"report\"` only tells what it lacks";
         Mistakes::new(vec![Mistake::error(None, format!("{}: `plugins.lock`", chain(&error))).hint(hint)])
     })?;
-    let mut plugins = Plugins::new(sandbox, gate);
+    let mut plugins = Plugins::new(sandbox, gate, Archive::beside(&config.plugins.cache));
     plugins.load_ahead(&config.destinations);
     let mut mistakes: Vec<Mistake> = Vec::new();
     let mut ready = Vec::new();
