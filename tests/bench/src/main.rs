@@ -17,6 +17,7 @@ mod load;
 mod path;
 mod proc;
 mod sink;
+mod startup;
 mod store;
 mod stores;
 mod table;
@@ -48,10 +49,12 @@ enum Part {
     Backlog,
     /// A process with nothing to do, over Redis.
     Idle,
+    /// From the start until connections are taken, with every built-in destination.
+    Startup,
 }
 
 impl Part {
-    const ALL: [(Part, &str); 7] = [
+    const ALL: [(Part, &str); 8] = [
         (Part::Transform, "transform"),
         (Part::Path, "path"),
         (Part::Stores, "stores"),
@@ -59,6 +62,7 @@ impl Part {
         (Part::Dead, "dead"),
         (Part::Backlog, "backlog"),
         (Part::Idle, "idle"),
+        (Part::Startup, "startup"),
     ];
 
     async fn measure(self) -> anyhow::Result<Vec<Row>> {
@@ -70,6 +74,7 @@ impl Part {
             Part::Dead => dead::measure().await,
             Part::Backlog => backlog::measure().await,
             Part::Idle => idle::measure().await,
+            Part::Startup => startup::measure().await,
         }
     }
 }
