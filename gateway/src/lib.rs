@@ -32,5 +32,8 @@ pub mod metrics;
 pub mod permissions;
 pub mod quality;
 pub mod record;
+pub mod reload;
+pub mod snapshot;
+pub mod switch;
 pub mod transfer;
 pub mod trial;
