@@ -16,6 +16,7 @@ mod idle;
 mod load;
 mod path;
 mod proc;
+mod reload;
 mod sink;
 mod store;
 mod stores;
@@ -48,10 +49,12 @@ enum Part {
     Backlog,
     /// A process with nothing to do, over Redis.
     Idle,
+    /// Requests while the gateway reloads.
+    Reload,
 }
 
 impl Part {
-    const ALL: [(Part, &str); 7] = [
+    const ALL: [(Part, &str); 8] = [
         (Part::Transform, "transform"),
         (Part::Path, "path"),
         (Part::Stores, "stores"),
@@ -59,6 +62,7 @@ impl Part {
         (Part::Dead, "dead"),
         (Part::Backlog, "backlog"),
         (Part::Idle, "idle"),
+        (Part::Reload, "reload"),
     ];
 
     async fn measure(self) -> anyhow::Result<Vec<Row>> {
@@ -70,6 +74,7 @@ impl Part {
             Part::Dead => dead::measure().await,
             Part::Backlog => backlog::measure().await,
             Part::Idle => idle::measure().await,
+            Part::Reload => reload::measure().await,
         }
     }
 }
