@@ -98,7 +98,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Events(command) => wait(events::run(&command, &out)),
         Command::Dlq(command) => wait(dlq::run(&command, &out)),
         Command::Store(command) => wait(store::run(&command, &out)),
-        Command::Plugin(command) => plugin::run(&command, &out),
+        Command::Plugin(command) => wait(plugin::run(&command, &out)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

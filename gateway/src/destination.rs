@@ -2,6 +2,7 @@
 //!
 //! Owns the making of one from the configuration and the plugin's manifest, with every mistake reported. Sends nothing.
 
+mod archive;
 mod endpoint;
 mod plugins;
 mod prepare;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use archive::Archive;
 pub use endpoint::{Endpoint, ResolveError};
 pub use plugins::{PluginError, component, load, unapproved};
 pub use prepare::{prepare, prepare_beside};

@@ -33,6 +33,7 @@ pub mod permissions;
 pub mod quality;
 pub mod record;
 pub mod reload;
+pub mod reproduce;
 pub mod snapshot;
 pub mod switch;
 pub mod transfer;

@@ -173,7 +173,7 @@ mod tests {
     const MANIFEST: &str = r#"
 name = "p"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "s"
 purposes = ["analytics"]
 [endpoints.events]

@@ -65,6 +65,10 @@ pub struct DeliveryRecord {
     pub index: u32,
     /// What the plugin saw: a [`contract::Event`].
     pub saw: Box<RawValue>,
+    /// What else it was told: a [`contract::Context`]. With it the transform can be run again, to the byte. Absent in
+    /// records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<RawValue>>,
     /// What it produced; absent when the transform failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestRecord>,

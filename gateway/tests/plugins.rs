@@ -14,7 +14,7 @@ const NOT_FOUND: i32 = 66;
 const MANIFEST: &str = r#"
 name = "acme"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Acme"
 purposes = ["analytics", "ad-user-data"]
 endpoints.events.url = "https://acme.example/events"
@@ -39,7 +39,7 @@ fn json(directory: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
 fn write(directory: &Path, file: &str, manifest: &str) {
     let imports = if file.contains("clock") { "(import \"wasi:clocks/wall-clock@0.2.6\" (instance))" } else { "" };
     let wat =
-        format!("(component {imports} (instance $i) (export \"tidegate:destination/plugin@0.1.0\" (instance $i)))");
+        format!("(component {imports} (instance $i) (export \"tidegate:destination/plugin@0.2.0\" (instance $i)))");
     std::fs::write(directory.join(file), embed(&wat::parse_str(wat).unwrap(), manifest)).unwrap();
 }
 

@@ -202,7 +202,7 @@ pub fn surface(component: &[u8]) -> Result<Surface, BuildError> {
     Ok(surface)
 }
 
-/// The interface that a world exports: `tidegate:destination/plugin@0.1.0` for `tidegate:destination@0.1.0`.
+/// The interface that a world exports: `tidegate:destination/plugin@0.2.0` for `tidegate:destination@0.2.0`.
 fn interface(world: &str) -> String {
     let (package, version) = world.split_once('@').unwrap_or((WORLD, ""));
     format!("{package}/plugin@{version}")
@@ -253,7 +253,7 @@ mod tests {
     const MANIFEST: &str = r#"
 name = "acme"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Acme"
 purposes = ["analytics"]
 endpoints.events.url = "https://acme.example/events"
@@ -278,7 +278,7 @@ endpoints.events.url = "https://acme.example/events"
     fn a_module_that_exports_no_plugin_is_told_what_to_say() {
         let message = built("(module)", MANIFEST);
         assert!(
-            message.starts_with("the plugin does not export `tidegate:destination/plugin@0.1.0` alone, but nothing"),
+            message.starts_with("the plugin does not export `tidegate:destination/plugin@0.2.0` alone, but nothing"),
             "{message}"
         );
         assert!(message.contains("export!(MyPlugin)"), "{message}");

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn response(status: u16, body: &[u8]) -> Response {
-        Response { status, headers: Vec::new(), body: body.to_vec() }
+        Response { endpoint: "events".into(), status, headers: Vec::new(), body: body.to_vec() }
     }
 
     fn verdict(status: u16, count: u32) -> Verdict {

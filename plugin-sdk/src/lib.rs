@@ -74,6 +74,8 @@ pub mod manifest;
 pub mod money;
 pub mod names;
 mod pairs;
+#[doc(hidden)]
+pub mod panic;
 pub mod personal;
 mod properties;
 mod purposes;

@@ -17,7 +17,11 @@ use serde::{Deserialize, Serialize};
 pub use template::Parameters;
 
 /// The world that this SDK's bindings implement.
-pub const WORLD: &str = "tidegate:destination@0.1.0";
+pub const WORLD: &str = "tidegate:destination@0.2.0";
+/// The world before it, which gateways of this version run as well.
+pub const WORLD_BEFORE: &str = "tidegate:destination@0.1.0";
+/// Every world that gateways of this version run, the newest first.
+pub const WORLDS: [&str; 2] = [WORLD, WORLD_BEFORE];
 
 /// A whole `plugin.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +31,7 @@ pub struct Manifest {
     pub name: String,
     /// The plugin's own version.
     pub version: semver::Version,
-    /// The contract it was built for, such as `tidegate:destination@0.1.0`.
+    /// The contract it was built for, such as `tidegate:destination@0.2.0`.
     pub world: String,
     /// One line that says what it delivers to.
     pub summary: String,

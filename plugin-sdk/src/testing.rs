@@ -70,8 +70,8 @@
 //! }
 //! ```
 //!
-//! `status` is 200, `headers` and `body` are empty and `count` is 1 where they are left out; `body` is JSON, or text
-//! as it is. `context` is as above. A verdict is `"delivered"`, `"retry"`, `{"retry": 30000}`, `{"reject": "why"}`,
+//! `endpoint` is the manifest's first, `status` is 200, `headers` and `body` are empty and `count` is 1 where they are
+//! left out; `body` is JSON, or text as it is. `context` is as above. A verdict is `"delivered"`, `"retry"`, `{"retry": 30000}`, `{"reject": "why"}`,
 //! `"split"`, `{"credentials": "why"}`, or `{"each": ["delivered", "retry", {"reject": "why"}]}`.
 
 mod diff;

@@ -152,7 +152,7 @@ pub fn plugin(auth: &str) -> Vec<u8> {
         r#"
 name = "account"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "An account behind OAuth"
 purposes = ["analytics"]
 [endpoints.events]

@@ -9,7 +9,7 @@ const WIT: &str = include_str!("../../wit/destination.wit");
 pub const MANIFEST: &str = r#"
 name = "by-hand"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Written by hand"
 purposes = ["analytics"]
 [endpoints.events]
@@ -76,10 +76,10 @@ impl Parts<'_> {
                     (i32.const -8)))
                 (local.get $at))
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (call $alloc (local.get 3)))
-            (func (export "tidegate:destination/plugin@0.1.0#transform") (param $in i32) (result i32)
+            (func (export "tidegate:destination/plugin@0.2.0#transform") (param $in i32) (result i32)
                 (local $out i32) (local $body i32) {transform})
-            (func (export "tidegate:destination/plugin@0.1.0#classify")
-                (param i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i32 i32) (result i32) {classify})
+            (func (export "tidegate:destination/plugin@0.2.0#classify")
+                (param i32 i32 i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i32 i32) (result i32) {classify})
             {extra})"#
         );
         wat::parse_str(text).expect("the test's module is well-formed")

@@ -63,7 +63,7 @@ fn obstacle(error: &LoadError) -> Vec<Finding> {
             };
             imports.iter().map(one).collect()
         }
-        LoadError::World { found } => {
+        LoadError::World { found, .. } => {
             vec![Finding { hint, ..finding(&rules::UNKNOWN_WORLD, found, error.to_string()) }]
         }
         LoadError::Memory { .. } => {

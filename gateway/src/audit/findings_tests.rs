@@ -5,7 +5,7 @@ use super::super::{Audit, Level, RULES, Report, sarif};
 const MANIFEST: &str = r#"
 name = "acme"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Acme"
 purposes = ["analytics"]
 endpoints.events.url = "https://acme.example/events"
@@ -14,7 +14,7 @@ auth = { scheme = "bearer", secret = "token" }
 /// A component that offers the contract's interface, as far as a name can tell.
 const FITTING: &str = r#"(component
     (instance $i)
-    (export "tidegate:destination/plugin@0.1.0" (instance $i)))"#;
+    (export "tidegate:destination/plugin@0.2.0" (instance $i)))"#;
 
 fn audit(wat: &str, manifest: &str) -> Audit {
     let component = wat::parse_str(wat).unwrap();
@@ -38,7 +38,7 @@ fn each_import_is_named_with_what_it_would_allow() {
         (import "wasi:clocks/wall-clock@0.2.6" (instance))
         (import "acme:secrets/all" (func))
         (instance $i)
-        (export "tidegate:destination/plugin@0.1.0" (instance $i)))"#;
+        (export "tidegate:destination/plugin@0.2.0" (instance $i)))"#;
     let audit = audit(wat, MANIFEST);
     let messages: Vec<&str> = audit.findings.iter().map(|finding| finding.message.as_str()).collect();
     assert_eq!(
@@ -53,16 +53,16 @@ fn each_import_is_named_with_what_it_would_allow() {
 
 #[test]
 fn a_manifest_with_mistakes_is_an_error_for_each() {
-    let audit = audit(FITTING, &MANIFEST.replace("0.1.0\"\nsummary", "9.0.0\"\nsummary").replace("analytics", "x"));
+    let audit = audit(FITTING, &MANIFEST.replace("0.2.0\"\nsummary", "9.0.0\"\nsummary").replace("analytics", "x"));
     assert_eq!(found(&audit), [("malformed-manifest", "manifest".to_owned())]);
     assert!(audit.inspection.is_none() && audit.permissions.is_none());
 }
 
 #[test]
 fn another_world_is_told_from_another_mistake() {
-    let declared = audit(FITTING, &MANIFEST.replace("destination@0.1.0", "destination@9.0.0"));
+    let declared = audit(FITTING, &MANIFEST.replace("destination@0.2.0", "destination@9.0.0"));
     assert_eq!(found(&declared), [("unknown-world", "manifest".to_owned())]);
-    let exported = audit(&FITTING.replace("0.1.0", "9.0.0"), MANIFEST);
+    let exported = audit(&FITTING.replace("0.2.0", "9.0.0"), MANIFEST);
     assert_eq!(found(&exported), [("unknown-world", "tidegate:destination/plugin@9.0.0".to_owned())]);
     assert_eq!(found(&audit("(component)", MANIFEST)), [("contract", "exports".to_owned())]);
 }
@@ -85,7 +85,7 @@ fn a_start_beyond_the_manifests_memory_is_an_error() {
 #[test]
 fn an_export_beside_the_contracts_is_a_warning() {
     let wat = FITTING
-        .replace("plugin@0.1.0\" (instance $i))", "plugin@0.1.0\" (instance $i)) (export \"back-door\" (instance $i))");
+        .replace("plugin@0.2.0\" (instance $i))", "plugin@0.2.0\" (instance $i)) (export \"back-door\" (instance $i))");
     assert_eq!(found(&audit(&wat, MANIFEST)), [("extra-export", "back-door".to_owned())]);
 }
 

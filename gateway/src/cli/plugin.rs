@@ -4,6 +4,7 @@ mod approve;
 mod audit;
 mod describe;
 mod diff;
+mod replay;
 
 use std::path::Path;
 
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Diff(diff::Arguments),
     /// Show what the lock does not cover of the configuration's plugins, and approve it
     Approve(approve::Arguments),
+    /// Run an event's recorded transforms again, through the components that ran, and compare every byte
+    Replay(replay::Arguments),
 }
 
 /// A built-in plugin in a list.
@@ -43,7 +46,7 @@ struct Listed {
     digest: String,
 }
 
-pub(super) fn run(command: &Command, out: &Output) -> Result<(), Failure> {
+pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> {
     match command {
         Command::Inspect { plugin } => {
             let inspection = read(plugin, &bytes_of(plugin)?)?;
@@ -65,6 +68,7 @@ pub(super) fn run(command: &Command, out: &Output) -> Result<(), Failure> {
         Command::Audit(arguments) => audit::run(arguments, out),
         Command::Diff(arguments) => diff::run(arguments, out),
         Command::Approve(arguments) => approve::run(arguments, out),
+        Command::Replay(arguments) => replay::run(arguments, out).await,
     }
 }
 

@@ -82,7 +82,8 @@ impl Courier {
     /// the destination was switched off meanwhile.
     pub async fn carry(&self, destination: &Destination, shipment: Shipment<'_>) -> Option<(Exchange, Verdict)> {
         let started = self.now();
-        let asked = Asked { events: shipment.events, attempt: shipment.attempt };
+        let endpoint = shipment.request.endpoint.clone();
+        let asked = Asked { endpoint, events: shipment.events, attempt: shipment.attempt };
         let result = self.exchange(destination, shipment).await;
         let ended = self.now();
         let status = result.as_ref().ok().map(|answer| answer.status);
@@ -169,7 +170,7 @@ impl Courier {
         };
         let count = u32::try_from(asked.events).unwrap_or(u32::MAX);
         let Answer { status, headers, body } = answer;
-        let response = contract::Response { status, headers, body };
+        let response = contract::Response { endpoint: asked.endpoint, status, headers, body };
         match destination.plugin.classify(&response, count, &context) {
             Ok(Verdict::Each(outcomes)) if outcomes.len() != asked.events => {
                 Verdict::Reject(format!("the plugin gave {} outcomes for {count} events", outcomes.len()))
@@ -200,8 +201,8 @@ impl Moment {
 }
 
 /// What the plugin is told of the request that it classifies the answer to.
-#[derive(Clone, Copy)]
 struct Asked {
+    endpoint: String,
     events: usize,
     attempt: u32,
 }

@@ -8,6 +8,7 @@ use std::thread;
 
 use tidegate_sandbox::{Digest, LoadError, Plugin, Sandbox, inspect};
 
+use super::Archive;
 use crate::causes::chain;
 use crate::config::{self, Mistake, PluginSource};
 use crate::permissions::Permissions;
@@ -71,14 +72,15 @@ pub(super) struct Plugins<'a> {
     gate: Gate,
     /// What was read: what is approved, and what is loaded, are the same bytes.
     read: HashMap<&'a PluginSource, Arc<Component>>,
+    archive: Archive,
     loaded: HashMap<&'a PluginSource, Plugin>,
     /// Those that run already.
     known: Vec<Plugin>,
 }
 
 impl<'a> Plugins<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate, known: Vec<Plugin>) -> Plugins<'a> {
-        Plugins { sandbox, gate, read: HashMap::new(), loaded: HashMap::new(), known }
+    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate, archive: Archive, known: Vec<Plugin>) -> Plugins<'a> {
+        Plugins { sandbox, gate, archive, read: HashMap::new(), loaded: HashMap::new(), known }
     }
 
     /// Loads what the lock lets in, as many at a time as there are processors: one that was never compiled here keeps one
@@ -123,7 +125,10 @@ impl<'a> Plugins<'a> {
             Approval::Unapproved { .. } if self.gate.is_enforced() => {
                 Err(unapproved(destination, &approval, Mistake::error))
             }
-            _ => Ok((plugin, approval)),
+            _ => {
+                self.archive.keep(digest, wasm);
+                Ok((plugin, approval))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use tidegate_sandbox::{Plugin, Sandbox};
 use url::Url;
 
 use super::plugins::Plugins;
-use super::{Destination, Endpoint, Mode, Network, ResolveError, Switch};
+use super::{Archive, Destination, Endpoint, Mode, Network, ResolveError, Switch};
 use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes};
 use crate::delivery::auth;
@@ -50,7 +50,8 @@ fn make(config: &Config, sandbox: &Sandbox, running: &Running<'_>) -> Result<Vec
         Mistakes::new(vec![Mistake::error(None, format!("{}: `plugins.lock`", chain(&error))).hint(hint)])
     })?;
     let known = running.destinations.iter().map(|destination| destination.plugin.clone());
-    let mut plugins = Plugins::new(sandbox, gate, known.collect());
+    let archive = Archive::beside(&config.plugins.cache);
+    let mut plugins = Plugins::new(sandbox, gate, archive, known.collect());
     if running.haste == Haste::Full {
         plugins.load_ahead(&config.destinations);
     }

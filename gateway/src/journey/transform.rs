@@ -63,7 +63,9 @@ pub enum Made {
 
 /// Runs one plugin on what it may see.
 pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: Moment, clock: &dyn Clock) -> Made {
-    let (saw, result) = call(destination, saw, moment).await;
+    let context = context(destination, moment);
+    let told = to_raw_value(&context).ok();
+    let (saw, result) = call(destination, saw, context).await;
     let blank = |index: u32, request: Option<RequestRecord>| DeliveryRecord {
         v: record::VERSION,
         plugin: destination.plugin_label.clone(),
@@ -72,6 +74,7 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
         at_ms: moment.at_ms,
         index,
         saw: to_raw_value(&saw).unwrap_or_default(),
+        context: told.clone(),
         request,
     };
     let new = |record: &DeliveryRecord, state: NewState| NewDelivery {
@@ -100,18 +103,21 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
     Made::Deliveries(records.map(|record| new(&record, NewState::Due(clock.steady_ms()))).collect())
 }
 
-async fn call(
-    destination: &Arc<Destination>,
-    saw: contract::Event,
-    moment: Moment,
-) -> (contract::Event, Result<Transformed, tidegate_sandbox::CallError>) {
-    let context = contract::Context {
+fn context(destination: &Destination, moment: Moment) -> contract::Context {
+    contract::Context {
         now_ms: moment.received_ms,
         seed: moment.seed,
         attempt: 1,
         test_mode: destination.mode == Mode::Test,
         config: destination.config_json.clone(),
-    };
+    }
+}
+
+async fn call(
+    destination: &Arc<Destination>,
+    saw: contract::Event,
+    context: contract::Context,
+) -> (contract::Event, Result<Transformed, tidegate_sandbox::CallError>) {
     if !destination.plugin.is_slow() {
         let result = destination.plugin.transform(&saw, &context);
         return (saw, result);

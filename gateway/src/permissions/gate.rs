@@ -105,7 +105,7 @@ mod tests {
     const MANIFEST: &str = r#"
 name = "acme"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Acme"
 purposes = ["analytics"]
 endpoints.events.url = "https://acme.example/events"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Auth, Endpoint, Form, Manifest, Method, Normalizer, Quality, Read, WORLD, template};
+use super::{Auth, Endpoint, Form, Manifest, Method, Normalizer, Quality, Read, WORLD, WORLDS, template};
 
 /// One thing that is wrong in a `plugin.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +117,7 @@ fn check_identity(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
             "lower-case letters, digits and hyphens, at most 64",
         );
     }
-    if manifest.world != WORLD {
+    if !WORLDS.contains(&manifest.world.as_str()) {
         let what = format!("`{}` is a contract that is not known here", manifest.world.escape_debug());
         mistakes.add("world", what, &format!("build the plugin for `{WORLD}`"));
     }

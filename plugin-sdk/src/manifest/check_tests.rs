@@ -5,7 +5,7 @@ use crate::manifest::{Purpose, Size};
 
 const SOUND: &str = r#"name = "acme"
 version = "1.2.3"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Acme conversions"
 purposes = ["analytics", "ad-user-data"]
 
@@ -77,7 +77,7 @@ fn every_mistake_is_found_at_its_line() {
     for (from, to, expected) in [
         ("\"acme\"", "\"Acme!\"", "`Acme!` is no plugin name, line 1\nhint: lower-case"),
         ("\"1.2.3\"", "\"1.2\"", "unexpected end of input while parsing minor version number, line 2"),
-        ("@0.1.0", "@9.0.0", "`tidegate:destination@9.0.0` is a contract that is not known here, line 3\nhint: build"),
+        ("@0.2.0", "@9.0.0", "`tidegate:destination@9.0.0` is a contract that is not known here, line 3\nhint: build"),
         ("\"Acme conversions\"", "\"\"", "`summary` must be 1 to 200 characters on one line, line 4"),
         ("\"Acme conversions\"", r#""a\u001b[2J""#, "`summary` must be 1 to 200 characters on one line, line 4"),
         ("purposes", "test_view = \"\"\npurposes", "`test_view` must be 1 to 200 characters on one line, line 5"),

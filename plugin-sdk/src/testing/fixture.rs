@@ -43,7 +43,7 @@ impl Fixture {
             Some(_) if self.file.contains_key("event") => Err("has both an `event` and a `response`".into()),
             Some(raw) => {
                 let count = self.file.get("count").map_or(Some(1), Value::as_u64).and_then(|n| n.try_into().ok());
-                Ok(Case::Classify(response(raw)?, count.ok_or("`count` is no small number")?, ctx))
+                Ok(Case::Classify(response(raw, manifest)?, count.ok_or("`count` is no small number")?, ctx))
             }
             None if self.file.contains_key("count") => Err("has a `count`, but no `response`".into()),
             None => Ok(Case::Transform(Box::new(event(&self.event)?), ctx)),
@@ -163,11 +163,18 @@ fn context(given: &Value, manifest: &Manifest) -> Result<Context, String> {
     exact("context", whole)
 }
 
-fn response(given: &Value) -> Result<Response, String> {
+fn response(given: &Value, manifest: &Manifest) -> Result<Response, String> {
     let map = given.as_object().ok_or("`response` is no object")?;
-    if let Some(unknown) = map.keys().find(|key| !["status", "headers", "body"].contains(&key.as_str())) {
+    if let Some(unknown) = map.keys().find(|key| !["endpoint", "status", "headers", "body"].contains(&key.as_str())) {
         return Err(format!("`response` has an unknown key `{unknown}`"));
     }
+    let endpoint = match map.get("endpoint") {
+        None => manifest.endpoints.keys().next().cloned().unwrap_or_default(),
+        Some(named) => match named.as_str().filter(|name| manifest.endpoints.contains_key(*name)) {
+            Some(name) => name.to_owned(),
+            None => return Err(format!("`response.endpoint` is {named}, which is no endpoint of the manifest")),
+        },
+    };
     let status = map.get("status").map_or(Some(200), Value::as_u64).and_then(|status| status.try_into().ok());
     let headers = match map.get("headers") {
         None => Vec::new(),
@@ -182,7 +189,8 @@ fn response(given: &Value) -> Result<Response, String> {
         Some(Value::String(text)) => text.clone().into_bytes(),
         Some(value) => value.to_string().into_bytes(),
     };
-    Ok(Response { status: status.ok_or("`response.status` is no status")?, headers, body })
+    let status = status.ok_or("`response.status` is no status")?;
+    Ok(Response { endpoint, status, headers, body })
 }
 
 fn edit(

@@ -33,7 +33,7 @@ const CALLS: Calls<'_> = Calls { transform: &Echo::transform, classify: &Echo::c
 const MANIFEST: &str = r#"
 name = "echo"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Echoes"
 purposes = ["analytics"]
 [endpoints.events]

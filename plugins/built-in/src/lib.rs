@@ -35,7 +35,7 @@ mod tests {
         for plugin in BUILT_IN {
             let surface = surface(plugin.wasm).unwrap();
             assert_eq!(surface.imports, Vec::<String>::new(), "{}", plugin.name);
-            assert_eq!(surface.exports, ["tidegate:destination/plugin@0.1.0"], "{}", plugin.name);
+            assert_eq!(surface.exports, ["tidegate:destination/plugin@0.2.0"], "{}", plugin.name);
         }
     }
 

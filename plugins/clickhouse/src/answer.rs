@@ -114,7 +114,7 @@ mod tests {
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Response { status, headers, body: body.into() }
+        Response { endpoint: "rows".into(), status, headers, body: body.into() }
     }
 
     #[test]

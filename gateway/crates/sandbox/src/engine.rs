@@ -9,7 +9,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::cache::Cache;
-use crate::contract::INTERFACE;
+use crate::contract::interface;
 use crate::error::{Error, LoadError};
 use crate::inspect::{Inspection, inspect};
 use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, State, TABLES_MAX};
@@ -36,11 +36,23 @@ pub struct Options {
     /// The most plugins that run at the same time, over all threads; one more is refused as busy. Each reserves some
     /// gigabytes of address space, and memory only when it is used.
     pub instances_max: u32,
+    /// Whether what a plugin executes is counted.
+    pub metering: Metering,
+}
+
+/// Whether what a plugin executes is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metering {
+    /// As the gateway runs plugins.
+    Off,
+    /// Its instructions are counted as fuel: the same input costs the same, on every machine. Its code is another for
+    /// that, and slower by a tenth or more; limits hold as ever. For tools.
+    Fuel,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { cache_dir: None, instances_max: 64 }
+        Options { cache_dir: None, instances_max: 64, metering: Metering::Off }
     }
 }
 
@@ -55,6 +67,7 @@ pub struct Sandbox {
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) ticker: Ticker,
+    pub(crate) metering: Metering,
 }
 
 impl Sandbox {
@@ -63,12 +76,12 @@ impl Sandbox {
     /// # Errors
     /// When the system does not give what the pool reserves, or others can write to the cache's directory.
     pub fn new(options: Options) -> Result<Sandbox, Error> {
-        let engine = Engine::new(&config(options.instances_max.max(1))).map_err(|e| Error::Engine(e.into()))?;
+        let engine = Engine::new(&config(&options)).map_err(|e| Error::Engine(e.into()))?;
         let cache = options.cache_dir.as_deref().map(|dir| Cache::open(dir, &engine)).transpose()?;
         let ticker = Ticker::start(engine.clone()).map_err(Error::Clock)?;
         // Nothing is ever added to this linker: it is what makes "no imports" true even if a check should fail.
         let linker = Linker::new(&engine);
-        Ok(Sandbox { runtime: Arc::new(Runtime { engine, ticker }), linker, cache })
+        Ok(Sandbox { runtime: Arc::new(Runtime { engine, ticker, metering: options.metering }), linker, cache })
     }
 
     /// Makes a component ready to run: reads it, refuses what must not run, compiles it, and starts it once for trial.
@@ -108,11 +121,12 @@ fn refuse(inspection: &Inspection) -> Result<(), LoadError> {
 pub fn obstacles(inspection: &Inspection) -> Vec<LoadError> {
     let imports = (!inspection.imports.is_empty()).then(|| LoadError::Imports(inspection.imports.clone()));
     // The manifest's world was checked with the rest of it; what the component really exports counts as well.
-    let exports = (!inspection.exports.iter().any(|name| name == INTERFACE)).then(|| {
+    let declared = interface(&inspection.manifest.world);
+    let exports = (!inspection.exports.contains(&declared)).then(|| {
         let other = inspection.exports.iter().find(|name| name.starts_with("tidegate:destination/"));
         match other {
-            Some(other) => LoadError::World { found: other.clone() },
-            None => LoadError::Contract(format!("it does not export `{INTERFACE}`")),
+            Some(other) => LoadError::World { found: other.clone(), declared },
+            None => LoadError::Contract(format!("it does not export `{declared}`")),
         }
     });
     let tables = inspection.tables.iter().map(|table| table.initial.saturating_mul(size_of::<usize>() as u64));
@@ -127,7 +141,7 @@ pub(crate) fn plain(error: &wasmtime::Error) -> String {
     error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn config(instances_max: u32) -> Config {
+fn config(options: &Options) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -138,12 +152,15 @@ fn config(instances_max: u32) -> Config {
         // The one source of chance that a core module has: the bits of a NaN.
         .cranelift_nan_canonicalization(true)
         .epoch_interruption(true)
+        .consume_fuel(options.metering == Metering::Fuel)
         .max_wasm_stack(STACK_BYTES_MAX)
         .memory_init_cow(true)
         // Nobody looks at a backtrace of a plugin, and the maps for one are larger than its code.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances_max)));
+        // A panic's message lies in the memory of the instance that trapped.
+        .coredump_on_trap(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.instances_max.max(1))));
     config
 }
 

@@ -1,10 +1,11 @@
 //! What can go wrong, in words for an operator, each with a hint where there is something to do.
 //!
-//! Messages never contain what a plugin was given or what it answered: they end in logs.
+//! Messages never contain what a plugin was given or what it answered, for they end in logs; but for a
+//! [`CallError::Trap`], which says so.
 
 use std::path::PathBuf;
 
-use tidegate_plugin_sdk::manifest::{Mistake, Size, WORLD};
+use tidegate_plugin_sdk::manifest::{Mistake, Size, WORLDS};
 
 use crate::inspect::{Import, WASM_BYTES_MAX};
 
@@ -72,13 +73,15 @@ pub enum LoadError {
     #[error("imports {}; a plugin imports nothing", imports(.0))]
     Imports(Vec<Import>),
     /// It was built for another contract.
-    #[error("is built for `{found}`; this gateway runs `{WORLD}`")]
+    #[error("exports `{found}` and not `{declared}`, which its manifest names; this gateway runs {}", worlds())]
     World {
         /// The interface that it exports.
         found: String,
+        /// The one that its manifest promises.
+        declared: String,
     },
     /// It does not export the contract's interface, or not with its types.
-    #[error("does not fit `{WORLD}`: {0}")]
+    #[error("does not fit its contract: {0}")]
     Contract(String),
     /// It asks for more from the start than its manifest allows.
     #[error("needs {needed} bytes of memory to start; its manifest allows {}", allowed.0)]
@@ -143,6 +146,9 @@ pub enum CallError {
         limit: Size,
     },
     /// It stopped by itself, or did what no program may.
+    ///
+    /// The words may be its own, those of its panic, and name what it was given: for the dead letter and its trace,
+    /// which hold that anyway, and never for a log.
     #[error("crashed: {0}")]
     Trap(String),
     /// It returned more than its manifest, or the gateway, allows.
@@ -159,6 +165,10 @@ pub enum CallError {
     /// As many plugins are running as the pool has room for; nothing was run, and the call can be made again.
     #[error("no instance is free")]
     Busy,
+}
+
+fn worlds() -> String {
+    WORLDS.map(|world| format!("`{world}`")).join(" and ")
 }
 
 fn list(mistakes: &[Mistake]) -> String {

@@ -24,14 +24,15 @@ mod error;
 mod inspect;
 mod limits;
 pub mod normalize;
+mod panic;
 mod plugin;
 mod projection;
 mod ticker;
 
 pub use digest::Digest;
-pub use engine::{Options, Sandbox, obstacles};
+pub use engine::{Metering, Options, Sandbox, obstacles};
 pub use error::{CallError, Error, InspectError, LoadError};
 pub use inspect::{Import, Inspection, Memory, Table, WASM_BYTES_MAX, inspect};
-pub use plugin::{Plugin, REASON_BYTES_MAX, REQUESTS_MAX, Transformed};
+pub use plugin::{Plugin, REASON_BYTES_MAX, REQUESTS_MAX, Transformed, Usage};
 pub use projection::Projection;
 pub use tidegate_plugin_sdk::manifest;

@@ -5,6 +5,8 @@
 use tidegate_plugin_sdk::manifest::Limits;
 use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
+use crate::engine::Metering;
+
 /// What wasmtime reserves for one element of a table.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 /// The most memories, tables and core instances of one component. A component of `wit-component` has one of each; more
@@ -31,7 +33,7 @@ pub(crate) enum Hit {
 }
 
 /// A fresh store within `limits`.
-pub(crate) fn store(engine: &Engine, limits: &Limits) -> Store<State> {
+pub(crate) fn store(engine: &Engine, metering: Metering, limits: &Limits) -> Store<State> {
     let mut store = Store::new(
         engine,
         State {
@@ -48,6 +50,11 @@ pub(crate) fn store(engine: &Engine, limits: &Limits) -> Store<State> {
     // the plugin runs: should the machine be so busy that the thread stands still, that is not the plugin's fault.
     store.epoch_deadline_callback(|mut store: StoreContextMut<'_, State>| Ok(store.data_mut().tick()));
     store.set_epoch_deadline(1);
+    if metering == Metering::Fuel {
+        // More than can be used in the longest time that a manifest may ask for. Where fuel is off this fails, and is
+        // not asked.
+        let _ = store.set_fuel(u64::MAX);
+    }
     // Every string and list is charged here before the host allocates for it, by the size that it will have in the
     // host's memory. That bounds what many small lists that point at the same large memory can cost.
     store.set_hostcall_fuel(usize::try_from(limits.output_max.0).unwrap_or(usize::MAX));
@@ -55,6 +62,11 @@ pub(crate) fn store(engine: &Engine, limits: &Limits) -> Store<State> {
 }
 
 impl State {
+    /// The bytes of memory and tables that the call has had.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_used as u64
+    }
+
     /// The limit that a failed call hit. One that was refused memory, and failed then, failed of that.
     pub(crate) fn hit(&self) -> Hit {
         match (self.memory_refused, self.time_exceeded) {

@@ -11,12 +11,12 @@ use tidegate_plugin_sdk::manifest::Manifest;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
-use crate::contract::{self, INTERFACE};
-use crate::engine::{Runtime, plain};
+use crate::contract::{self, ResponseV0_1, World, interface};
+use crate::engine::{Metering, Runtime, plain};
 use crate::error::{CallError, LoadError};
 use crate::inspect::Inspection;
 use crate::limits::{self, Hit, State};
-use crate::{Digest, Projection};
+use crate::{Digest, Projection, panic};
 
 /// The most requests that one event may become.
 pub const REQUESTS_MAX: usize = 100;
@@ -30,6 +30,7 @@ const SLOW: Duration = Duration::from_millis(1);
 type TransformFunc<'a> =
     TypedFunc<(&'a contract::Event, &'a contract::Context), (Result<Vec<contract::Request>, contract::Rejection>,)>;
 type ClassifyFunc<'a> = TypedFunc<(&'a contract::Response, u32, &'a contract::Context), (contract::Verdict,)>;
+type ClassifyFuncV0_1<'a> = TypedFunc<(ResponseV0_1<'a>, u32, &'a contract::Context), (contract::Verdict,)>;
 
 /// A plugin that is ready to run. Cloning is cheap, and all clones are the same plugin.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub struct Plugin(Arc<Inner>);
 
 struct Inner {
     inspection: Inspection,
+    world: World,
     projection: Projection,
     instance: InstancePre<State>,
     transform: ComponentExportIndex,
@@ -45,6 +47,18 @@ struct Inner {
     average_ns: AtomicU64,
     // Last, so that the engine's clock runs for as long as anything above can.
     runtime: Arc<Runtime>,
+}
+
+/// What one call used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// What it executed, instantiation included; nothing where fuel is not counted ([`Metering::Off`]). Of a call that
+    /// was stopped it is less than the truth.
+    pub fuel: Option<u64>,
+    /// Memory and tables, in bytes: what the manifest's `memory_max` bounds.
+    pub memory_bytes: u64,
+    /// From before the instance was made to after the answer was read.
+    pub took: Duration,
 }
 
 /// What became of an event.
@@ -66,12 +80,14 @@ impl Plugin {
     ) -> Result<Plugin, LoadError> {
         let component = instance.component();
         let lacks = |what: &str| LoadError::Contract(format!("it does not export {what}"));
-        let interface = component.get_export_index(None, INTERFACE).ok_or_else(|| lacks("the interface"))?;
+        let name = &inspection.manifest.world;
+        let world = World::named(name).ok_or_else(|| lacks("a contract that is known here"))?;
+        let interface = component.get_export_index(None, &interface(name)).ok_or_else(|| lacks("the interface"))?;
         let function = |name| component.get_export_index(Some(&interface), name).ok_or_else(|| lacks(name));
         let (transform, classify) = (function("transform")?, function("classify")?);
         let projection = Projection::new(&inspection.manifest);
         let average_ns = AtomicU64::new(0);
-        let inner = Inner { inspection, projection, instance, transform, classify, average_ns, runtime };
+        let inner = Inner { inspection, world, projection, instance, transform, classify, average_ns, runtime };
         Ok(Plugin(Arc::new(inner)))
     }
 
@@ -106,15 +122,25 @@ impl Plugin {
     /// # Errors
     /// When the plugin fails, or is stopped at one of its limits.
     pub fn transform(&self, event: &contract::Event, ctx: &contract::Context) -> Result<Transformed, CallError> {
-        let (answer,) = self.run(|store, instance| {
+        self.transform_metered(event, ctx).0
+    }
+
+    /// The same, and what the call used.
+    pub fn transform_metered(
+        &self,
+        event: &contract::Event,
+        ctx: &contract::Context,
+    ) -> (Result<Transformed, CallError>, Usage) {
+        let (answer, usage) = self.run(|store, instance| {
             let function: TransformFunc<'_> = typed(store, instance, &self.0.transform)?;
             function.call(store, (event, ctx))
-        })?;
-        Ok(match answer {
-            Ok(requests) => Transformed::Requests(bounded(requests)?),
-            Err(contract::Rejection::Skip(reason)) => Transformed::Skip(cut(reason)),
-            Err(contract::Rejection::Invalid(reason)) => Transformed::Invalid(cut(reason)),
-        })
+        });
+        let transformed = answer.and_then(|(answer,)| match answer {
+            Ok(requests) => Ok(Transformed::Requests(bounded(requests)?)),
+            Err(contract::Rejection::Skip(reason)) => Ok(Transformed::Skip(cut(reason))),
+            Err(contract::Rejection::Invalid(reason)) => Ok(Transformed::Invalid(cut(reason))),
+        });
+        (transformed, usage)
     }
 
     /// Says what the answer to a request that carried `count` events means.
@@ -127,11 +153,27 @@ impl Plugin {
         count: u32,
         ctx: &contract::Context,
     ) -> Result<contract::Verdict, CallError> {
-        let (verdict,) = self.run(|store, instance| {
-            let function: ClassifyFunc<'_> = typed(store, instance, &self.0.classify)?;
-            function.call(store, (response, count, ctx))
-        })?;
-        judged(verdict, count)
+        self.classify_metered(response, count, ctx).0
+    }
+
+    /// The same, and what the call used.
+    pub fn classify_metered(
+        &self,
+        response: &contract::Response,
+        count: u32,
+        ctx: &contract::Context,
+    ) -> (Result<contract::Verdict, CallError>, Usage) {
+        let (verdict, usage) = self.run(|store, instance| match self.0.world {
+            World::V0_2 => {
+                let function: ClassifyFunc<'_> = typed(store, instance, &self.0.classify)?;
+                function.call(store, (response, count, ctx))
+            }
+            World::V0_1 => {
+                let function: ClassifyFuncV0_1<'_> = typed(store, instance, &self.0.classify)?;
+                function.call(store, (response.into(), count, ctx))
+            }
+        });
+        (verdict.and_then(|(verdict,)| judged(verdict, count)), usage)
     }
 
     /// Transforms one event `times` over in one instance, which no event ever meets, and says how long that took once the
@@ -154,27 +196,40 @@ impl Plugin {
             }
             Ok(began.elapsed())
         })
+        .0
     }
 
     /// Starts one instance and compares the types of its functions with the contract's.
     pub(crate) fn start_once(&self) -> Result<(), LoadError> {
-        let types = self.run(|store, instance| {
+        let (types, _usage) = self.run(|store, instance| {
             let transform: wasmtime::Result<TransformFunc<'_>> = typed(store, instance, &self.0.transform);
-            let classify: wasmtime::Result<ClassifyFunc<'_>> = typed(store, instance, &self.0.classify);
-            Ok(transform.map(|_| ()).and(classify.map(|_| ())).map_err(|e| plain(&e)))
+            let classify = match self.0.world {
+                World::V0_2 => typed(store, instance, &self.0.classify).map(|_: ClassifyFunc<'_>| ()),
+                World::V0_1 => typed(store, instance, &self.0.classify).map(|_: ClassifyFuncV0_1<'_>| ()),
+            };
+            Ok(transform.map(|_| ()).and(classify).map_err(|e| plain(&e)))
         });
         types.map_err(LoadError::Start)?.map_err(LoadError::Contract)
     }
 
     /// Runs `call` in a fresh instance, within the manifest's limits.
-    fn run<R>(&self, call: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>) -> Result<R, CallError> {
+    fn run<R>(
+        &self,
+        call: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>,
+    ) -> (Result<R, CallError>, Usage) {
         let runtime = &self.0.runtime;
         let _running = runtime.ticker.run();
         let began = now();
-        let mut store = limits::store(&runtime.engine, &self.manifest().limits);
+        let mut store = limits::store(&runtime.engine, runtime.metering, &self.manifest().limits);
         let outcome = self.0.instance.instantiate(&mut store).and_then(|instance| call(&mut store, &instance));
-        self.record(began.elapsed());
-        outcome.map_err(|error| self.explain(&error, store.data()))
+        let took = began.elapsed();
+        self.record(took);
+        let fuel = match runtime.metering {
+            Metering::Off => None,
+            Metering::Fuel => store.get_fuel().ok().map(|left| u64::MAX - left),
+        };
+        let usage = Usage { fuel, memory_bytes: store.data().memory_bytes(), took };
+        (outcome.map_err(|error| self.explain(&error, &mut store)), usage)
     }
 
     /// Adds a duration to the moving average, with the weight of one in eight. Two calls at once may lose one: it is a
@@ -185,9 +240,9 @@ impl Plugin {
         self.0.average_ns.store(average - average / 8 + took / 8, Ordering::Relaxed);
     }
 
-    fn explain(&self, error: &wasmtime::Error, state: &State) -> CallError {
+    fn explain(&self, error: &wasmtime::Error, store: &mut Store<State>) -> CallError {
         let limits = &self.manifest().limits;
-        match state.hit() {
+        match store.data().hit() {
             Hit::Memory => return CallError::Memory { limit: limits.memory_max },
             Hit::Time => return CallError::Timeout { limit_ms: limits.time_max_ms },
             Hit::None => {}
@@ -196,7 +251,8 @@ impl Plugin {
             return CallError::Busy;
         }
         if let Some(trap) = error.downcast_ref::<Trap>() {
-            return CallError::Trap(reason(*trap));
+            let panic = if *trap == Trap::UnreachableCodeReached { panic::message(error, store) } else { None };
+            return CallError::Trap(panic.unwrap_or_else(|| reason(*trap)));
         }
         if error.is::<Utf8Error>() {
             return CallError::Malformed("text that is not UTF-8".into());

@@ -11,7 +11,7 @@ use support::{Parts, body, good};
 use tidegate_sandbox::{Error, Options, Sandbox};
 
 fn open(dir: &Path) -> Result<Sandbox, Error> {
-    Sandbox::new(Options { cache_dir: Some(dir.to_owned()), instances_max: 2 })
+    Sandbox::new(Options { cache_dir: Some(dir.to_owned()), instances_max: 2, ..Options::default() })
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {

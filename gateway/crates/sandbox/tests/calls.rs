@@ -99,7 +99,7 @@ fn a_plugin_that_takes_milliseconds_is_slow() {
 fn an_inspection_tells_what_a_component_is_without_running_it() {
     let wasm = good();
     let seen = inspect(&wasm).unwrap();
-    assert_eq!(seen.exports, ["tidegate:destination/plugin@0.1.0"]);
+    assert_eq!(seen.exports, ["tidegate:destination/plugin@0.2.0"]);
     assert_eq!((seen.modules, seen.memories.len(), seen.tables.len()), (1, 1, 1));
     assert_eq!(seen.memories[0].initial, 131_072);
     assert_eq!(seen.manifest.name, "by-hand");

@@ -239,7 +239,7 @@ fn a_start_that_crashes_is_refused() {
 
 #[test]
 fn one_more_than_the_pool_holds_is_busy_and_no_more_than_that() {
-    let sandbox = Sandbox::new(Options { cache_dir: None, instances_max: 1 }).unwrap();
+    let sandbox = Sandbox::new(Options { instances_max: 1, ..Options::default() }).unwrap();
     let manifest = support::MANIFEST.replace("time_max_ms = 20", "time_max_ms = 1000");
     let endless = Parts { classify: "(loop $again (br $again)) unreachable", manifest: &manifest, ..Parts::default() };
     let (endless, well_behaved) = (sandbox.load(&endless.build()).unwrap(), sandbox.load(&good()).unwrap());

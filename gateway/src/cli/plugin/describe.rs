@@ -1,6 +1,6 @@
 //! A plugin as text, in the order in which somebody who has to approve it asks.
 
-use tidegate_plugin_sdk::manifest::{Manifest, WORLD};
+use tidegate_plugin_sdk::manifest::{Manifest, WORLDS};
 use tidegate_sandbox::Inspection;
 
 use super::super::output::{Paint, bytes, clean, table};
@@ -19,7 +19,10 @@ pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
         fact("digest", digest),
         fact("size", bytes(*size as u64)),
     ];
-    let fits = if manifest.world == WORLD { String::new() } else { paint.red(format!("  this gateway runs {WORLD}")) };
+    let fits = match WORLDS.contains(&manifest.world.as_str()) {
+        true => String::new(),
+        false => paint.red(format!("  this gateway runs {}", WORLDS.join(" and "))),
+    };
     lines.push(format!("{}{fits}", fact("built for", &manifest.world)));
     match imports.as_slice() {
         [] => lines.push(fact("imports", "none: it can reach nothing outside of itself")),

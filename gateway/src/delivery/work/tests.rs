@@ -188,6 +188,7 @@ fn entry(n: u8, clock: &dyn Clock) -> Entry {
         body: Body::Text("{}".into()),
     };
     let payload = DeliveryRecord {
+        context: None,
         v: record::VERSION,
         plugin: "webhook".into(),
         digest: String::new(),

@@ -6,7 +6,7 @@ use super::*;
 const OLD: &str = r#"
 name = "acme"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Acme"
 purposes = ["analytics", "ad-user-data"]
 endpoints.events = { url = "https://acme.example/{id}/events" }
@@ -137,7 +137,7 @@ fn other_code_alone_is_a_change_but_no_widening() {
 #[test]
 fn another_contract_widens_and_so_does_an_import() {
     let old = permissions(OLD);
-    let new = Permissions { world: "tidegate:destination@0.2.0".to_owned(), ..old.clone() };
+    let new = Permissions { world: "tidegate:destination@0.3.0".to_owned(), ..old.clone() };
     assert_eq!(told(&old, &new), ["widens world"]);
     let new = Permissions { imports: ["wasi:clocks/wall-clock@0.2.6".to_owned()].into(), ..old.clone() };
     assert_eq!(told(&old, &new), ["widens imports wasi:clocks/wall-clock@0.2.6"]);

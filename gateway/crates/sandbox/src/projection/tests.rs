@@ -32,7 +32,7 @@ const EVERYTHING: &[&str] = &[
 /// The projection of a manifest that reads these fields; each may bring its own form and steps after an `=`.
 fn reading(fields: &[&str]) -> Projection {
     let mut text = String::from(
-        "name = \"test\"\nversion = \"0.1.0\"\nworld = \"tidegate:destination@0.1.0\"\nsummary = \"t\"\n\
+        "name = \"test\"\nversion = \"0.1.0\"\nworld = \"tidegate:destination@0.2.0\"\nsummary = \"t\"\n\
          purposes = [\"analytics\"]\n[endpoints.events]\nurl = \"https://example.com/\"\n[reads]\n",
     );
     for field in fields {

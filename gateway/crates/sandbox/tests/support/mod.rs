@@ -7,11 +7,13 @@ use tidegate_sandbox::{Options, Plugin, Sandbox, Transformed};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 pub const WIT: &str = include_str!("../../../../../wit/destination.wit");
+/// The contract before it.
+pub const WIT_BEFORE: &str = include_str!("../../../../../wit/0.1.0/destination.wit");
 
 pub const MANIFEST: &str = r#"
 name = "by-hand"
 version = "0.1.0"
-world = "tidegate:destination@0.1.0"
+world = "tidegate:destination@0.2.0"
 summary = "Written by hand"
 purposes = ["analytics"]
 [endpoints.events]
@@ -78,7 +80,8 @@ impl Parts<'_> {
     /// The core module.
     pub fn module(&self) -> Vec<u8> {
         let Parts { transform, classify, alloc, extra, memory, .. } = self;
-        let version = if self.wit == WIT || !self.wit.contains("@0.2.0") { "0.1.0" } else { "0.2.0" };
+        let version = self.wit.split_once("package tidegate:destination@").map_or("", |(_, rest)| &rest[..5]);
+        let endpoint = if version == "0.1.0" { "" } else { "i32 i32" };
         let text = format!(
             r#"(module
             (memory (export "memory") {memory})
@@ -92,7 +95,7 @@ impl Parts<'_> {
             (func (export "tidegate:destination/plugin@{version}#transform") (param $in i32) (result i32)
                 (local $out i32) (local $body i32) {transform})
             (func (export "tidegate:destination/plugin@{version}#classify")
-                (param i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i32 i32) (result i32) {classify})
+                (param {endpoint} i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i32 i32) (result i32) {classify})
             {extra})"#
         );
         wat::parse_str(text).expect("the test's module is well-formed")
@@ -123,7 +126,7 @@ pub fn good() -> Vec<u8> {
 }
 
 pub fn sandbox() -> Sandbox {
-    Sandbox::new(Options { cache_dir: None, instances_max: 4 }).expect("a sandbox")
+    Sandbox::new(Options { instances_max: 4, ..Options::default() }).expect("a sandbox")
 }
 
 pub fn event() -> contract::Event {
@@ -174,7 +177,12 @@ pub fn context() -> Context {
 }
 
 pub fn response() -> Response {
-    Response { status: 200, headers: vec![("content-type".into(), "text/plain".into())], body: b"ok".to_vec() }
+    Response {
+        endpoint: "events".into(),
+        status: 200,
+        headers: vec![("content-type".into(), "text/plain".into())],
+        body: b"ok".to_vec(),
+    }
 }
 
 /// The body of the one request that a plugin makes of the event.
