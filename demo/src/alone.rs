@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tidegate::app::Gateway;
+use tidegate::app::{Gateway, Signals};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -69,7 +69,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         served
     };
     let gate = async {
-        let ran = gateway.run_until(shutdown.clone()).await;
+        let ran = gateway.run_until(Signals { shutdown: shutdown.clone(), ..Signals::default() }).await;
         shutdown.cancel();
         ran
     };

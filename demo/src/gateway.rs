@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use tidegate::app::{self, Gateway};
-use tidegate::config::Config;
+use tidegate::app::{self, Gateway, Roles, Setup};
+use tidegate::config::Source;
 
 use crate::platforms::Platforms;
 use crate::shop;
@@ -53,10 +54,9 @@ pub(crate) fn configure(file: &Path, places: &Places<'_>, platforms: &Platforms)
 /// Starts the gateway: when this returns, it takes events.
 pub(crate) async fn start(file: &Path) -> anyhow::Result<Gateway> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).with_context(|| format!("read `{name}`"))?;
-    let base = file.parent().unwrap_or(Path::new("."));
-    let config = Config::parse(&text, base, &variable).map_err(|mistakes| mistakes.named(&name))?;
-    match app::start(config).await {
+    let source = Source::new(file, Arc::new(variable));
+    let config = source.read()?;
+    match app::set_up(Setup { config, source: Some(source), roles: Roles::default() }).await {
         Ok(gateway) => Ok(gateway),
         Err(app::Error::Config(mistakes)) => Err(mistakes.named(name).into()),
         Err(error) => Err(error)

@@ -85,7 +85,8 @@ function drawStatus() {
   // Events are answered with 503 until this is mended, so it is the first thing to see.
   byId("trouble").textContent = store?.trouble ? `The store takes no events: ${store.trouble}.` : "";
   byId("trouble").hidden = !store?.trouble;
-  drawDestinations(destinations);
+  drawReload(state.status.reload);
+  drawDestinations(destinations, turn);
   const dead = destinations.reduce((sum, one) => sum + (one.dead ?? 0), 0);
   byId("dead-count").hidden = dead === 0;
   byId("dead-count").textContent = dead;
@@ -97,6 +98,30 @@ function drawStatus() {
   const rows = Object.entries(counters).map(([name, value]) => el("div", "", el("dt", "", name), el("dd", "", typeof value === "object" ? JSON.stringify(value) : String(value))));
   byId("counters").replaceChildren(...rows);
   byId("counters").parentElement.hidden = rows.length === 0;
+}
+
+/** An alarm while what runs is not what the configuration says. */
+function drawReload(reload) {
+  const failed = reload?.state === "failed";
+  if (!changed("reload", failed ? reload : null)) return;
+  byId("alarm").hidden = !failed;
+  if (!failed) return;
+  const line = ({ what, line, hint }) => el("li", "", `${what}${line ? `, line ${line}` : ""}`, hint ? el("span", "soft", ` ${hint}`) : "");
+  byId("alarm").replaceChildren(el("b", "", "The last reload failed, and what ran before goes on. "), el("span", "soft", when(reload.at_ms), ` ${reload.file}`), el("ul", "", ...reload.problems.map(line)));
+}
+
+/** Turns a destination's switch; gives what there is to say about it. */
+async function turn(name, to, reason) {
+  try {
+    const body = JSON.stringify({ by: "the dashboard", ...(reason ? { reason } : {}) });
+    await ask(`/api/destinations/${encodeURIComponent(name)}/${to}`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  } catch (error) {
+    if (!(error instanceof Unauthorized)) return error.message;
+    signIn("This token was refused.");
+    return "";
+  }
+  await refresh();
+  return "";
 }
 
 // ---- the lists -----------------------------------------------------------------------------------------------------

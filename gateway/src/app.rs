@@ -1,10 +1,16 @@
 //! The application: the only place that builds concrete types, joins them, and takes them down in order.
 
 mod approvals;
+mod aside;
 mod catch_up;
+mod crew;
 mod housekeeping;
+mod public;
+mod reload;
 mod roles;
+mod stopping;
 pub mod store;
+mod switching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,26 +19,25 @@ use std::time::Duration;
 use tidegate_queue::{Queue, Retention};
 use tidegate_sandbox::Sandbox;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use self::crew::{Crew, Manner, Tools};
 use self::housekeeping::Housekeeping;
+use self::public::Public;
+use self::reload::Reloading;
 pub use self::roles::{Role, Roles};
 use crate::admin::{self, Operator};
-use crate::causes::chain;
 use crate::clock::Clock;
-use crate::config::{self, Backend, Config, Mistakes};
+use crate::config::{Config, Mistakes, Source};
+use crate::delivery::Sender;
 use crate::delivery::courier::Courier;
 use crate::delivery::egress::Egress;
-use crate::delivery::state::State;
-use crate::delivery::worker::{self, Worker};
-use crate::delivery::{Sender, retry};
 use crate::destination::{self, Destination};
 use crate::ending::Ending;
-use crate::http::{self, Collector};
-use crate::journey::intake::{Bounds, Intake};
-use crate::journey::{Journey, Route};
 use crate::metrics::Metrics;
+use crate::reload::{Asked, Reloads};
+use crate::switch::Switches;
 
 /// Why the gateway does not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -57,31 +62,43 @@ pub enum Error {
     StoreFailed(String),
 }
 
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub config: Config,
+    /// Where a reload reads the configuration again; without it there is none.
+    pub source: Option<Source>,
+    pub roles: Roles,
+}
+
+/// What tells a gateway something from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    /// Cancelled: it is to stop.
+    pub shutdown: CancellationToken,
+    /// Notified: it is to reload its configuration.
+    pub reload: Arc<Notify>,
+}
+
 /// A gateway that runs.
 pub struct Gateway {
     /// Where the public listener really is; none where it does not collect.
     pub http: Option<SocketAddr>,
     /// Where the admin listener really is.
     pub admin: SocketAddr,
+    reloads: Reloads,
     ending: Ending,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     roles: Roles,
     shutdown_ms: u64,
     /// Its own clock ticks as long as it lives: without it no plugin would be stopped.
-    _sandbox: Sandbox,
+    sandbox: Arc<Sandbox>,
 }
 
-/// Every destination with the state of its worker.
-type Running = Vec<(Arc<Destination>, Arc<State>)>;
-
-/// How long a client waits for SQLite; for a Redis the configuration tells.
-const SQLITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a stop has beyond `shutdown_ms`, in two steps: to give back what is under way, and to close the store.
-const STEP: Duration = Duration::from_millis(900);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Starts a gateway with both roles: when this returns, both listeners take connections.
+/// Starts a gateway with both roles that never reloads: when this returns, both listeners take connections.
 ///
 /// # Errors
 /// When the configuration, a plugin, the store or an address is not usable.
@@ -89,42 +106,69 @@ pub async fn start(config: Config) -> Result<Gateway, Error> {
     start_as(config, Roles::default()).await
 }
 
-/// Starts a gateway with these roles: when this returns, its listeners take connections.
+/// Starts a gateway with these roles that never reloads: when this returns, its listeners take connections.
 ///
 /// # Errors
 /// As [`start`].
 pub async fn start_as(config: Config, roles: Roles) -> Result<Gateway, Error> {
-    let sandbox = sandbox(&config)?;
+    set_up(Setup { config, source: None, roles }).await
+}
+
+/// Starts a gateway: when this returns, its listeners take connections.
+///
+/// # Errors
+/// As [`start`].
+pub async fn set_up(setup: Setup) -> Result<Gateway, Error> {
+    let Setup { config, source, roles } = setup;
+    let sandbox = Arc::new(sandbox(&config)?);
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
     approvals::tell(&config, &destinations);
     let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
     let clock = catch_up::clock(&config, queue.as_ref()).await.map_err(Error::StoreRead)?;
+    let switches = Switches::default();
+    switches.learn(queue.as_ref()).await.map_err(Error::StoreRead)?;
     let public = match roles.has(Role::Collect) {
         true => Some(listen(config.listen.http).await?),
         false => None,
     };
     let admin = listen(config.listen.admin).await?;
     let http = public.as_ref().map(|(_, address)| *address);
+    let (reloads, asked) = Reloads::new();
     let (ending, shutdown_ms) = (Ending::default(), config.delivery.shutdown_ms);
-    let gateway = Gateway { http, admin: admin.1, ending, queue, clock, roles, shutdown_ms, _sandbox: sandbox };
+    let gateway = Gateway { http, admin: admin.1, reloads, ending, queue, clock, roles, shutdown_ms, sandbox };
     let metrics = Arc::new(Metrics::default());
-    let workers = gateway.start_workers(&config, &destinations)?;
-    gateway.start_admin(&config, admin.0, workers, &metrics);
+    gateway.start_switching(&switches);
+    let mut crew = gateway.crew(&config, &switches)?;
+    crew.change(&destinations, &config.delivery);
+    let mut parts = Parts { config, source, crew, switches, metrics, public: None };
+    gateway.start_admin(&parts, admin.0);
     if let Some((listener, _)) = public {
-        gateway.start_public(&config, listener, &destinations, metrics);
+        parts.public = Some(gateway.start_public(&parts, listener, &destinations));
     }
-    gateway.start_housekeeping(&config);
-    gateway.announce(&config, destinations.len());
+    gateway.start_housekeeping(&parts.config);
+    gateway.announce(&parts.config, destinations.len());
+    gateway.start_reloading(parts, asked);
     Ok(gateway)
 }
 
-/// Runs a gateway until `shutdown` is cancelled or its store fails.
+/// What is put together at a start, and changed by a reload.
+struct Parts {
+    config: Config,
+    source: Option<Source>,
+    crew: Crew,
+    switches: Switches,
+    metrics: Arc<Metrics>,
+    /// Absent where it does not collect.
+    public: Option<Public>,
+}
+
+/// Runs a gateway until it is told to stop or its store fails.
 ///
 /// # Errors
 /// As [`start`], and when the store fails for good.
-pub async fn run(config: Config, roles: Roles, shutdown: CancellationToken) -> Result<(), Error> {
-    let gateway = start_as(config, roles).await?;
-    gateway.run_until(shutdown).await
+pub async fn run(setup: Setup, signals: Signals) -> Result<(), Error> {
+    let gateway = set_up(setup).await?;
+    gateway.run_until(signals).await
 }
 
 /// Checks a configuration as far as it can be without listening or opening the store.
@@ -148,58 +192,28 @@ pub fn sandbox(config: &Config) -> Result<Sandbox, Error> {
 }
 
 impl Gateway {
-    /// Waits until `shutdown` is cancelled or the store fails, then stops.
+    /// Waits until it is told to stop or the store fails, then stops. Reloads meanwhile when it is told to.
     ///
     /// # Errors
     /// When the store failed.
-    pub async fn run_until(self, shutdown: CancellationToken) -> Result<(), Error> {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.ending.stop.cancelled() => {}
+    pub async fn run_until(self, signals: Signals) -> Result<(), Error> {
+        loop {
+            tokio::select! {
+                () = signals.shutdown.cancelled() => break,
+                () = self.ending.stop.cancelled() => break,
+                () = signals.reload.notified() => {
+                    let reloads = self.reloads.clone();
+                    // What comes of it is in the log, and in the status.
+                    self.ending.tracker.spawn(async move { reloads.reload().await });
+                }
+            }
         }
         self.stop().await
     }
 
-    /// Stops: takes nothing new, finishes what is under way within the configured time, gives back what was leased,
-    /// closes the store. Ends in time whatever the platforms and the store do.
-    ///
-    /// # Errors
-    /// When the store had failed.
-    pub async fn stop(self) -> Result<(), Error> {
-        self.ending.stop.cancel();
-        self.ending.tracker.close();
-        let ended = || self.ending.tracker.wait();
-        if tokio::time::timeout(Duration::from_millis(self.shutdown_ms), ended()).await.is_err() {
-            tracing::info!("what is still under way is given back: it is sent again by the next gateway");
-            self.ending.give_up.cancel();
-            if tokio::time::timeout(STEP, ended()).await.is_err() {
-                tracing::warn!("some tasks did not end in time; what they had leased is sent again later");
-            }
-        }
-        let queue = Arc::clone(&self.queue);
-        // In a task of its own: a store that hangs must not keep this one from going on.
-        let closing = self.ending.tracker.spawn(async move {
-            let health = queue.health().await;
-            (health, queue.close().await)
-        });
-        let health = match tokio::time::timeout(STEP, closing).await {
-            Ok(Ok((health, closed))) => {
-                if let Err(error) = closed {
-                    tracing::error!("the store did not close cleanly: {}", chain(&error));
-                }
-                health
-            }
-            Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
-            Err(_) => {
-                tracing::error!("the store did not close in time; what was acknowledged is in it all the same");
-                Ok(())
-            }
-        };
-        tracing::info!("stopped");
-        match health {
-            Err(error @ tidegate_queue::Error::Fatal { .. }) => Err(Error::StoreFailed(chain(&error))),
-            _ => Ok(()),
-        }
+    /// Where reloads are asked for.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
     }
 
     fn announce(&self, config: &Config, destinations: usize) {
@@ -220,46 +234,37 @@ impl Gateway {
         );
     }
 
-    fn start_workers(&self, config: &Config, destinations: &[Arc<Destination>]) -> Result<Running, Error> {
+    fn crew(&self, config: &Config, switches: &Switches) -> Result<Crew, Error> {
         let sender: Arc<dyn Sender> = Arc::new(Egress::new().map_err(Error::Egress)?);
-        let delivery = &config.delivery;
-        // One for all: destinations of the same account share their access token.
-        let courier = Arc::new(Courier::new(sender, Arc::clone(&self.clock), delivery.response_bytes_max));
-        let with_state = |destination: &Arc<Destination>| {
-            let state = Arc::new(State::default());
-            let worker = Worker {
-                destination: Arc::clone(destination),
-                policy: retry::Policy {
-                    attempts_max: delivery.attempts_max,
-                    backoff_base_ms: delivery.backoff_base_ms,
-                    backoff_max_ms: delivery.backoff_max_ms,
-                    age_max_ms: destination.age_max_ms,
-                },
-                state: Arc::clone(&state),
-                queue: Arc::clone(&self.queue),
-                courier: Arc::clone(&courier),
-                clock: Arc::clone(&self.clock),
-                lease_ms: worker::lease_ms(destination.timeout_ms),
-                requests: Arc::new(Semaphore::new(destination.concurrency.max(1))),
-                ending: self.ending.clone(),
-            };
-            if destination.switch == destination::Switch::On && self.roles.has(Role::Deliver) {
-                self.ending.tracker.spawn(worker.run());
-            }
-            (Arc::clone(destination), state)
-        };
-        Ok(destinations.iter().map(with_state).collect())
+        let (clock, switches) = (Arc::clone(&self.clock), switches.clone());
+        // One for all: destinations of the same account share their access token, and keep it over a reload.
+        let courier = Courier::new(sender, Arc::clone(&clock), switches.clone(), config.delivery.response_bytes_max);
+        Ok(Crew::new(Tools {
+            queue: Arc::clone(&self.queue),
+            courier: Arc::new(courier),
+            clock,
+            switches,
+            ending: self.ending.clone(),
+            manner: if self.roles.has(Role::Deliver) { Manner::Deliver } else { Manner::CollectOnly },
+        }))
     }
 
-    fn start_admin(&self, config: &Config, listener: TcpListener, destinations: Running, metrics: &Arc<Metrics>) {
+    fn start_switching(&self, switches: &Switches) {
+        let (queue, stop) = (Arc::clone(&self.queue), self.ending.stop.clone());
+        self.ending.tracker.spawn(switching::obey(switches.clone(), queue, stop));
+    }
+
+    fn start_admin(&self, parts: &Parts, listener: TcpListener) {
         let operator = Operator {
-            token: config.admin.token.clone(),
+            token: parts.config.admin.token.clone(),
             queue: Arc::clone(&self.queue),
-            store: config.store.backend.to_string(),
+            store: parts.config.store.backend.to_string(),
             roles: self.roles.names(),
             clock: Arc::clone(&self.clock),
-            metrics: Arc::clone(metrics),
-            destinations,
+            metrics: Arc::clone(&parts.metrics),
+            posts: parts.crew.posts(),
+            switches: parts.switches.clone(),
+            reloads: self.reloads.clone(),
             started_ms: self.clock.steady_ms(),
             stopping: self.ending.stop.clone(),
         };
@@ -271,30 +276,27 @@ impl Gateway {
         });
     }
 
-    fn start_public(
-        &self,
-        config: &Config,
-        listener: TcpListener,
-        destinations: &[Arc<Destination>],
-        metrics: Arc<Metrics>,
-    ) {
-        let timeout = match &config.store.backend {
-            Backend::Sqlite { .. } => SQLITE_TIMEOUT,
-            // The queue's own limits come first: they know more of what went wrong.
-            Backend::Redis(redis) => redis.timeouts.connect + redis.timeouts.response * 2,
+    fn start_public(&self, parts: &Parts, listener: TcpListener, destinations: &[Arc<Destination>]) -> Public {
+        let surroundings = public::Surroundings {
+            queue: Arc::clone(&self.queue),
+            clock: Arc::clone(&self.clock),
+            switches: parts.switches.clone(),
+            metrics: Arc::clone(&parts.metrics),
+            ending: self.ending.clone(),
         };
-        let bounds = Bounds { bytes_max: config.limits.pending_bytes_max, timeout };
-        let profile_ms = millis(DAY * config.store.profile_days);
-        let intake = Intake::new(Arc::clone(&self.queue), bounds);
-        let journey = Journey { intake, clock: Arc::clone(&self.clock), profile_ms };
-        let route = |site: &config::Site| Route {
-            destinations: destinations.iter().filter(|d| d.site == site.name).cloned().collect(),
-            site: site.clone(),
+        Public::start(surroundings, listener, &parts.config, destinations)
+    }
+
+    fn start_reloading(&self, parts: Parts, asked: mpsc::Receiver<Asked>) {
+        let reloading = Reloading {
+            parts,
+            sandbox: Arc::clone(&self.sandbox),
+            queue: Arc::clone(&self.queue),
+            clock: Arc::clone(&self.clock),
+            reloads: self.reloads.clone(),
+            stop: self.ending.stop.clone(),
         };
-        let routes = config.sites.iter().map(route).collect();
-        let collector = Arc::new(Collector::new(config, journey, routes, Arc::clone(&self.clock), metrics));
-        let Ending { stop, tracker, .. } = self.ending.clone();
-        self.ending.tracker.spawn(http::serve(listener, collector, stop, tracker, self.shutdown_ms));
+        self.ending.tracker.spawn(reloading.run(asked));
     }
 
     fn start_housekeeping(&self, config: &Config) {

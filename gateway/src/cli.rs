@@ -10,6 +10,7 @@ mod events;
 mod failure;
 mod output;
 mod plugin;
+mod reload;
 mod run;
 mod send;
 mod store;
@@ -17,8 +18,10 @@ mod trace;
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -46,9 +49,11 @@ enum Command {
     Run(run::Arguments),
     /// Say everything that is wrong with a configuration
     Check(check::Arguments),
+    /// Let the running gateway read its configuration and plugins again; a bad one changes nothing
+    Reload(reload::Arguments),
     /// Send a test event to the running gateway, and say what became of it
     Send(send::Arguments),
-    /// Try a destination out
+    /// Try a destination out, or switch it off and on
     #[command(subcommand)]
     Destination(destination::Command),
     /// Explain events
@@ -87,6 +92,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Run(arguments) => run::run(&arguments, &out),
         Command::Check(arguments) => check::run(&arguments, &out),
+        Command::Reload(arguments) => wait(reload::run(&arguments, &out)),
         Command::Send(arguments) => wait(send::run(&arguments, &out)),
         Command::Destination(command) => wait(destination::run(&command, &out)),
         Command::Events(command) => wait(events::run(&command, &out)),
@@ -125,13 +131,33 @@ enum Variables {
     Optional,
 }
 
+/// Where a listener is reached from this machine.
+fn local(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
+}
+
+/// What asks the running gateway, and waits so long for an answer.
+fn client(answer_max: Duration) -> Result<reqwest::Client, Failure> {
+    let builder = reqwest::Client::builder().user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
+    let builder = builder.timeout(answer_max).redirect(reqwest::redirect::Policy::none()).no_proxy();
+    builder.build().map_err(|error| Failure::of(Exit::Internal, "set up HTTP", &error))
+}
+
 impl ConfigFile {
-    fn load(&self, needed: Variables) -> Result<Config, Failure> {
-        let name = self.config.display().to_string();
-        let text = std::fs::read_to_string(&self.config).map_err(|error| {
+    fn text(&self) -> Result<String, Failure> {
+        std::fs::read_to_string(&self.config).map_err(|error| {
+            let name = self.config.display();
             let failure = Failure::of(Exit::NotFound, &format!("read the configuration `{name}`"), &error);
             failure.hint("name the file: `--config FILE`")
-        })?;
+        })
+    }
+
+    fn load(&self, needed: Variables) -> Result<Config, Failure> {
+        let name = self.config.display().to_string();
+        let text = self.text()?;
         let base = self.config.parent().unwrap_or(Path::new(""));
         let variables = |name: &str| match needed {
             Variables::Needed => std::env::var(name).ok(),

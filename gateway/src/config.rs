@@ -3,10 +3,12 @@
 //! Owns the types, their defaults and every check that needs nothing else. Opens nothing and listens nowhere; a plugin's own configuration is checked
 //! against its manifest when the plugin is loaded.
 
+mod fixed;
 mod mistake;
 mod parse;
 mod reader;
 mod secret;
+mod source;
 mod store;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use ipnet::IpNet;
 pub(crate) use mistake::suggestion;
 pub use mistake::{Mistake, Mistakes, Severity};
 pub use secret::{Secret, UNSET};
+pub use source::{Source, Variables};
 pub use store::{Backend, Redis, Store};
 use tidegate_event::Level;
 use tidegate_queue::Cap;
@@ -234,6 +237,14 @@ impl Config {
     /// As [`Config::parse`].
     pub fn parse_in(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
         parse::config(text, surroundings)
+    }
+
+    /// Where the operator's listener is, and its token, by a text in which everything else may be wrong.
+    ///
+    /// # Errors
+    /// What is wrong with these two, or with the text as a whole.
+    pub fn parse_admin(text: &str, surroundings: &Surroundings<'_>) -> Result<(SocketAddr, Secret), Mistakes> {
+        parse::admin_alone(text, surroundings)
     }
 
     /// How much the queue may hold.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use archive::Archive;
 pub use endpoint::{Endpoint, ResolveError};
 pub use plugins::{PluginError, component, load, unapproved};
-pub use prepare::prepare;
+pub use prepare::{prepare, prepare_beside};
 use tidegate_event::{Consent, Purpose};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
@@ -94,6 +94,38 @@ impl Destination {
             self.purposes.iter().filter(|p| !consent.granted.contains(**p)).map(|p| p.as_str()).collect();
         (!missing.is_empty())
             .then(|| format!("consent `{}` does not grant {}", consent.level.as_str(), missing.join(", ")))
+    }
+
+    /// Whether it is, in all that matters, what another one is: one may go on in the other's place.
+    pub fn is_same(&self, other: &Destination) -> bool {
+        // Taken apart, so that whoever adds a field has to say here whether it matters.
+        let Destination {
+            name,
+            site,
+            plugin,
+            plugin_label: _,
+            purposes: _,
+            config_json,
+            endpoints,
+            auth: _,
+            secrets,
+            token_url,
+            batch: _,
+            age_max_ms: _,
+            network,
+            mode,
+            switch,
+            concurrency,
+            timeout_ms,
+            quality: _,
+            approval,
+        } = self;
+        // What else there is comes from the plugin's own manifest.
+        plugin.digest() == other.plugin.digest()
+            && (name, site, config_json) == (&other.name, &other.site, &other.config_json)
+            && (endpoints, secrets, token_url) == (&other.endpoints, &other.secrets, &other.token_url)
+            && (network, mode, switch) == (&other.network, &other.mode, &other.switch)
+            && (concurrency, timeout_ms, approval) == (&other.concurrency, &other.timeout_ms, &other.approval)
     }
 
     /// The plugin's manifest.

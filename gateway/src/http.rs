@@ -11,8 +11,10 @@ mod cors;
 mod keys;
 mod reply;
 mod server;
+mod sites;
 mod throttle;
 
 pub use collect::Collector;
 pub use cookies::Ring;
 pub use server::serve;
+pub use sites::Sites;

@@ -34,6 +34,7 @@ use self::visit::{Sender, Visit};
 use crate::clock::Clock;
 use crate::config::Site;
 use crate::destination::Destinations;
+use crate::switch::Switches;
 
 /// How a request's body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub struct Journey {
     pub intake: Intake,
     pub clock: Arc<dyn Clock>,
     pub profile_ms: u64,
+    pub switches: Switches,
 }
 
 /// A request's events on their way in.
@@ -154,7 +156,7 @@ impl Journey {
         if let Some(identity) = identity {
             identity.remember(&consented);
         }
-        let routes = fan_out::fan_out(&consented, &route.destinations);
+        let routes = fan_out::fan_out(&consented, &route.destinations, &self.switches);
         let moment = Moment {
             at_ms: consented.event.at_ms,
             received_ms: visit.received_ms,

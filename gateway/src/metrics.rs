@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::reload;
+
 /// What became of an event on arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventOutcome {
@@ -48,13 +50,15 @@ struct ByDestinationOutcome {
 }
 
 /// A destination's numbers at the moment of a scrape.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DestinationNumbers {
     pub name: String,
     pub waiting: u64,
     pub dead: u64,
     pub parked: bool,
     pub down: bool,
+    /// Somebody switched it off, or paused it.
+    pub stopped: bool,
     /// The mean of its events' match quality, from 0 to 100.
     pub quality: Option<u64>,
     pub delivered: u64,
@@ -75,6 +79,8 @@ pub struct Metrics {
     requests: Family<ByStatus, Counter>,
     events: Family<ByOutcome, Counter>,
     forged_cookies: Counter,
+    reloads: Family<ByOutcome, Counter>,
+    reload_failed: Gauge,
 }
 
 impl Metrics {
@@ -93,6 +99,17 @@ impl Metrics {
         self.forged_cookies.inc();
     }
 
+    /// Counts a reload, and keeps in mind whether the last one failed.
+    pub fn reloaded(&self, status: &reload::Status) {
+        let (outcome, failed) = match status {
+            reload::Status::Never => return,
+            reload::Status::Done { .. } => ("done", 0),
+            reload::Status::Failed { .. } => ("failed", 1),
+        };
+        self.reloads.get_or_create(&ByOutcome { outcome }).inc();
+        self.reload_failed.set(failed);
+    }
+
     /// Everything in Prometheus's text format.
     ///
     /// # Errors
@@ -102,10 +119,16 @@ impl Metrics {
         registry.register("requests", "Requests answered on the public listener", self.requests.clone());
         registry.register("events", "Events by what became of them on arrival", self.events.clone());
         registry.register("forged_cookies", "Visitor cookies without a valid signature", self.forged_cookies.clone());
+        registry.register("reloads", "Reloads of the configuration by what they came to", self.reloads.clone());
+        registry.register(
+            "reload_failed",
+            "1 while the last reload was refused: what runs is not what the configuration says",
+            self.reload_failed.clone(),
+        );
         let ready = Gauge::<i64>::default();
         ready.set(i64::from(store == StoreState::Ready));
         registry.register("store_ready", "1 while the store takes events, 0 while they are answered with 503", ready);
-        let (waiting, dead, parked, down) = (gauges(), gauges(), gauges(), gauges());
+        let (waiting, dead, parked, down, stopped) = (gauges(), gauges(), gauges(), gauges(), gauges());
         let quality = gauges();
         let attempts = Family::<ByDestinationOutcome, Counter>::default();
         for numbers in destinations {
@@ -114,6 +137,7 @@ impl Metrics {
             set(&dead, label(), numbers.dead);
             set(&parked, label(), u64::from(numbers.parked));
             set(&down, label(), u64::from(numbers.down));
+            set(&stopped, label(), u64::from(numbers.stopped));
             if let Some(percent) = numbers.quality {
                 set(&quality, label(), percent);
             }
@@ -128,6 +152,11 @@ impl Metrics {
         registry.register("dead_letters", "Dead letters", dead);
         registry.register("destination_parked", "1 while a destination's credentials are refused", parked);
         registry.register("destination_down", "1 while all that a destination is sent fails", down);
+        registry.register(
+            "destination_stopped",
+            "1 while somebody has switched a destination off, or paused it",
+            stopped,
+        );
         registry.register(
             "match_quality_percent",
             "How much of what a platform finds people and conversions by its events brought, since the start",

@@ -1,7 +1,8 @@
 //! What moves a store to another backend: its whole content as lines of JSON.
 //!
 //! The first line says the format's version, the last how much there was, so that a file that was cut is noticed. In
-//! between each line is an entry with its deliveries and all that happened to them, or a profile. Opens nothing.
+//! between each line is an entry with its deliveries and all that happened to them, a profile, or a setting. Opens
+//! nothing. Version 2 brought the settings.
 
 use std::fmt;
 
@@ -10,11 +11,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidegate_queue::{
-    DeliveryKey, EntryKey, Item, ProfileField, StoredDelivery, StoredEntry, StoredProfile, StoredState,
+    DeliveryKey, EntryKey, Item, ProfileField, Setting as StoredSetting, StoredDelivery, StoredEntry, StoredProfile,
+    StoredState,
 };
 
 /// The format that is written; older ones are read as well.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One line of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +25,7 @@ pub enum Line {
     Head(Head),
     Entry { entry: Entry },
     Profile { profile: Profile },
+    Setting { setting: Setting },
     End { end: Counts },
 }
 
@@ -41,6 +44,9 @@ pub struct Head {
 pub struct Counts {
     pub entries: u64,
     pub profiles: u64,
+    /// Absent from version 1.
+    #[serde(default)]
+    pub settings: u64,
 }
 
 impl Counts {
@@ -49,7 +55,13 @@ impl Counts {
         match item {
             Item::Entry(_) => self.entries += 1,
             Item::Profile(_) => self.profiles += 1,
+            Item::Setting(_) => self.settings += 1,
         }
+    }
+
+    /// All of them together.
+    pub fn total(&self) -> u64 {
+        self.entries + self.profiles + self.settings
     }
 }
 
@@ -57,7 +69,12 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = if self.entries == 1 { "entry" } else { "entries" };
         let profiles = if self.profiles == 1 { "profile" } else { "profiles" };
-        write!(f, "{} {entries} and {} {profiles}", self.entries, self.profiles)
+        write!(f, "{} {entries} and {} {profiles}", self.entries, self.profiles)?;
+        match self.settings {
+            0 => Ok(()),
+            1 => write!(f, " and 1 setting"),
+            settings => write!(f, " and {settings} settings"),
+        }
     }
 }
 
@@ -102,6 +119,13 @@ pub struct Profile {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Setting {
+    name: String,
+    value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Field {
     name: String,
     value: String,
@@ -133,6 +157,7 @@ impl Line {
         struct Kind {
             entry: Option<serde::de::IgnoredAny>,
             profile: Option<serde::de::IgnoredAny>,
+            setting: Option<serde::de::IgnoredAny>,
             end: Option<serde::de::IgnoredAny>,
         }
         #[derive(Deserialize)]
@@ -147,6 +172,11 @@ impl Line {
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
+        struct OfSetting {
+            setting: Setting,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
         struct OfEnd {
             end: Counts,
         }
@@ -154,6 +184,9 @@ impl Line {
             Kind { entry: Some(_), .. } => Line::Entry { entry: serde_json::from_str::<OfEntry>(text)?.entry },
             Kind { profile: Some(_), .. } => {
                 Line::Profile { profile: serde_json::from_str::<OfProfile>(text)?.profile }
+            }
+            Kind { setting: Some(_), .. } => {
+                Line::Setting { setting: serde_json::from_str::<OfSetting>(text)?.setting }
             }
             Kind { end: Some(_), .. } => Line::End { end: serde_json::from_str::<OfEnd>(text)?.end },
             Kind { .. } => Line::Head(serde_json::from_str(text)?),
@@ -178,6 +211,7 @@ impl From<Item> for Line {
                 };
                 Line::Profile { profile: Profile { key, fields: fields.into_iter().map(field).collect() } }
             }
+            Item::Setting(StoredSetting { name, value }) => Line::Setting { setting: Setting { name, value } },
         }
     }
 }
@@ -195,6 +229,12 @@ impl From<Profile> for Item {
     fn from(profile: Profile) -> Item {
         let field = |Field { name, value, seen_ms, expires_ms }| (ProfileField { name, value, seen_ms }, expires_ms);
         Item::Profile(StoredProfile { key: profile.key, fields: profile.fields.into_iter().map(field).collect() })
+    }
+}
+
+impl From<Setting> for Item {
+    fn from(Setting { name, value }: Setting) -> Item {
+        Item::Setting(StoredSetting { name, value })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::destination::{Destination, Mode};
 use crate::journey::consent::Consented;
 use crate::journey::trial::{Obstacle, requests};
 use crate::record::{Body, RequestRecord};
+use crate::switch::Switches;
 
 /// What a trial needs.
 pub struct Trial {
@@ -104,7 +105,7 @@ impl Trial {
     async fn send(&self, id: &str, requests: Vec<RequestRecord>) -> Vec<Tried> {
         let watched = Arc::new(Watched::new(Arc::clone(&self.sender)));
         let sender = Arc::clone(&watched) as Arc<dyn Sender>;
-        let courier = Courier::new(sender, Arc::clone(&self.clock), self.response_bytes_max);
+        let courier = Courier::new(sender, Arc::clone(&self.clock), Switches::default(), self.response_bytes_max);
         let mut redactor = Redactor::new(&self.destination.secrets);
         let mut tried = Vec::with_capacity(requests.len());
         for (index, mut request) in (0..).zip(requests) {
@@ -112,7 +113,8 @@ impl Trial {
             let own = || format!("msg_{}", self.clock.new_id());
             let message_id = courier::message_id(id, index).unwrap_or_else(own);
             let shipment = Shipment { request: &request, body, message_id, events: 1, attempt: 1 };
-            let (exchange, verdict) = courier.carry(&self.destination, shipment).await;
+            // No switch is asked, so that none withholds it.
+            let Some((exchange, verdict)) = courier.carry(&self.destination, shipment).await else { continue };
             let wire = watched.take();
             wire.iter().for_each(|passed| passed.teach(&mut redactor));
             let (delivered, words) = words(&verdict, &exchange);

@@ -125,6 +125,11 @@ impl Process {
         self.signal("CONT").await;
     }
 
+    /// Tells it to reload, as SIGHUP does.
+    pub async fn hang_up(&self) {
+        self.signal("HUP").await;
+    }
+
     async fn signal(&self, name: &str) {
         // The shell's own kill: the program of that name is not on every machine.
         let kill = format!("kill -{name} {}", self.id());

@@ -1,14 +1,15 @@
 //! A gateway in this process, with the platforms that it delivers to.
 
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
-use tidegate::app;
-use tidegate::config::Config;
+use tidegate::app::{self, Roles, Setup};
+use tidegate::config::Source;
 use tidegate_fakes::{Fake, Ga4, Meta, WebhookSink};
 
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::config::{GA4_SECRET, META_TOKEN, Settings, WEBHOOK_SECRET, plugin_cache, variable};
 
 /// The fake platforms of one test.
@@ -68,6 +69,18 @@ impl Stack {
         Stack { platforms, dir, client, gateway: Some(gateway), text }
     }
 
+    /// Writes other settings for the gateway that runs, which it does not know of yet.
+    pub fn write(&self, settings: &Settings) {
+        settings.write_files(self.dir.path());
+        write(&settings.text(&self.platforms, &plugin_cache()), &self.dir);
+    }
+
+    /// Lets the gateway that runs read these settings; gives its answer.
+    pub async fn reload(&self, settings: &Settings) -> Answer {
+        self.write(settings);
+        self.admin_post("/api/reload", &serde_json::json!({})).await
+    }
+
     /// Whether a gateway with these settings starts, and if not, why.
     ///
     /// # Errors
@@ -109,9 +122,17 @@ impl Stack {
     }
 }
 
+fn write(text: &str, dir: &TempDir) -> PathBuf {
+    let file = dir.path().join("tidegate.toml");
+    std::fs::write(&file, text).expect("a writable directory");
+    file
+}
+
 async fn start(text: &str, dir: &TempDir) -> Result<app::Gateway, String> {
-    let config = Config::parse(text, dir.path(), &variable).map_err(|mistakes| mistakes.to_string())?;
-    app::start(config).await.map_err(|error| {
+    let source = Source::new(write(text, dir), Arc::new(variable));
+    let config = source.read().map_err(|mistakes| mistakes.to_string())?;
+    let setup = Setup { config, source: Some(source), roles: Roles::default() };
+    app::set_up(setup).await.map_err(|error| {
         let mut said = error.to_string();
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {

@@ -217,14 +217,17 @@ async fn a_bad_line_is_named_and_nothing_of_its_batch_is_stored() {
         (3, "{\"entry\":{}}", "line 3 of the export: missing field"),
         (4, "{\"entry\":", "line 4 of the export: EOF"),
         (1, "{\"tidegate_export\":99,\"created\":\"\"}", "has the version 99"),
-        (1, "{\"end\":{\"entries\":0,\"profiles\":0}}", "line 1 of the export: an export begins with"),
+        (1, "{\"end\":{\"entries\":0,\"profiles\":0,\"settings\":0}}", "line 1 of the export: an export begins with"),
     ] {
         bad(line, text);
         let (code, _, said) = new.store(&["import", name(&file)]).await;
         assert_eq!(code, DATA);
         assert!(said.contains(why) && said.contains("hint: "), "{said}");
     }
-    assert_eq!(content(&new.export().await), BTreeSet::from(["{\"end\":{\"entries\":0,\"profiles\":0}}"]));
+    assert_eq!(
+        content(&new.export().await),
+        BTreeSet::from(["{\"end\":{\"entries\":0,\"profiles\":0,\"settings\":0}}"])
+    );
     assert_eq!(new.store(&["import", "absent.jsonl"]).await.0, NOT_FOUND);
 }
 

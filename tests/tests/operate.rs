@@ -301,7 +301,7 @@ async fn the_operators_side_asks_for_its_token() {
         }
         assert_ne!(ask(&stack, Method::GET, path, Some(ADMIN_TOKEN)).await.status, 401, "{path}");
     }
-    for path in ["/api/dead-letters/replay", "/api/dead-letters/purge"] {
+    for path in ["/api/dead-letters/replay", "/api/dead-letters/purge", "/api/reload", "/api/destinations/hook/off"] {
         assert_eq!(ask(&stack, Method::POST, path, None).await.status, 401);
     }
 }
@@ -319,10 +319,21 @@ async fn health_and_the_page_are_open_and_the_page_can_load_nothing_from_elsewhe
     assert!(ready.json["durability"]["meaning"].as_str().unwrap().contains("synchronous=FULL"));
     let mut pages = vec![("/".to_owned(), "text/html"), ("/dashboard.css".to_owned(), "text/css")];
     pages.push(("/dashboard.js".to_owned(), "text/javascript"));
-    let script = ask(&stack, Method::GET, "/dashboard.js", None).await.text;
-    let imported = script.lines().filter_map(|line| line.strip_prefix("import ")?.split('"').nth(1));
-    pages.extend(imported.map(|module| (module.trim_start_matches('.').to_owned(), "text/javascript")));
-    assert!(pages.len() > 4, "the script is made of modules: {pages:?}");
+    let mut at = pages.len() - 1;
+    while let Some((path, _)) = pages.get(at).cloned() {
+        let script = ask(&stack, Method::GET, &path, None).await.text;
+        // The script names modules from the root, and they each other from their own folder.
+        let imported = script.lines().filter_map(|line| line.strip_prefix("import ")?.split('"').nth(1));
+        let path =
+            |module: &str| format!("/dashboard/{}", module.trim_start_matches("./").trim_start_matches("dashboard/"));
+        for module in imported.map(path) {
+            if !pages.iter().any(|(known, _)| *known == module) {
+                pages.push((module, "text/javascript"));
+            }
+        }
+        at += 1;
+    }
+    assert!(pages.len() > 6, "the script is made of modules: {pages:?}");
     for (path, kind) in &pages {
         let page = ask(&stack, Method::GET, path, None).await;
         assert_eq!(page.status, 200, "{path}");

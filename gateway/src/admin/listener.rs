@@ -18,14 +18,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ops::{self, How, Wanted};
-use super::status;
+use super::{control, status};
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::Secret;
-use crate::delivery::state;
+use crate::delivery::state::{Post, Posts};
 use crate::destination::Destination;
 use crate::metrics::Metrics;
 use crate::quality::Meter;
+use crate::reload::Reloads;
+use crate::snapshot::Snapshot;
+use crate::switch::Switches;
 
 /// What the admin listener operates on.
 pub struct Operator {
@@ -37,8 +40,10 @@ pub struct Operator {
     pub roles: Vec<&'static str>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    /// Every destination, with its worker's state.
-    pub destinations: Vec<(Arc<Destination>, Arc<state::State>)>,
+    /// Every destination that runs, with its worker's state.
+    pub posts: Snapshot<Posts>,
+    pub switches: Switches,
+    pub reloads: Reloads,
     /// In steady time.
     pub started_ms: u64,
     /// Cancelled when the gateway begins to stop: it is not ready any more.
@@ -49,10 +54,11 @@ pub(super) type Shared = Arc<Operator>;
 
 const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
 /// The page's script, and the modules that it imports, by their paths.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 5] = [
     ("/dashboard.js", include_str!("../../assets/dashboard.js")),
     ("/dashboard/destinations.js", include_str!("../../assets/dashboard/destinations.js")),
     ("/dashboard/parts.js", include_str!("../../assets/dashboard/parts.js")),
+    ("/dashboard/switch.js", include_str!("../../assets/dashboard/switch.js")),
     ("/dashboard/trace.js", include_str!("../../assets/dashboard/trace.js")),
 ];
 const DASHBOARD_CSS: &str = include_str!("../../assets/dashboard.css");
@@ -78,6 +84,8 @@ fn router(operator: Shared) -> Router {
         .route("/api/dead-letters", get(dead_letters))
         .route("/api/dead-letters/replay", post(replay))
         .route("/api/dead-letters/purge", post(purge))
+        .route("/api/reload", post(control::reload))
+        .route("/api/destinations/{name}/{position}", post(control::turn))
         .route("/metrics", get(status::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), authorise));
     let scripts = SCRIPTS.into_iter().fold(Router::new(), |router, (path, script)| {
@@ -135,10 +143,10 @@ async fn event(State(operator): State<Shared>, Path(id): Path<String>) -> Respon
         // The same id at several sites is rare; the one that was taken tells more than one that was refused.
         Ok(mut traces) if !traces.is_empty() => {
             traces.sort_by_key(|trace| trace.event.is_none());
-            let configured = &operator.destinations;
+            let posts = operator.posts.take();
             let profile = |name: &str| {
-                let (destination, _) = configured.iter().find(|(destination, _)| destination.name == name)?;
-                destination.quality.as_deref().map(Meter::profile)
+                let post = posts.iter().find(|post| post.destination.name == name)?;
+                post.destination.quality.as_deref().map(Meter::profile)
             };
             Json(traces.swap_remove(0).judged(profile)).into_response()
         }
@@ -218,7 +226,7 @@ async fn replay(State(operator): State<Shared>, body: Bytes) -> Response {
         how: if which.fresh { How::Fresh } else { How::Recorded },
     };
     let destinations: Vec<Arc<Destination>> =
-        operator.destinations.iter().map(|(destination, _)| Arc::clone(destination)).collect();
+        operator.posts.take().iter().map(|Post { destination, .. }| Arc::clone(destination)).collect();
     let (queue, clock) = (operator.queue.as_ref(), operator.clock.as_ref());
     match ops::replay(queue, wanted, &destinations, clock).await {
         Ok(report) => {

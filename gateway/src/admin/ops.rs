@@ -1,8 +1,9 @@
-//! What an operator can do, as functions of the queue: look, search, put back, delete.
+//! What an operator can do, as functions of the queue: look, search, put back, delete, turn a destination's switch.
 
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use tidegate_event::EventId;
 use tidegate_queue::{DeadFilter, DeliveryKey, Error, NewState, Queue, Replay, ReplayWith};
 
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::journey::transform::{self, Made, Moment};
 use crate::record::{self, DeliveryRecord};
+use crate::switch::{Position, Switched};
 
 /// The most that one call lists.
 pub const LIST_MAX: usize = 500;
@@ -129,6 +131,41 @@ pub async fn purge(queue: &dyn Queue, filter: DeadFilter) -> Result<usize, Error
         }
         purged += gone;
     }
+}
+
+/// Where a destination's switch is turned to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Off,
+    Pause,
+    On,
+}
+
+impl Turn {
+    /// By the word in an address.
+    pub fn parse(word: &str) -> Option<Turn> {
+        match word {
+            "off" => Some(Turn::Off),
+            "pause" => Some(Turn::Pause),
+            "on" | "resume" => Some(Turn::On),
+            _ => None,
+        }
+    }
+
+    /// What is stored for it; nothing where it is on.
+    pub fn switched(self, by: &str, reason: Option<&str>, at_ms: u64) -> Option<Switched> {
+        let position = match self {
+            Turn::On => return None,
+            Turn::Off => Position::Off,
+            Turn::Pause => Position::Paused,
+        };
+        Some(Switched::new(position, by, reason, at_ms))
+    }
+}
+
+/// A switch as answers show it.
+pub fn shown(switched: Option<&Switched>) -> Value {
+    switched.map_or_else(|| json!({ "position": "on" }), |switched| json!(switched))
 }
 
 /// What to put back for a letter, or why nothing can be.

@@ -8,11 +8,16 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
+use tidegate_queue::Count;
 
 use super::listener::{Operator, Shared, problem, store_problem};
+use super::ops;
 use crate::causes::chain;
+use crate::delivery::state::Post;
+use crate::destination::{Destination, Switch};
 use crate::metrics::{DestinationNumbers, StoreState};
 use crate::quality::Meter;
+use crate::switch::Switched;
 
 /// How long the store may take to say how it is, and for the rest.
 const HEALTH_MAX: Duration = Duration::from_secs(2);
@@ -58,16 +63,19 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, &late, "")));
         }
     };
-    let each = operator.destinations.iter().map(|(destination, state)| {
+    let posts = operator.posts.take();
+    let each = posts.iter().map(|Post { destination, state }| {
         let count = counts.iter().find(|count| count.destination == destination.name);
         let (totals, parked, down) = (state.totals(), state.parked(), state.down());
         let quality = destination.quality.as_deref().and_then(Meter::read);
+        let switched = operator.switches.of(&destination.name);
         let numbers = DestinationNumbers {
             name: destination.name.clone(),
             waiting: count.map_or(0, |count| count.waiting),
             dead: count.map_or(0, |count| count.dead),
             parked: parked.is_some(),
             down: down.is_some(),
+            stopped: switched.is_some(),
             quality: quality.as_ref().map(|quality| quality.percent),
             delivered: totals.delivered,
             retried: totals.retried,
@@ -79,6 +87,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             "plugin": destination.plugin_label,
             "digest": destination.plugin.digest().to_string(),
             "approval": destination.approval,
+            "switch": switch(destination, switched.as_deref()),
             "waiting": numbers.waiting,
             "dead": numbers.dead,
             "delivered": totals.delivered,
@@ -91,7 +100,34 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
         });
         (numbers, status)
     });
-    Ok(each.collect())
+    let mut all: Vec<_> = each.collect();
+    let is_gone = |count: &&Count| !posts.iter().any(|post| post.destination.name == count.destination);
+    all.extend(counts.iter().filter(is_gone).filter(|count| count.waiting + count.dead > 0).map(gone));
+    Ok(all)
+}
+
+/// A destination that is not configured any more, of which the store still holds something.
+fn gone(count: &Count) -> (DestinationNumbers, Value) {
+    let Count { destination: name, waiting, dead, oldest_queued_ms } = count;
+    let numbers = DestinationNumbers { name: name.clone(), waiting: *waiting, dead: *dead, ..Default::default() };
+    let status = json!({
+        "name": name,
+        "removed": true,
+        "waiting": waiting,
+        "dead": dead,
+        "oldest_queued_ms": oldest_queued_ms,
+    });
+    (numbers, status)
+}
+
+/// How a destination's switch stands, and who says so.
+fn switch(destination: &Destination, switched: Option<&Switched>) -> Value {
+    match (destination.switch, switched) {
+        (Switch::Off, _) => {
+            json!({ "position": "off", "by": "the configuration", "reason": "`enabled = false`" })
+        }
+        (Switch::On, switched) => ops::shown(switched),
+    }
 }
 
 /// `/api/status`.
@@ -107,6 +143,7 @@ pub(super) async fn status(State(operator): State<Shared>) -> Response {
                 "roles": operator.roles,
                 "store": { "url": operator.store, "durability": durability(&operator), "trouble": trouble },
                 "destinations": destinations,
+                "reload": operator.reloads.status(),
             }))
             .into_response()
         }

@@ -1,4 +1,7 @@
-//! `tidegate destination check`: a test event, sent to one destination for real, and what the platform made of it.
+//! `tidegate destination`: `check` sends a test event to one destination for real, and tells what the platform made of it;
+//! the others turn a destination's switch.
+
+mod switch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +12,7 @@ use serde_json::Value;
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint, clean};
 use super::{ConfigFile, Variables};
+use crate::admin::ops::Turn;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Site, UNSET, suggestion};
 use crate::delivery::egress::Egress;
@@ -21,6 +25,13 @@ use crate::trial::{Outcome, Reply, Report, Trial, Tried, Wire, sample};
 pub(super) enum Command {
     /// Send a test event to a destination, and show the request and the answer, without secrets
     Check(Check),
+    /// Send nothing more to a destination, and drop new events for it, until it is switched on
+    Off(switch::Arguments),
+    /// Send nothing more to a destination, and let new events wait for it, until it is switched on
+    Pause(switch::Arguments),
+    /// Switch a destination on: what waits for it is sent
+    #[command(alias = "resume")]
+    On(switch::On),
 }
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +49,15 @@ pub(super) struct Check {
 }
 
 pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> {
-    let Command::Check(check) = command;
+    match command {
+        Command::Check(check) => self::check(check, out).await,
+        Command::Off(arguments) => switch::stop(arguments, Turn::Off, out).await,
+        Command::Pause(arguments) => switch::stop(arguments, Turn::Pause, out).await,
+        Command::On(arguments) => switch::on(arguments, out).await,
+    }
+}
+
+async fn check(check: &Check, out: &Output) -> Result<(), Failure> {
     let mut config = check.config.load(Variables::Optional)?;
     only(&mut config, check)?;
     let sandbox = super::sandbox()?;

@@ -1,18 +1,18 @@
-//! `tidegate run`: sets up the log, waits for the signal to stop, and leaves everything else to the application.
+//! `tidegate run`: sets up the log, waits for signals to reload and to stop, and leaves everything else to the application.
 
 use std::io;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint};
 use super::{ConfigFile, Variables};
-use crate::app::{self, Role, Roles};
-use crate::config::Config;
+use crate::app::{self, Role, Roles, Setup, Signals};
+use crate::config::{Config, Source};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -47,25 +47,33 @@ pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
     done
 }
 
-/// Runs the gateway. The first signal ends it in order, the second at once.
+/// Runs the gateway. The first signal to end ends it in order, the second at once; SIGHUP reloads.
 async fn until_stopped(config: Config, arguments: &Arguments) -> Result<(), Failure> {
-    let stop = CancellationToken::new();
+    let signals = Signals::default();
     let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Internal, "listen for signals", &error));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut gateway = std::pin::pin!(app::run(config, Roles::of(&arguments.roles), stop.clone()));
+    let mut hangup = listen(SignalKind::hangup())?;
+    let source = Source::new(&arguments.config.config, Arc::new(|name: &str| std::env::var(name).ok()));
+    let setup = Setup { config, source: Some(source), roles: Roles::of(&arguments.roles) };
+    let mut gateway = std::pin::pin!(app::run(setup, signals.clone()));
     loop {
         let signal = tokio::select! {
             done = &mut gateway => return done.map_err(|error| failure(error, &arguments.config)),
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            _ = hangup.recv() => {
+                info!("SIGHUP: reading the configuration again");
+                signals.reload.notify_one();
+                continue;
+            }
         };
-        if stop.is_cancelled() {
+        if signals.shutdown.is_cancelled() {
             warn!("{signal} came again: stopping at once, requests under way are sent again after the next start");
             return Err(Failure::said(Exit::Unavailable));
         }
         info!("{signal}: finishing what is under way, then stopping");
-        stop.cancel();
+        signals.shutdown.cancel();
     }
 }
 

@@ -102,18 +102,11 @@ fn key(site: &Site) -> Result<&str, Failure> {
 async fn post(arguments: &Arguments, config: &Config, site: &Site) -> Result<Sent, Failure> {
     let url = match &arguments.url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => {
-            let mut address = config.listen.http;
-            if address.ip().is_unspecified() {
-                let local = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
-                address.set_ip(local.parse().map_err(|e| Failure::of(Exit::Internal, "local address", &e))?);
-            }
-            format!("http://{address}")
-        }
+        None => format!("http://{}", super::local(config.listen.http)),
     };
     let url = format!("{url}/v1/events");
     let id = SystemClock.new_id().to_string();
-    let request = client()?
+    let request = super::client(ANSWER_MAX)?
         .post(&url)
         .header("Authorization", format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", key(site)?))))
         .header("Content-Type", "application/json")
@@ -126,12 +119,6 @@ async fn post(arguments: &Arguments, config: &Config, site: &Site) -> Result<Sen
     let text = answer.text().await.map_err(|error| Failure::of(Exit::Unavailable, "read the answer", &error))?;
     let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Ok(Sent { id, url, status, answer, trace: None })
-}
-
-fn client() -> Result<reqwest::Client, Failure> {
-    let builder = reqwest::Client::builder().user_agent(concat!("tidegate-send/", env!("CARGO_PKG_VERSION")));
-    let builder = builder.timeout(ANSWER_MAX).redirect(reqwest::redirect::Policy::none()).no_proxy();
-    builder.build().map_err(|error| Failure::of(Exit::Internal, "set up HTTP", &error))
 }
 
 fn body(arguments: &Arguments, site: &Site, id: &str, now_ms: u64) -> Value {

@@ -7,28 +7,56 @@ mod store;
 mod tests;
 mod values;
 
+use std::net::SocketAddr;
+
 use toml_edit::Document;
 
 use super::mistake::{Mistake, Mistakes};
 use super::reader::{Complaint, Node, Reader, Section};
 use super::secret;
 use super::{
-    Admin, Backend, Config, Delivery, Limits, Listen, LockMode, Plugins, Severity, Store, Surroundings, Visitor,
-    VisitorKey,
+    Admin, Backend, Config, Delivery, Limits, Listen, LockMode, Plugins, Secret, Severity, Store, Surroundings,
+    Visitor, VisitorKey,
 };
 
 pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
     let reader = Reader::new(text, surroundings);
-    let document = Document::parse(text).map_err(|error| {
-        let what = error.message().trim().lines().map(str::trim).collect::<Vec<_>>().join(", ");
-        Mistakes::new(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
-    })?;
+    let document = document(text, &reader)?;
     let config = whole(&reader.root(document.as_table()));
     let mistakes = Mistakes::new(reader.into_mistakes());
     match config {
         Some(config) if mistakes.count(Severity::Error) == 0 => Ok(Config { warnings: mistakes, ..config }),
         _ => Err(mistakes),
     }
+}
+
+/// The operator's address and token, whatever else is wrong.
+pub(super) fn admin_alone(text: &str, surroundings: &Surroundings<'_>) -> Result<(SocketAddr, Secret), Mistakes> {
+    let reader = Reader::new(text, surroundings);
+    let document = document(text, &reader)?;
+    let (listen, admin) = {
+        let root = reader.root(document.as_table());
+        (listen(root.section("listen")), admin(root.section("admin")))
+    };
+    let mistakes = Mistakes::new(reader.into_mistakes());
+    listen.zip(admin).map(|(listen, admin)| (listen.admin, admin.token)).ok_or(mistakes)
+}
+
+/// The line of a key such as `listen.http`, or of its table where it is not there.
+pub(super) fn line(text: &str, key: &str) -> Option<usize> {
+    let document = Document::parse(text).ok()?;
+    let (table, key) = key.split_once('.')?;
+    let (spelled, item) = document.as_table().get_key_value(table)?;
+    let own = item.as_table_like().and_then(|table| table.get_key_value(key)).and_then(|(key, _)| key.span());
+    let span = own.or_else(|| spelled.span()).or_else(|| item.span())?;
+    Some(text.get(..span.start)?.bytes().filter(|byte| *byte == b'\n').count() + 1)
+}
+
+fn document<'t>(text: &'t str, reader: &Reader<'_>) -> Result<Document<&'t str>, Mistakes> {
+    Document::parse(text).map_err(|error| {
+        let what = error.message().trim().lines().map(str::trim).collect::<Vec<_>>().join(", ");
+        Mistakes::new(vec![Mistake::error(reader.line(error.span()), format!("no valid TOML ({what})"))])
+    })
 }
 
 /// `None` only where a mistake has been reported.

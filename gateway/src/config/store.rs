@@ -26,7 +26,7 @@ pub struct Store {
 }
 
 /// What keeps the queue.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Backend {
     /// `sqlite:<path>`, relative to the configuration file's directory.
     Sqlite { path: PathBuf },
@@ -35,7 +35,7 @@ pub enum Backend {
 }
 
 /// How a Redis is reached and used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Redis {
     /// `url`, with `username` and `password` where they are given.
     pub address: Address,

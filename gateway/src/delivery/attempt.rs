@@ -24,6 +24,8 @@ pub(super) enum Attempted {
     Settled(Vec<Attempt>),
     /// The platform does not say which part is bad: these smaller ones are to be sent.
     Split(Vec<Parcel>),
+    /// The destination was switched off before it was sent: it waits on, as it is.
+    Withheld(Parcel),
 }
 
 /// Parking begins with so many times the first retry's wait.
@@ -43,8 +45,10 @@ impl Attempting<'_> {
             events: parcel.parts.len(),
             attempt: parcel.parts.first().map_or(1, |part| part.lease.attempts.saturating_add(1)),
         };
-        let (exchange, verdict) = self.courier.carry(self.destination, shipment).await;
-        self.settle(parcel, verdict, exchange)
+        match self.courier.carry(self.destination, shipment).await {
+            Some((exchange, verdict)) => self.settle(parcel, verdict, exchange),
+            None => Attempted::Withheld(parcel),
+        }
     }
 
     fn settle(&self, mut parcel: Parcel, mut verdict: Verdict, exchange: Exchange) -> Attempted {

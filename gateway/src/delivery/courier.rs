@@ -16,12 +16,14 @@ use super::excerpt::excerpt;
 use crate::clock::Clock;
 use crate::destination::{Destination, Mode};
 use crate::record::RequestRecord;
+use crate::switch::Switches;
 
 /// What carries requests: one for all workers, so that they share what they have to ask for, the access tokens.
 pub struct Courier {
     sender: Arc<dyn Sender>,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
+    switches: Switches,
     response_bytes_max: usize,
 }
 
@@ -64,15 +66,21 @@ const ANSWER_CHARS: usize = 2_000;
 const UNAUTHORIZED: u16 = 401;
 
 impl Courier {
-    /// A courier that sends through `sender`, and reads no more than this of an answer.
-    pub fn new(sender: Arc<dyn Sender>, clock: Arc<dyn Clock>, response_bytes_max: usize) -> Courier {
+    /// A courier that sends through `sender` what the switches let, and reads no more than this of an answer.
+    pub fn new(
+        sender: Arc<dyn Sender>,
+        clock: Arc<dyn Clock>,
+        switches: Switches,
+        response_bytes_max: usize,
+    ) -> Courier {
         let authenticator = Authenticator::new(Arc::clone(&sender), Arc::clone(&clock));
-        Courier { sender, clock, authenticator, response_bytes_max }
+        Courier { sender, clock, authenticator, switches, response_bytes_max }
     }
 
     /// Carries one request, and says what the answer means. It is sent once, but where its access token turns out to be
-    /// withdrawn: then nothing was done with it, and it is sent once more with a new one.
-    pub async fn carry(&self, destination: &Destination, shipment: Shipment<'_>) -> (Exchange, Verdict) {
+    /// withdrawn: then nothing was done with it, and it is sent once more with a new one. `None`: it was not sent, because
+    /// the destination was switched off meanwhile.
+    pub async fn carry(&self, destination: &Destination, shipment: Shipment<'_>) -> Option<(Exchange, Verdict)> {
         let started = self.now();
         let endpoint = shipment.request.endpoint.clone();
         let asked = Asked { endpoint, events: shipment.events, attempt: shipment.attempt };
@@ -84,9 +92,9 @@ impl Courier {
         let failure = result.as_ref().err().map(ToString::to_string);
         let verdict = match result {
             Ok(answer) => self.classify(destination, answer, asked),
-            Err(unsent) => unsent.verdict(),
+            Err(unsent) => unsent.verdict()?,
         };
-        (Exchange { started, ended, status, answer, failure }, verdict)
+        Some((Exchange { started, ended, status, answer, failure }, verdict))
     }
 
     fn now(&self) -> Moment {
@@ -100,14 +108,22 @@ impl Courier {
         let again = destination.auth.as_ref().and_then(Auth::token_url).map(|_| outgoing.clone());
         let occasion = Occasion { message_id: &message_id, refused: None };
         let mut token = self.authenticate(destination, &mut outgoing, occasion).await?;
-        let mut answer = self.sender.send(outgoing).await.map_err(Unsent::Send)?;
+        let mut answer = self.send(destination, outgoing).await?;
         if let (UNAUTHORIZED, Some(refused), Some(mut outgoing)) = (answer.status, &token, again) {
             let occasion = Occasion { message_id: &message_id, refused: Some(refused) };
             token = self.authenticate(destination, &mut outgoing, occasion).await?;
-            answer = self.sender.send(outgoing).await.map_err(Unsent::Send)?;
+            answer = self.send(destination, outgoing).await?;
         }
         auth::conceal(&mut answer.body, &destination.secrets, token.as_ref());
         Ok(answer)
+    }
+
+    /// Asked here once more: credentials may have been waited for.
+    async fn send(&self, destination: &Destination, outgoing: Outgoing) -> Result<Answer, Unsent> {
+        if !self.switches.lets_send(&destination.name) {
+            return Err(Unsent::Switched);
+        }
+        self.sender.send(outgoing).await.map_err(Unsent::Send)
     }
 
     async fn authenticate(
@@ -200,17 +216,21 @@ enum Unsent {
     Request(String),
     #[error("{0}")]
     Send(SendError),
+    #[error("not sent: the destination was switched off")]
+    Switched,
 }
 
 impl Unsent {
-    fn verdict(&self) -> Verdict {
-        match self {
+    /// What that means for the deliveries; nothing where they are not to be touched.
+    fn verdict(&self) -> Option<Verdict> {
+        Some(match self {
+            Unsent::Switched => return None,
             Unsent::Auth(auth::Error::Unavailable { retry_after_ms, .. }) => Verdict::Retry(*retry_after_ms),
             Unsent::Send(SendError::Timeout(_) | SendError::Connection(_)) => Verdict::Retry(None),
             // Nothing is sent until somebody acts, and the event is not to blame.
             Unsent::Auth(_) | Unsent::Send(SendError::Forbidden(_)) => Verdict::Credentials(self.to_string()),
             Unsent::Request(_) => Verdict::Reject(self.to_string()),
-        }
+        })
     }
 }
 

@@ -1,18 +1,35 @@
 //! What a destination's worker knows of its destination at the moment, for the worker itself and for people.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::destination::Destination;
 
 /// The state of one destination. Lost at a restart: the next answer tells it again.
 #[derive(Debug, Default)]
 pub struct State {
     hold: Mutex<Hold>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
     delivered: AtomicU64,
     retried: AtomicU64,
     died: AtomicU64,
     /// When an attempt was last delivered, in Unix milliseconds; 0: never.
     delivered_ms: AtomicU64,
 }
+
+/// A destination that runs, with what is known of it.
+#[derive(Debug, Clone)]
+pub struct Post {
+    pub destination: Arc<Destination>,
+    pub state: Arc<State>,
+}
+
+/// All destinations that run, in the configuration's order.
+pub type Posts = Vec<Post>;
 
 /// Why the worker leases nothing for a while.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +62,11 @@ pub struct Totals {
 }
 
 impl State {
+    /// The state of a destination that is set up anew: it counts on, and nothing is known against it.
+    pub fn renewed(&self) -> State {
+        State { hold: Mutex::default(), counters: Arc::clone(&self.counters) }
+    }
+
     /// Until when nothing is leased, if that is later than now.
     pub fn held_until(&self, now_ms: u64) -> Option<u64> {
         Some(self.hold().until_ms).filter(|until_ms| *until_ms > now_ms)
@@ -120,11 +142,11 @@ impl State {
     pub(super) fn count(&self, outcome: &tidegate_queue::Outcome, now_ms: u64) {
         let counter = match outcome {
             tidegate_queue::Outcome::Delivered => {
-                self.delivered_ms.store(now_ms, Ordering::Relaxed);
-                &self.delivered
+                self.counters.delivered_ms.store(now_ms, Ordering::Relaxed);
+                &self.counters.delivered
             }
-            tidegate_queue::Outcome::Retry(_) => &self.retried,
-            tidegate_queue::Outcome::Dead(_) => &self.died,
+            tidegate_queue::Outcome::Retry(_) => &self.counters.retried,
+            tidegate_queue::Outcome::Dead(_) => &self.counters.died,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -132,10 +154,10 @@ impl State {
     /// The numbers since the start.
     pub fn totals(&self) -> Totals {
         Totals {
-            delivered: self.delivered.load(Ordering::Relaxed),
-            retried: self.retried.load(Ordering::Relaxed),
-            died: self.died.load(Ordering::Relaxed),
-            delivered_ms: self.delivered_ms.load(Ordering::Relaxed),
+            delivered: self.counters.delivered.load(Ordering::Relaxed),
+            retried: self.counters.retried.load(Ordering::Relaxed),
+            died: self.counters.died.load(Ordering::Relaxed),
+            delivered_ms: self.counters.delivered_ms.load(Ordering::Relaxed),
         }
     }
 
@@ -181,6 +203,17 @@ mod tests {
         assert!(state.answered());
         assert_eq!((state.down(), state.held_until(1_100)), (None, None));
         assert!(!state.answered(), "told once");
+    }
+
+    #[test]
+    fn a_renewed_state_counts_on_with_the_old_one_and_holds_nothing() {
+        let old = State::default();
+        old.park("401".into(), 1_000, 100, 1_000);
+        old.count(&tidegate_queue::Outcome::Delivered, 5);
+        let new = old.renewed();
+        old.count(&tidegate_queue::Outcome::Delivered, 6);
+        assert_eq!((new.totals().delivered, new.totals().delivered_ms), (2, 6), "what was under way is counted");
+        assert_eq!((new.parked(), new.held_until(1_000)), (None, None));
     }
 
     #[test]

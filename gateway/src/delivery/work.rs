@@ -1,7 +1,7 @@
 //! What happens to leases: read, merged into parcels, sent while they are kept, settled or given back.
 //!
-//! A parcel of which a lease was lost is not sent. When the gateway stops, what was not begun is given back; when it
-//! has waited long enough, so is what is under way.
+//! A parcel of which a lease was lost is not sent. When the worker is to end, or its destination is switched off, what
+//! was not begun is given back; when the gateway has waited long enough, so is what is under way.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -70,6 +70,7 @@ impl Working {
             biased;
             _ = &mut sending => return,
             () = self.ending.stop.cancelled() => {}
+            () = self.switches.until_stopped(&self.destination.name) => {}
         }
         // Somebody else may have at once what has not been begun, however long the rest takes.
         join(self.give_back(&waiting, keeper), sending).await;
@@ -81,9 +82,12 @@ impl Working {
             let slot = tokio::select! {
                 slot = Arc::clone(&self.requests).acquire_owned() => slot,
                 () = self.ending.stop.cancelled() => return self.give_back(waiting, keeper).await,
+                () = self.switches.until_stopped(&self.destination.name) => {
+                    return self.give_back(waiting, keeper).await;
+                }
             };
             let Ok(slot) = slot else { return };
-            if self.ending.stop.is_cancelled() || self.state.held_until(self.clock.steady_ms()).is_some() {
+            if self.ending.stop.is_cancelled() || self.is_held() {
                 return self.give_back(waiting, keeper).await;
             }
             let Some(parcel) = locked(waiting).pop_front() else { return };
@@ -107,8 +111,14 @@ impl Working {
                     self.settler.settle(attempts, slot).await;
                 }
                 Attempted::Split(parcels) => locked(waiting).extend(parcels),
+                Attempted::Withheld(parcel) => self.release(self::leases(&parcel), keeper).await,
             }
         }
+    }
+
+    /// Whether nothing is to be sent at the moment.
+    fn is_held(&self) -> bool {
+        !self.switches.lets_send(&self.destination.name) || self.state.held_until(self.clock.steady_ms()).is_some()
     }
 
     /// Reads leased deliveries. One that cannot be read, is too old by now, or relies on a consent that does not cover

@@ -1,7 +1,8 @@
 //! A destination's worker: leases what is due, and lets it be worked on, up to the destination's concurrency.
 //!
-//! Owns the rhythm: lingering for a fuller batch, pausing when the platform asks, stopping when the gateway does. What
-//! happens to what was leased is [`super::work`]'s.
+//! Owns the rhythm: lingering for a fuller batch, pausing when the platform asks or somebody has switched the
+//! destination off, stopping when the gateway does, or another worker takes its place. What happens to what was leased is
+//! [`super::work`]'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::ending::Ending;
+use crate::switch::Switches;
 
 /// What a worker is made of.
 pub struct Worker {
@@ -31,6 +33,8 @@ pub struct Worker {
     pub lease_ms: u64,
     /// A permit for each request whose outcome is not on the disk yet: the destination's concurrency.
     pub requests: Arc<Semaphore>,
+    pub switches: Switches,
+    /// Its own `stop`: it may be told to end while the gateway goes on.
     pub ending: Ending,
 }
 
@@ -52,7 +56,7 @@ pub fn lease_ms(timeout_ms: u64) -> u64 {
 }
 
 impl Worker {
-    /// Works until the gateway stops.
+    /// Works until it is told to stop.
     pub async fn run(self) {
         // As many leases as requests: what is slow in some of them holds up nothing that arrives later.
         let slots = Arc::new(Semaphore::new(self.destination.concurrency.max(1)));
@@ -62,6 +66,12 @@ impl Worker {
         let stop = worker.ending.stop.clone();
         let mut complained_ms = None;
         while !stop.is_cancelled() {
+            if !worker.switches.lets_send(&worker.destination.name) {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = worker.switches.until_sending(&worker.destination.name) => continue,
+                }
+            }
             let permit = tokio::select! {
                 () = stop.cancelled() => break,
                 permit = Arc::clone(&slots).acquire_owned() => permit,
@@ -82,6 +92,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+                () = worker.switches.until_stopped(&worker.destination.name) => {}
                 () = arrivals.notified() => worker.linger().await,
             }
         }

@@ -43,7 +43,7 @@ pub enum ResolveError {
 }
 
 /// An endpoint whose host is fixed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub method: Method,
     /// Scheme and authority.
@@ -54,7 +54,7 @@ pub struct Endpoint {
     query: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Fixed(String),
     Open(String),

@@ -74,11 +74,13 @@ pub(super) struct Plugins<'a> {
     read: HashMap<&'a PluginSource, Arc<Component>>,
     archive: Archive,
     loaded: HashMap<&'a PluginSource, Plugin>,
+    /// Those that run already.
+    known: Vec<Plugin>,
 }
 
 impl<'a> Plugins<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate, archive: Archive) -> Plugins<'a> {
-        Plugins { sandbox, gate, archive, read: HashMap::new(), loaded: HashMap::new() }
+    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate, archive: Archive, known: Vec<Plugin>) -> Plugins<'a> {
+        Plugins { sandbox, gate, archive, read: HashMap::new(), loaded: HashMap::new(), known }
     }
 
     /// Loads what the lock lets in, as many at a time as there are processors: one that was never compiled here keeps one
@@ -116,7 +118,7 @@ impl<'a> Plugins<'a> {
             let approval = self.gate.judge(&destination.name, &Permissions::from(&inspection));
             return Err(unapproved(destination, &approval, Mistake::error));
         }
-        let plugin = self.load(&destination.plugin, wasm).map_err(|error| refusal(destination, &error))?;
+        let plugin = self.load(&destination.plugin, &component).map_err(|error| refusal(destination, &error))?;
         let permissions = Permissions::new(plugin.manifest(), plugin.digest());
         let approval = self.gate.judge(&destination.name, &permissions);
         match &approval {
@@ -140,11 +142,15 @@ impl<'a> Plugins<'a> {
         Ok(read)
     }
 
-    fn load(&mut self, source: &'a PluginSource, wasm: &[u8]) -> Result<Plugin, PluginError> {
+    fn load(&mut self, source: &'a PluginSource, component: &Component) -> Result<Plugin, PluginError> {
         if let Some(plugin) = self.loaded.get(source) {
             return Ok(plugin.clone());
         }
-        let plugin = self.sandbox.load(wasm)?;
+        let (digest, wasm) = component;
+        let plugin = match self.known.iter().find(|known| known.digest() == digest) {
+            Some(known) => known.clone(),
+            None => self.sandbox.load(wasm)?,
+        };
         self.loaded.insert(source, plugin.clone());
         Ok(plugin)
     }

@@ -22,22 +22,73 @@ use crate::quality::{Meter, Profile};
 /// # Errors
 /// Every mistake of every destination, with its line.
 pub fn prepare(config: &Config, sandbox: &Sandbox) -> Result<Vec<Arc<Destination>>, Mistakes> {
+    make(config, sandbox, &Running { destinations: &[], haste: Haste::Full })
+}
+
+/// The same while others run: on this thread alone, and without compiling what runs already. A destination of which
+/// nothing changed is the one that runs.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_beside(
+    config: &Config,
+    sandbox: &Sandbox,
+    running: &[Arc<Destination>],
+) -> Result<Vec<Arc<Destination>>, Mistakes> {
+    make(config, sandbox, &Running { destinations: running, haste: Haste::Low })
+}
+
+/// What runs meanwhile.
+struct Running<'a> {
+    destinations: &'a [Arc<Destination>],
+    haste: Haste,
+}
+
+fn make(config: &Config, sandbox: &Sandbox, running: &Running<'_>) -> Result<Vec<Arc<Destination>>, Mistakes> {
     let gate = Gate::open(&config.plugins).map_err(|error| {
         let hint = "`tidegate plugin approve --all` writes it; `[plugins] lock = \"report\"` only tells what it lacks";
         Mistakes::new(vec![Mistake::error(None, format!("{}: `plugins.lock`", chain(&error))).hint(hint)])
     })?;
-    let mut plugins = Plugins::new(sandbox, gate, Archive::beside(&config.plugins.cache));
-    plugins.load_ahead(&config.destinations);
+    let known = running.destinations.iter().map(|destination| destination.plugin.clone());
+    let archive = Archive::beside(&config.plugins.cache);
+    let mut plugins = Plugins::new(sandbox, gate, archive, known.collect());
+    if running.haste == Haste::Full {
+        plugins.load_ahead(&config.destinations);
+    }
     let mut mistakes: Vec<Mistake> = Vec::new();
     let mut ready = Vec::new();
     for destination in &config.destinations {
         let made = plugins.of(destination).map_err(|mistake| vec![mistake]);
         match made.and_then(|plugin| one(config, destination, plugin)) {
-            Ok(destination) => ready.push(Arc::new(destination)),
+            Ok(destination) => ready.push(running.instead_of(destination)),
             Err(mut found) => mistakes.append(&mut found),
         }
     }
     if mistakes.is_empty() { Ok(ready) } else { Err(Mistakes::new(mistakes)) }
+}
+
+/// How much of the machine may be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    /// All of it.
+    Full,
+    /// One thread.
+    Low,
+}
+
+impl Running<'_> {
+    /// The destination that runs, where the new one is the same; else the new one, which goes on counting where the
+    /// plugin is the same.
+    fn instead_of(&self, mut new: Destination) -> Arc<Destination> {
+        let Some(old) = self.destinations.iter().find(|old| old.name == new.name) else { return Arc::new(new) };
+        if old.is_same(&new) {
+            return Arc::clone(old);
+        }
+        if old.plugin.digest() == new.plugin.digest() {
+            new.quality.clone_from(&old.quality);
+        }
+        Arc::new(new)
+    }
 }
 
 fn one(

@@ -1,12 +1,12 @@
 //! Throttling: a token bucket for each key, so that one client's flood is refused and no other's requests are.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Buckets of one rate, one for each site and kind of key. Bounded: there are as many as configured keys' sites.
 #[derive(Debug)]
 pub(super) struct Throttle {
     per_second: u32,
-    buckets: Vec<Mutex<Bucket>>,
+    buckets: Vec<Arc<Mutex<Bucket>>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,7 +19,13 @@ struct Bucket {
 impl Throttle {
     /// `per_second` of 0 refuses nothing.
     pub(super) fn new(per_second: u32, buckets: usize) -> Throttle {
-        Throttle { per_second, buckets: (0..buckets).map(|_| Mutex::default()).collect() }
+        Throttle { per_second, buckets: (0..buckets).map(|_| Arc::default()).collect() }
+    }
+
+    /// One of another rate, perhaps, that goes on with some of the buckets, and has new ones where there is `None`.
+    pub(super) fn renewed(&self, per_second: u32, buckets: impl Iterator<Item = Option<usize>>) -> Throttle {
+        let bucket = |old: Option<usize>| old.and_then(|old| self.buckets.get(old)).cloned().unwrap_or_default();
+        Throttle { per_second, buckets: buckets.map(bucket).collect() }
     }
 
     /// Takes a token; else says after how many milliseconds there is one.
@@ -52,5 +58,13 @@ mod tests {
         assert_eq!(throttle.take(0, 10_000), Err(500));
         assert_eq!(throttle.take(0, 10_500), Ok(()));
         assert_eq!(Throttle::new(0, 1).take(0, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_reload_gives_nobody_a_full_bucket_again() {
+        let old = Throttle::new(1, 2);
+        assert_eq!(old.take(1, 10_000), Ok(()));
+        let new = old.renewed(1, [Some(1), None].into_iter());
+        assert_eq!((new.take(0, 10_000), new.take(1, 10_000)), (Err(1_000), Ok(())));
     }
 }

@@ -7,6 +7,7 @@ use tidegate_sandbox::contract;
 use super::consent::Consented;
 use crate::destination::{Destination, Switch};
 use crate::record::Dropped;
+use crate::switch::{Position, Switches};
 
 /// Where an event goes.
 #[derive(Debug)]
@@ -23,11 +24,11 @@ pub struct Route {
 }
 
 /// Routes an event to the destinations of its site.
-pub fn fan_out(consented: &Consented, destinations: &[Arc<Destination>]) -> Routes {
+pub fn fan_out(consented: &Consented, destinations: &[Arc<Destination>], switches: &Switches) -> Routes {
     let mut routes = Vec::with_capacity(destinations.len());
     let mut dropped = Vec::new();
     for destination in destinations {
-        match obstacle(consented, destination) {
+        match obstacle(consented, destination, switches) {
             Some(reason) => dropped.push(Dropped { destination: destination.name.clone(), reason }),
             None => routes.push(Route {
                 saw: destination.plugin.projection().apply(&consented.event),
@@ -38,9 +39,12 @@ pub fn fan_out(consented: &Consented, destinations: &[Arc<Destination>]) -> Rout
     Routes { routes, dropped }
 }
 
-fn obstacle(consented: &Consented, destination: &Destination) -> Option<String> {
+fn obstacle(consented: &Consented, destination: &Destination, switches: &Switches) -> Option<String> {
     if destination.switch == Switch::Off {
         return Some("the destination is switched off".into());
+    }
+    if let Some(switched) = switches.of(&destination.name).filter(|one| one.position == Position::Off) {
+        return Some(format!("the destination was {switched}"));
     }
     destination.consent_obstacle(&consented.event.consent)
 }

@@ -1,6 +1,7 @@
 //! A trial: one event through the stages to one destination, as far as the requests that its plugin makes of it.
 //!
-//! The stages are the journey's own. Stores nothing, and joins no profile.
+//! The stages are the journey's own. Stores nothing, joins no profile, and asks no switch: whoever tries a destination
+//! out may have switched it off for that.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Site;
 use crate::destination::Destination;
 use crate::record::{self, RequestRecord, ToSend};
+use crate::switch::Switches;
 
 /// Why no request is made of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub async fn requests(
         seed: transform::seed(&event.id),
         consent: event.consent,
     };
-    let routes = fan_out::fan_out(consented, std::slice::from_ref(destination));
+    let routes = fan_out::fan_out(consented, std::slice::from_ref(destination), &Switches::default());
     let made = transform::transform(routes, moment, clock).await;
     if let Some(dropped) = made.dropped.into_iter().next() {
         return Err(Obstacle::Dropped(dropped.reason));

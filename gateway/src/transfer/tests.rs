@@ -1,4 +1,4 @@
-//! Lines as they are written, and as they were written by version 1.
+//! Lines as they are written, and as each version wrote them.
 
 use super::*;
 
@@ -27,26 +27,43 @@ fn profile() -> Item {
     Item::Profile(StoredProfile { key: "shop/user/u".into(), fields: vec![(field, 6)] })
 }
 
-/// As version 1 writes them. Never changed: what is in somebody's file has to be read for ever.
+fn setting() -> Item {
+    Item::Setting(StoredSetting { name: "destination/hook".into(), value: "{\"v\":1}".into() })
+}
+
+/// As versions 1 and 2 write them. Never changed: what is in somebody's file has to be read for ever.
 const VERSION_1: &str = include_str!("version-1.jsonl");
+const VERSION_2: &str = include_str!("version-2.jsonl");
+
+fn read(text: &str) -> Vec<Line> {
+    text.lines().map(|line| Line::parse(line).unwrap()).collect()
+}
 
 #[test]
-fn what_version_1_wrote_is_read_and_written_the_same() {
-    let end = Counts { entries: 1, profiles: 1 };
-    let lines = [Line::head("2026-01-15T14:32:00Z".into()), item().into(), profile().into(), Line::End { end }];
+fn what_version_1_wrote_is_read() {
+    let end = Counts { entries: 1, profiles: 1, settings: 0 };
+    let head = Head { tidegate_export: 1, created: "2026-01-15T14:32:00Z".into() };
+    assert_eq!(read(VERSION_1), [Line::Head(head), item().into(), profile().into(), Line::End { end }]);
+}
+
+#[test]
+fn what_version_2_wrote_is_read_and_written_the_same() {
+    let end = Counts { entries: 1, profiles: 1, settings: 1 };
+    let head = Line::head("2026-01-15T14:32:00Z".into());
+    let lines = [head, item().into(), profile().into(), setting().into(), Line::End { end }];
     let written: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
-    assert_eq!(written, VERSION_1);
-    let read: Vec<Line> = VERSION_1.lines().map(|line| Line::parse(line).unwrap()).collect();
-    assert_eq!(read, lines);
+    assert_eq!(written, VERSION_2);
+    assert_eq!(read(VERSION_2), lines);
 }
 
 #[test]
 fn a_line_gives_the_item_that_it_was_made_of() {
-    for item in [item(), profile()] {
+    for item in [item(), profile(), setting()] {
         let text = serde_json::to_string(&Line::from(item.clone())).unwrap();
         let back = match Line::parse(&text).unwrap() {
             Line::Entry { entry } => entry.into(),
             Line::Profile { profile } => profile.into(),
+            Line::Setting { setting } => setting.into(),
             other => panic!("{other:?}"),
         };
         assert_eq!(item, back);

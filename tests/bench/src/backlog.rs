@@ -76,7 +76,7 @@ async fn sample() -> anyhow::Result<Like> {
     queue.close().await?;
     let entry = items.into_iter().find_map(|item| match item {
         Item::Entry(entry) => Some(entry),
-        Item::Profile(_) => None,
+        Item::Profile(_) | Item::Setting(_) => None,
     });
     let mut entry = entry.context("the event is stored")?;
     let delivery = entry.deliveries.pop().context("it has a delivery")?;

@@ -22,6 +22,7 @@ pub(crate) struct Gateway {
     pub(crate) id: u32,
     /// Where it collects, if it does.
     http: Option<SocketAddr>,
+    pub(crate) admin: SocketAddr,
     child: Child,
     /// Reads the log and throws it away.
     _log: JoinSet<()>,
@@ -35,10 +36,11 @@ impl Gateway {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().context("start the gateway")?;
         let id = child.id().context("it runs")?;
         let mut lines = BufReader::new(child.stderr.take().context("it is piped")?).lines();
-        let http = tokio::time::timeout(STARTS_WITHIN, announced(&mut lines)).await.context("start in time")??;
+        let announced = tokio::time::timeout(STARTS_WITHIN, announced(&mut lines)).await;
+        let (http, admin) = announced.context("start in time")??;
         let mut log = JoinSet::new();
         log.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Gateway { id, http, child, _log: log })
+        Ok(Gateway { id, http, admin, child, _log: log })
     }
 
     pub(crate) fn http(&self) -> anyhow::Result<SocketAddr> {
@@ -59,15 +61,15 @@ impl Gateway {
     }
 }
 
-/// Reads the log until it says that the gateway runs; gives where it collects.
-async fn announced(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<Option<SocketAddr>> {
+/// Reads the log until it says that the gateway runs; gives where it collects, and where its admin listener is.
+async fn announced(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<(Option<SocketAddr>, SocketAddr)> {
     let mut said = Vec::new();
     while let Some(line) = lines.next_line().await? {
         let entry: Value = serde_json::from_str(&line).unwrap_or_default();
         let message = entry["fields"]["message"].as_str().or(entry["message"].as_str()).unwrap_or_default();
-        if message.contains("admin on http://") {
-            let http = message.strip_prefix("collecting on http://");
-            return Ok(http.and_then(|rest| rest.split(',').next()?.parse().ok()));
+        let address = |label: &str| message.split_once(label)?.1.split(',').next()?.parse().ok();
+        if let Some(admin) = address("admin on http://") {
+            return Ok((address("collecting on http://"), admin));
         }
         said.push(line);
     }

@@ -16,6 +16,7 @@ mod idle;
 mod load;
 mod path;
 mod proc;
+mod reload;
 mod sink;
 mod startup;
 mod store;
@@ -51,10 +52,12 @@ enum Part {
     Idle,
     /// From the start until connections are taken, with every built-in destination.
     Startup,
+    /// Requests while the gateway reloads.
+    Reload,
 }
 
 impl Part {
-    const ALL: [(Part, &str); 8] = [
+    const ALL: [(Part, &str); 9] = [
         (Part::Transform, "transform"),
         (Part::Path, "path"),
         (Part::Stores, "stores"),
@@ -63,6 +66,7 @@ impl Part {
         (Part::Backlog, "backlog"),
         (Part::Idle, "idle"),
         (Part::Startup, "startup"),
+        (Part::Reload, "reload"),
     ];
 
     async fn measure(self) -> anyhow::Result<Vec<Row>> {
@@ -75,6 +79,7 @@ impl Part {
             Part::Backlog => backlog::measure().await,
             Part::Idle => idle::measure().await,
             Part::Startup => startup::measure().await,
+            Part::Reload => reload::measure().await,
         }
     }
 }

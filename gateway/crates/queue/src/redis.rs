@@ -7,7 +7,7 @@
 //! - [`commit`] appends in groups, [`append`] one partition's part of them; [`outbox`] carries changes of profiles to other partitions.
 //! - [`lease`] takes, renews, gives back and settles leases; [`letters`] lists the dead ones, [`replay`] puts
 //!   them back; [`sweep`] deletes what is old.
-//! - [`read`], [`counts`] and [`whole`] have the other reads, [`moving`] exports and imports.
+//! - [`read`], [`counts`] and [`whole`] have the other reads, [`moving`] exports and imports; [`settings`] are one hash.
 //! - [`table`] is what this process knows of the partitions, so that it asks only where something may be due; [`watch`]
 //!   keeps it up.
 
@@ -27,6 +27,7 @@ mod read;
 mod replay;
 mod script;
 mod scripts;
+mod settings;
 mod sweep;
 mod table;
 mod value;
@@ -49,10 +50,11 @@ use self::link::{Call, Confirm, Lane, Link};
 use self::pack::{number, time};
 use self::table::Table;
 use self::watch::Health;
+use crate::limiting::Limiting;
 use crate::{
     Appended, Attempt, Count, Cursor, DeadFilter, DeadLetter, DeliveryKey, Durability, Entry, Error, Export, Held,
     Item, Journal, LeaseRequest, LeaseToken, Leased, Level, Limits, Operation, ProfileField, Queue, Renewal, Replay,
-    Retention, Settled, Swept,
+    Retention, Setting, Settled, Swept,
 };
 
 /// How a queue is set up.
@@ -195,7 +197,8 @@ impl RedisQueue {
             link,
             keys: Keys::new(&options.prefix, partitions),
             table: Arc::new(Table::new(partitions)),
-            limits: options.limits,
+            limits: Limiting::new(options.limits),
+            settings_news: Arc::default(),
             clock: Clock { time: options.time },
             lapses_max: options.lapses_max.into(),
             identity: Identity::new(),
@@ -335,6 +338,28 @@ impl Queue for RedisQueue {
         self.open_only(async move { read::profile(&self.shop, &key, now_ms).await })
     }
 
+    fn settings(&self) -> Operation<'_, Vec<Setting>> {
+        self.open_only(settings::all(&self.shop, "settings"))
+    }
+
+    fn set(&self, name: &str, value: Option<String>) -> Operation<'_, ()> {
+        let manner = if value.is_some() { settings::Manner::Set } else { settings::Manner::Delete };
+        let setting = Setting { name: name.to_owned(), value: value.unwrap_or_default() };
+        self.open_only(async move {
+            settings::write(&self.shop, "set", manner, vec![setting]).await?;
+            self.shop.settings_news.notify_one();
+            Ok(())
+        })
+    }
+
+    fn settings_news(&self) -> Arc<Notify> {
+        Arc::clone(&self.shop.settings_news)
+    }
+
+    fn limit(&self, limits: Limits) {
+        self.shop.limits.change(limits);
+    }
+
     fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept> {
         self.open_only(sweep::sweep(&self.shop, now_ms, retention))
     }
@@ -344,16 +369,18 @@ impl Queue for RedisQueue {
     }
 
     fn import(&self, items: Vec<Item>) -> Operation<'_, usize> {
-        let (mut entries, mut profiles) = (Vec::new(), Vec::new());
+        let (mut entries, mut profiles, mut settings) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             match item {
                 Item::Entry(entry) => entries.push(entry),
                 Item::Profile(profile) => profiles.push(profile),
+                Item::Setting(setting) => settings.push(setting),
             }
         }
         self.open_only(async move {
             let new = self.committer.import(entries).await?;
-            Ok(new + moving::import_profiles(&self.shop, profiles).await?)
+            let new = new + moving::import_profiles(&self.shop, profiles).await?;
+            Ok(new + settings::write(&self.shop, "import", settings::Manner::Add, settings).await?)
         })
     }
 
@@ -366,7 +393,7 @@ impl Queue for RedisQueue {
             if let Some(ailment) = self.health.ailment() {
                 return Err(Error::Unavailable { operation: "health", source: ailment.into() });
             }
-            let (waiting, max) = (self.shop.table.waiting(), self.shop.limits.waiting_max);
+            let (waiting, max) = (self.shop.table.waiting(), self.shop.limits.now().waiting_max);
             if waiting >= max {
                 return Err(Error::Full { destination: None, waiting, max });
             }

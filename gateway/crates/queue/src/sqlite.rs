@@ -47,10 +47,11 @@ use self::open::Purpose;
 use self::readers::Readers;
 use self::request::{Answer, Envelope, Request};
 use self::writer::{Writer, locked};
+use crate::limiting::Limiting;
 use crate::{
     Appended, Attempt, Count, Cursor, DeadFilter, DeadLetter, DeliveryKey, Durability, Entry, Error, Export, Held,
     Item, Journal, LeaseRequest, LeaseToken, Leased, Level, Limits, Operation, ProfileField, Queue, Renewal, Replay,
-    Retention, Settled, Swept,
+    Retention, Setting, Settled, Swept,
 };
 
 /// How many KiB of requests wait for the writer at most, each counting one at least; further callers wait.
@@ -64,7 +65,7 @@ const SLOW_READERS: usize = 2;
 pub enum Mode {
     /// For the gateway: alone, with everything.
     Serve,
-    /// Beside the gateway: find, recent, dead letters, replay, purge, counts, profiles, export, import
+    /// Beside the gateway: find, recent, dead letters, replay, purge, counts, profiles, settings, export, import
     /// and backup.
     Inspect,
 }
@@ -88,14 +89,15 @@ pub struct SqliteQueue {
     slow: Arc<Readers>,
     thread: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<File>>,
-    limits: Arc<Limits>,
+    limits: Arc<Limiting>,
+    settings_news: Arc<Notify>,
 }
 
 impl SqliteQueue {
     /// Opens the file at `path`; makes it where it is to serve and there is none. Blocks for as long as that takes.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let limits = Arc::new(options.limits);
+        let limits = Arc::new(Limiting::new(options.limits));
         let lock = match options.mode {
             Mode::Serve => {
                 let lock = open::lock(path)?;
@@ -131,6 +133,7 @@ impl SqliteQueue {
         };
         let condition = Arc::<Condition>::default();
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
+        let settings_news = Arc::<Notify>::default();
         let (requests, receiver) = mpsc::channel();
         let writer = Writer {
             path: path.into(),
@@ -140,6 +143,7 @@ impl SqliteQueue {
             requests: receiver,
             room: room.clone(),
             limits: limits.clone(),
+            settings_news: settings_news.clone(),
             data_version,
             sweeper: sweep::Sweeper::default(),
             log_pages: 0,
@@ -159,6 +163,7 @@ impl SqliteQueue {
             thread: Mutex::new(Some(thread)),
             lock: Mutex::new(lock),
             limits,
+            settings_news,
         })
     }
 
@@ -325,6 +330,29 @@ impl Queue for SqliteQueue {
         Box::pin(std::future::ready(fields))
     }
 
+    fn settings(&self) -> Operation<'_, Vec<Setting>> {
+        // As a profile: gateways ask all the time.
+        let all = self.check_open().and_then(|()| self.quick.read("settings", &self.path, read::settings));
+        Box::pin(std::future::ready(all))
+    }
+
+    fn set(&self, name: &str, value: Option<String>) -> Operation<'_, ()> {
+        let name = name.to_owned();
+        Box::pin(async move {
+            self.ask("set", |answer| Request::Set { name, value, answer }).await?;
+            self.settings_news.notify_one();
+            Ok(())
+        })
+    }
+
+    fn settings_news(&self) -> Arc<Notify> {
+        Arc::clone(&self.settings_news)
+    }
+
+    fn limit(&self, limits: Limits) {
+        self.limits.change(limits);
+    }
+
     fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept> {
         Box::pin(async move {
             self.desk("sweep")?;
@@ -361,7 +389,7 @@ impl Queue for SqliteQueue {
                 return Err(cause.unavailable("health"));
             }
             let waiting = locked(&desk.board).waiting();
-            let max = self.limits.waiting_max;
+            let max = self.limits.now().waiting_max;
             if waiting >= max {
                 return Err(Error::Full { destination: None, waiting, max });
             }

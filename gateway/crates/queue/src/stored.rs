@@ -19,6 +19,7 @@ pub struct Export {
 pub enum Item {
     Entry(StoredEntry),
     Profile(StoredProfile),
+    Setting(Setting),
 }
 
 /// An entry as it is stored. Leases are not part of it.
@@ -65,4 +66,11 @@ pub enum StoredState {
 pub struct StoredProfile {
     pub key: String,
     pub fields: Vec<(ProfileField, u64)>,
+}
+
+/// One setting: a text by a name. Whoever changes it says what the text means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    pub name: String,
+    pub value: String,
 }

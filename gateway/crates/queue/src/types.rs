@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::stored::{Cursor, Export, Item};
+use crate::stored::{Cursor, Export, Item, Setting};
 
 /// A future of a backend's operation.
 pub type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -56,13 +56,26 @@ pub trait Queue: Send + Sync + 'static {
     /// All fields of a profile that have not expired.
     fn profile(&self, key: &str, now_ms: u64) -> Operation<'_, Vec<ProfileField>>;
 
+    /// All settings, by their names: the little that every process over this store has to know.
+    fn settings(&self) -> Operation<'_, Vec<Setting>>;
+
+    /// Changes a setting, or deletes it (`None`); resolves after that is durable.
+    fn set(&self, name: &str, value: Option<String>) -> Operation<'_, ()>;
+
+    /// Is notified when anybody may have changed a setting: soon, where the backend tells, so that whoever must not be
+    /// late looks now and then all the same.
+    fn settings_news(&self) -> Arc<Notify>;
+
+    /// Lets so much wait from now on, instead of what was said at the opening.
+    fn limit(&self, limits: Limits);
+
     /// Deletes what has outlived `retention`: a bounded number of rows; gives how many. Never what waits. Nothing was
     /// left to delete when it deleted nothing.
     fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept>;
 
     /// A page of all that is stored, to be moved to another store; begins at the start without a cursor. Has at most
-    /// `limit` entries, and where there are none about as many profiles. What changes meanwhile may be missed, so whoever
-    /// moves stops the gateways first.
+    /// `limit` entries, and where there are none about as many profiles; the last one has all settings. What changes
+    /// meanwhile may be missed, so whoever moves stops the gateways first.
     fn export(&self, after: Option<Cursor>, limit: usize) -> Operation<'_, Export>;
 
     /// Stores what another store exported; what is here already stays as it is. Gives how many items were new.

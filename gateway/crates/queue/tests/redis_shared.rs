@@ -36,6 +36,23 @@ async fn an_arrival_is_heard_by_the_other_process_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_setting_is_heard_by_the_other_process_at_once() {
+    let server = Server::start();
+    let (here, there) = (open(options(&server.url())).await, open(options(&server.url())).await);
+    let news = there.settings_news();
+    // The subscription is told as news, too.
+    while tokio::time::timeout(Duration::from_millis(500), news.notified()).await.is_ok() {}
+    for n in 1..=5 {
+        let value = (n < 5).then(|| n.to_string());
+        here.set("destination/meta", value.clone()).await.unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(1), news.notified()).await;
+        assert!(heard.is_ok(), "the change {n}");
+        let known = there.settings().await.unwrap().into_iter().next().map(|setting| setting.value);
+        assert_eq!(known, value);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn workers_of_two_processes_deliver_each_once() {
     const COUNT: u64 = 2_000;
     let server = Server::start();

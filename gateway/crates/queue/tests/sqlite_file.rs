@@ -216,7 +216,7 @@ async fn a_newer_format_is_refused() {
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     for opened in [serve(&path), inspect(&path)] {
         let text = refusal(opened);
-        assert!(text.contains("was written by a newer version (format 7, this one knows 2)"), "{text}");
+        assert!(text.contains("was written by a newer version (format 7, this one knows 3)"), "{text}");
         assert!(text.contains("hint: run the version that wrote it"), "{text}");
     }
 }
@@ -231,4 +231,18 @@ async fn only_its_owner_can_read_the_file() {
         let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_another_process_changes_is_noticed_by_the_gateway() {
+    let (_directory, path) = place();
+    let gateway = serve(&path).unwrap();
+    let news = gateway.settings_news();
+    let beside = inspect(&path).unwrap();
+    beside.set("destination/meta", Some("off".into())).await.unwrap();
+    arrives(&news).await;
+    let off = Setting { name: "destination/meta".into(), value: "off".into() };
+    assert_eq!(gateway.settings().await.unwrap(), [off]);
+    gateway.set("destination/meta", None).await.unwrap();
+    assert_eq!(beside.settings().await.unwrap(), []);
 }

@@ -40,7 +40,7 @@ async fn the_first_format_is_still_read() {
     let path = directory.path().join("tidegate.db");
     make(&path, include_str!("fixtures/format-1.sql"));
     let Err(older) = open(&path, Mode::Inspect) else { panic!("a file of an old format is not inspected") };
-    assert!(older.to_string().contains("has the old format 1, this version reads 2"), "{older}");
+    assert!(older.to_string().contains("has the old format 1, this version reads 3"), "{older}");
     assert!(older.hint().contains("start this version's gateway once"), "{}", older.hint());
     let queue = open(&path, Mode::Serve).unwrap();
     holds_what_was_written(&queue).await;
@@ -62,9 +62,6 @@ async fn the_second_format_is_still_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tidegate.db");
     make(&path, include_str!("fixtures/format-2.sql"));
-    let fresh = directory.path().join("fresh.db");
-    open(&fresh, Mode::Serve).unwrap().close().await.unwrap();
-    assert_eq!(columns(&path), columns(&fresh), "the fixture is what is written today");
     let queue = open(&path, Mode::Serve).unwrap();
     holds_what_was_written(&queue).await;
     assert_eq!(
@@ -73,10 +70,24 @@ async fn the_second_format_is_still_read() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_third_format_is_still_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidegate.db");
+    make(&path, include_str!("fixtures/format-3.sql"));
+    let fresh = directory.path().join("fresh.db");
+    open(&fresh, Mode::Serve).unwrap().close().await.unwrap();
+    assert_eq!(columns(&path), columns(&fresh), "the fixture is what is written today");
+    let queue = open(&path, Mode::Serve).unwrap();
+    holds_what_was_written(&queue).await;
+    let off = Setting { name: "destination/hook".into(), value: "off".into() };
+    assert_eq!(queue.settings().await.unwrap(), [off]);
+}
+
 fn affinity(item: &Item) -> Option<&str> {
     match item {
         Item::Entry(entry) => Some(&entry.affinity),
-        Item::Profile(_) => None,
+        Item::Profile(_) | Item::Setting(_) => None,
     }
 }
 

@@ -55,7 +55,7 @@ async fn write(queue: &dyn Queue, mut to: impl Write, out: &Output) -> Result<Co
         for item in page.items {
             counts.add(&item);
             put(&mut to, &Line::from(item))?;
-            let all = counts.entries + counts.profiles;
+            let all = counts.total();
             if all.is_multiple_of(TOLD) {
                 out.note(&format!("{all} exported …"));
             }

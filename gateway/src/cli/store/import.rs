@@ -104,7 +104,7 @@ impl Importing<'_> {
                 return Err(Failure::new(Exit::Data, newer)
                     .hint(format!("this program reads up to {VERSION}: use a newer one")));
             }
-            Some(_) | None => return Err(self.wrong("an export begins with `{\"tidegate_export\":1,…}`")),
+            Some(_) | None => return Err(self.wrong("an export begins with `{\"tidegate_export\":2,…}`")),
         }
         let (mut batch, mut bytes, mut end) = (Vec::new(), 0, None);
         while let Some((line, length)) = self.next()? {
@@ -114,6 +114,7 @@ impl Importing<'_> {
             let item = match line {
                 Line::Entry { entry } => Item::from(entry),
                 Line::Profile { profile } => Item::from(profile),
+                Line::Setting { setting } => Item::from(setting),
                 Line::End { end: counts } => {
                     end = Some(counts);
                     continue;
@@ -135,12 +136,12 @@ impl Importing<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let told = |counts: &Counts| (counts.entries + counts.profiles) / TOLD;
+        let told = |counts: &Counts| counts.total() / TOLD;
         let before = told(&self.report.read);
         batch.iter().for_each(|item| self.report.read.add(item));
         self.report.new += self.queue.import(batch).await?;
         if told(&self.report.read) > before {
-            self.out.note(&format!("{} imported …", self.report.read.entries + self.report.read.profiles));
+            self.out.note(&format!("{} imported …", self.report.read.total()));
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::destination::{self, Destination};
 use crate::ending::Ending;
 use crate::record::{self, Body, DeliveryRecord, RequestRecord};
+use crate::switch::{Position, Switched, Switches};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -53,6 +54,7 @@ struct Bench<C> {
     queue: Arc<dyn Queue>,
     clock: Arc<C>,
     platform: Arc<Platform>,
+    switches: Switches,
     ending: Ending,
     _dir: tempfile::TempDir,
     _sandbox: Sandbox,
@@ -76,8 +78,8 @@ impl<C: Clock> Bench<C> {
             backoff_max_ms: 60_000,
             age_max_ms: 30 * DAY_MS.unsigned_abs(),
         };
-        let sender = Arc::clone(&platform) as Arc<dyn Sender>;
-        let courier = Courier::new(sender, Arc::clone(&clock) as Arc<dyn Clock>, 1_024);
+        let (sender, switches) = (Arc::clone(&platform) as Arc<dyn Sender>, Switches::default());
+        let courier = Courier::new(sender, Arc::clone(&clock) as Arc<dyn Clock>, switches.clone(), 1_024);
         let worker = Worker {
             requests: Arc::new(Semaphore::new(destination.concurrency)),
             destination,
@@ -87,10 +89,11 @@ impl<C: Clock> Bench<C> {
             courier: Arc::new(courier),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             lease_ms,
+            switches: switches.clone(),
             ending: ending.clone(),
         };
         ending.tracker.spawn(worker.run());
-        Bench { queue, clock, platform, ending, _dir: dir, _sandbox: sandbox }
+        Bench { queue, clock, platform, switches, ending, _dir: dir, _sandbox: sandbox }
     }
 
     async fn until(&self, what: &str, mut done: impl AsyncFnMut() -> bool) {
@@ -277,6 +280,41 @@ async fn a_stop_gives_back_what_was_not_begun_at_once_and_the_rest_when_it_has_w
         .await;
     bench.stop().await;
     assert_eq!(bench.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_switch_gives_back_what_was_not_begun_and_sends_nothing_until_it_is_on() {
+    for position in [Position::Off, Position::Paused] {
+        let bench = Bench::start(ManualClock::at(NOW_MS), lease_ms(10_000), 3).await;
+        bench.arrived(1).await;
+        let off = Switched::new(position, "anna", None, NOW_MS);
+        bench.switches.turn(bench.queue.as_ref(), "hook", Some(&off)).await.unwrap();
+        // What another process would get is what was given back; it lets go of it again.
+        let wanted = LeaseRequest {
+            destination: "hook".into(),
+            count_max: 10,
+            bytes_max: 1 << 20,
+            now_ms: NOW_MS,
+            until_ms: NOW_MS + 1,
+        };
+        bench
+            .until("what was not begun is free", async || {
+                let leases = bench.queue.lease(wanted.clone()).await.unwrap().deliveries;
+                let keys = leases.iter().map(|lease| (lease.key, lease.token)).collect();
+                bench.queue.release(keys).await.unwrap();
+                leases.len() == 2
+            })
+            .await;
+        bench.answer(3);
+        bench.delivered(1).await;
+        bench.until("nothing is under way", async || bench.is_idle().await).await;
+        assert_eq!((bench.requests(), bench.attempts(2).await, bench.attempts(3).await), (1, 0, 0));
+        bench.switches.turn(bench.queue.as_ref(), "hook", None).await.unwrap();
+        bench.delivered(2).await;
+        bench.delivered(3).await;
+        assert_eq!((bench.requests(), bench.attempts(2).await), (3, 1), "each was sent once");
+        bench.stop().await;
+    }
 }
 
 #[tokio::test]

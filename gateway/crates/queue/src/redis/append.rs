@@ -153,11 +153,12 @@ impl Group {
         let mut args = shop.clock.arguments(self.now_ms());
         args.extend(shop.identity.arguments(&shop.keys, partition));
         let elsewhere = shop.table.waiting_elsewhere(partition) + ahead.total;
-        args.push(number(shop.limits.waiting_max.saturating_sub(elsewhere)));
+        let limits = shop.limits.now();
+        args.push(number(limits.waiting_max.saturating_sub(elsewhere)));
         args.push(number(self.destinations.len() as u64));
         for name in &self.destinations {
             args.push(name.clone().into_bytes());
-            let room = shop.limits.destinations.get(name).map(|cap| {
+            let room = limits.destinations.get(name).map(|cap| {
                 let ahead = ahead.destinations.get(name).unwrap_or(&0);
                 cap.waiting_max.saturating_sub(shop.table.waiting_elsewhere_for(partition, name) + ahead)
             });
@@ -191,10 +192,11 @@ impl Group {
         args.extend(shop.identity.arguments(&shop.keys, partition));
         args.push(if manner == Manner::Append { "append" } else { "import" }.into());
         args.push(number(shop.table.waiting_elsewhere(partition) + ahead.total));
-        args.push(number(shop.limits.waiting_max));
+        let limits = shop.limits.now();
+        args.push(number(limits.waiting_max));
         args.push(number(self.destinations.len() as u64));
         for name in &self.destinations {
-            let cap = shop.limits.destinations.get(name);
+            let cap = limits.destinations.get(name);
             let ahead = ahead.destinations.get(name).unwrap_or(&0);
             args.push(name.clone().into_bytes());
             args.push(number(shop.table.waiting_elsewhere_for(partition, name) + ahead));
@@ -309,7 +311,8 @@ fn is_here(shop: &Shop, partition: u16, patch: &Patch) -> bool {
 }
 
 fn full_error(value: Value, destinations: &[String], shop: &Shop) -> Result<Error, Error> {
-    let max = shop.limits.waiting_max;
+    let limits = shop.limits.now();
+    let max = limits.waiting_max;
     let parts = array("append", value)?;
     let numbers = parts.iter().map(|part| int("append", part)).collect::<Result<Vec<_>, _>>()?;
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
@@ -317,8 +320,7 @@ fn full_error(value: Value, destinations: &[String], shop: &Shop) -> Result<Erro
         [2, waiting] => Ok(Error::Full { destination: None, waiting: unsigned(waiting), max }),
         [3, n, waiting] => {
             let name = usize::try_from(n - 1).ok().and_then(|at| destinations.get(at)).cloned();
-            let max =
-                name.as_ref().and_then(|name| shop.limits.destinations.get(name)).map_or(max, |cap| cap.waiting_max);
+            let max = name.as_ref().and_then(|name| limits.destinations.get(name)).map_or(max, |cap| cap.waiting_max);
             Ok(Error::Full { destination: name, waiting: unsigned(waiting), max })
         }
         _ => Err(odd("append", "no outcome")),

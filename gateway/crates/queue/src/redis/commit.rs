@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use redis::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::append::{Ahead, Asked, Group, Manner, Prepared, Which};
@@ -21,7 +21,8 @@ use super::link::{Confirm, Lane, Link, Shape};
 use super::outbox;
 use super::table::Table;
 use super::{Clock, Identity};
-use crate::{Appended, Entry, Error, Limits, StoredEntry};
+use crate::limiting::Limiting;
+use crate::{Appended, Entry, Error, StoredEntry};
 
 /// The most entries, and about the most bytes, of one commit.
 const GROUP_MAX: usize = 512;
@@ -37,7 +38,8 @@ pub(super) struct Shop {
     pub(super) link: Link,
     pub(super) keys: Keys,
     pub(super) table: Arc<Table>,
-    pub(super) limits: Limits,
+    pub(super) limits: Limiting,
+    pub(super) settings_news: Arc<Notify>,
     pub(super) clock: Clock,
     pub(super) identity: Identity,
     pub(super) lapses_max: u64,

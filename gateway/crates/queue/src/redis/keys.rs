@@ -20,6 +20,8 @@ const FIXED: [&str; 12] = [
     "count",
     "outbox",
 ];
+/// Of the whole store, in the first partition.
+const SETTINGS: &str = "setting";
 /// A destination's keys in a partition, in the order in which scripts take them.
 const OF_DESTINATION: [&str; 4] = ["stream", "retry", "leased", "age"];
 
@@ -86,6 +88,11 @@ impl Keys {
 
     pub(super) fn fixed(&self, partition: u16, which: Fixed) -> Vec<u8> {
         format!("{}:{}", self.tag(partition), FIXED[which as usize]).into_bytes()
+    }
+
+    /// The settings, with their partition.
+    pub(super) fn settings(&self) -> (u16, Vec<u8>) {
+        (0, format!("{}:{SETTINGS}", self.tag(0)).into_bytes())
     }
 
     pub(super) fn stream(&self, partition: u16, destination: &str) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Moves what is stored to another store and from one: entries partition by partition, then profiles.
+//! Moves what is stored to another store and from one: entries partition by partition, then profiles, then settings.
 
 use redis::Value;
 
@@ -8,6 +8,7 @@ use super::link::{Call, Lane, Read, Shape};
 use super::pack::{number, time};
 use super::read::{command, profile_fields};
 use super::scripts::PATCH;
+use super::settings;
 use super::value::{Answer, array, int, optional};
 use super::whole::Payloads;
 use crate::{Cursor, Error, Export, Item, StoredEntry, StoredProfile};
@@ -128,6 +129,9 @@ async fn profiles(shop: &Shop, partition: u16, cursor: u64) -> Result<Export, Er
         if let Some(profile) = profile.filter(|_| !fields.is_empty()) {
             items.push(Item::Profile(StoredProfile { key: profile.to_owned(), fields }));
         }
+    }
+    if next.is_none() {
+        items.extend(settings::all(shop, "export").await?.into_iter().map(Item::Setting));
     }
     Ok(Export { items, next: next.map(|at| at.write()) })
 }

@@ -53,14 +53,15 @@ async fn has_room(shop: &Shop, letters: &[Replay]) -> Result<(), Error> {
     if adds == 0 {
         return Ok(());
     }
-    let states = match shop.limits.destinations.is_empty() {
+    let limits = shop.limits.now();
+    let states = match limits.destinations.is_empty() {
         true => HashMap::new(),
         false => locate(shop, "replay", &recorded).await?,
     };
     for (_, state) in states.values() {
         *of.entry(state.destination.as_str()).or_default() += 1;
     }
-    for (name, cap) in &shop.limits.destinations {
+    for (name, cap) in &limits.destinations {
         let waiting = shop.table.waiting_for(name);
         let adds = of.get(name.as_str()).copied().unwrap_or(0);
         if adds > 0 && waiting + adds > cap.waiting_max {
@@ -68,8 +69,8 @@ async fn has_room(shop: &Shop, letters: &[Replay]) -> Result<(), Error> {
         }
     }
     let waiting = shop.table.waiting();
-    if waiting + adds > shop.limits.waiting_max {
-        return Err(Error::Full { destination: None, waiting, max: shop.limits.waiting_max });
+    if waiting + adds > limits.waiting_max {
+        return Err(Error::Full { destination: None, waiting, max: limits.waiting_max });
     }
     Ok(())
 }

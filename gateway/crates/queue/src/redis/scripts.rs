@@ -36,5 +36,6 @@ script!(SWEEP, "sweep", SHRINKS);
 script!(PATCH, "patch", GROWS);
 script!(LOOK, "look", SHRINKS);
 script!(MEND, "mend", SHRINKS);
+script!(SET, "set", SHRINKS, "");
 script!(OPEN, "open", GROWS);
 script!(CLEAR, "clear", SHRINKS);

@@ -63,13 +63,17 @@ pub(super) async fn hear(shop: Arc<Shop>, stop: CancellationToken) {
         };
         match next {
             Some(News::Message(message)) => note(&shop, &message),
-            Some(News::Gap) => shop.table.doubt_all(),
+            Some(News::Gap) => {
+                shop.table.doubt_all();
+                shop.settings_news.notify_one();
+            }
             None => return,
         }
     }
 }
 
-/// A message is `[origin, partition, destination, due, destination, due, …]`.
+/// A message is `[origin, partition, destination, due, destination, due, …]`; without any destination it says that a
+/// setting was changed.
 fn note(shop: &Shop, message: &[u8]) {
     let mut from = Cursor::new(message);
     let Ok(length) = decode::read_array_len(&mut from) else { return };
@@ -77,6 +81,9 @@ fn note(shop: &Shop, message: &[u8]) {
     let Ok(partition) = u16::try_from(partition) else { return };
     if origin == shop.identity.origin {
         return;
+    }
+    if length == 2 {
+        shop.settings_news.notify_one();
     }
     for _ in 0..length.saturating_sub(2) / 2 {
         let (Some(destination), Some(due_ms)) = (read_text(&mut from), read_number(&mut from)) else { return };

@@ -60,7 +60,10 @@ pub(super) fn conclude(mut board: Option<&mut Board>, request: Request, done: Re
                 swept
             }),
         ),
-        Request::Replay { answer, .. } | Request::Purge(_, answer) | Request::Import(_, answer) => Reply::Change(
+        Request::Replay { answer, .. }
+        | Request::Purge(_, answer)
+        | Request::Import(_, answer)
+        | Request::Set { answer, .. } => Reply::Change(
             answer,
             done.map(|done| {
                 let Done::Changed(count, effects) = done else { return 0 };

@@ -1,11 +1,11 @@
 //! Reads everything out of the file, in pages, to be moved to another store. Changes nothing.
 //!
-//! Entries come first, in the order in which they were stored, then profiles by their keys. A page ends at a number of
-//! items or of bytes, whichever comes first, and holds one item at least.
+//! Entries come first, in the order in which they were stored, then profiles by their keys; the last page has the
+//! settings. A page ends at a number of items or of bytes, whichever comes first, and holds one item at least.
 
 use rusqlite::{Connection, Result, Row, params};
 
-use super::read::{attempts, key, payload, time};
+use super::read::{attempts, key, payload, settings, time};
 use super::schema::{DEAD, DELIVERED};
 use crate::{
     Cursor, EntryKey, Error, Export, Item, ProfileField, StoredDelivery, StoredEntry, StoredProfile, StoredState,
@@ -74,6 +74,10 @@ pub(super) fn page(conn: &Connection, after: After, limit: usize) -> Result<Expo
     if end.is_none() {
         end = profiles(&snapshot, profiles_after, &mut page)?;
     }
+    if end.is_none() {
+        // They are few.
+        page.items.extend(settings(&snapshot)?.into_iter().map(Item::Setting));
+    }
     Ok(Export { items: page.items, next: end.map(|after| after.cursor()) })
 }
 
@@ -91,6 +95,7 @@ pub(super) fn bytes(item: &Item) -> usize {
             let fields = profile.fields.iter().map(|(field, _)| field.name.len() + field.value.len() + 50);
             fields.sum::<usize>() + 50
         }
+        Item::Setting(setting) => setting.name.len() + setting.value.len() + 50,
     }
 }
 

@@ -9,13 +9,17 @@ use super::board::{Place, Slot};
 use super::read::ms;
 use super::schema::{DEAD, DELIVERED, WAITING};
 use super::write::Effect;
-use crate::{Item, StoredDelivery, StoredEntry, StoredProfile, StoredState};
+use crate::{Item, Setting, StoredDelivery, StoredEntry, StoredProfile, StoredState};
 
 /// Writes one item; `false` when nothing of it was new.
 pub(super) fn item(conn: &Connection, item: &Item, effects: &mut Vec<Effect>) -> Result<bool> {
     match item {
         Item::Entry(item) => entry(conn, item, effects),
         Item::Profile(item) => profile(conn, item),
+        Item::Setting(Setting { name, value }) => {
+            let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            Ok(conn.prepare_cached(sql)?.execute([name, value])? > 0)
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::board::{Place, Reach, Slot, Tally};
 use super::schema::{DEAD, DELIVERED, WAITING};
-use crate::{Count, DeadFilter, DeadLetter, DeliveryJournal, DeliveryKey, EntryKey, Journal, ProfileField, State};
+use crate::{
+    Count, DeadFilter, DeadLetter, DeliveryJournal, DeliveryKey, EntryKey, Journal, ProfileField, Setting, State,
+};
 
 /// How many waiting deliveries one refill reads.
 const REFILL: usize = 1024;
@@ -34,6 +36,12 @@ pub(super) fn profile(conn: &Connection, key: &str, now_ms: u64) -> Result<Vec<P
         Ok(ProfileField { name: row.get(0)?, value: row.get(1)?, seen_ms: time(row, 2)? })
     })?;
     fields.collect()
+}
+
+pub(super) fn settings(conn: &Connection) -> Result<Vec<Setting>> {
+    let mut all = conn.prepare_cached("SELECT name, value FROM setting ORDER BY name")?;
+    let all = all.query_map([], |row| Ok(Setting { name: row.get(0)?, value: row.get(1)? }))?;
+    all.collect()
 }
 
 pub(super) fn find(conn: &Connection, id: &str) -> Result<Vec<Journal>> {

@@ -23,6 +23,12 @@ pub(super) enum Request {
         answer: Answer<Swept>,
     },
     Import(Vec<Item>, Answer<usize>),
+    /// Without a value the setting is deleted.
+    Set {
+        name: String,
+        value: Option<String>,
+        answer: Answer<usize>,
+    },
     /// Ends the thread when everything before it is done.
     Close(Answer<()>),
 }
@@ -44,6 +50,7 @@ impl Request {
             Self::Purge(..) => "purge",
             Self::Sweep { .. } => "sweep",
             Self::Import(..) => "import",
+            Self::Set { .. } => "set",
             Self::Close(_) => "close",
         }
     }
@@ -67,6 +74,7 @@ impl Request {
             }
             Self::Purge(keys, _) => 100 * keys.len(),
             Self::Import(items, _) => items.iter().map(export::bytes).sum(),
+            Self::Set { name, value, .. } => name.len() + value.as_ref().map_or(0, String::len) + 100,
             Self::Sweep { .. } | Self::Close(_) => 0,
         }
     }

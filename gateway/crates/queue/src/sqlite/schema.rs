@@ -73,6 +73,12 @@ const STEPS: &[&str] = &[
     -- Kept for a move to a store of several partitions.
     ALTER TABLE entry ADD COLUMN affinity TEXT NOT NULL DEFAULT '';
 ",
+    "
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+",
 ];
 
 /// The version that this program writes.

@@ -96,6 +96,16 @@ pub(super) fn settle(conn: &Connection, attempt: &Attempt, ticket: &Ticket) -> R
     Ok(true)
 }
 
+/// Writes a setting, or deletes it; gives how many rows changed.
+pub(super) fn set(conn: &Connection, name: &str, value: Option<&str>) -> Result<usize> {
+    let Some(value) = value else {
+        return conn.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([name]);
+    };
+    let sql =
+        "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    conn.prepare_cached(sql)?.execute([name, value])
+}
+
 /// The destinations of the deliveries that a replay makes wait, one for each; `None` for a letter that is not there.
 pub(super) fn replay_adds(conn: &Connection, letters: &[Replay]) -> Result<Vec<Option<String>>> {
     let mut adds = Vec::new();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::board::Board;
 use super::conclude::{Done, conclude, fail};
@@ -20,7 +20,8 @@ use super::room::Room;
 use super::sweep::Sweeper;
 use super::write::{self, Effect};
 use super::{import, read, schema};
-use crate::{Attempt, DeliveryKey, Entry, Error, Limits, NewState, Replay, Settled};
+use crate::limiting::Limiting;
+use crate::{Attempt, DeliveryKey, Entry, Error, NewState, Replay, Settled};
 
 /// A group ends at so many requests, or so many bytes.
 const GROUP_MAX: usize = 512;
@@ -41,7 +42,8 @@ pub(super) struct Writer {
     pub(super) condition: Arc<Condition>,
     pub(super) requests: Receiver<Envelope>,
     pub(super) room: Arc<Semaphore>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Arc<Limiting>,
+    pub(super) settings_news: Arc<Notify>,
     pub(super) data_version: i64,
     pub(super) sweeper: Sweeper,
     pub(super) log_pages: usize,
@@ -249,6 +251,9 @@ impl Writer {
                 note_queued(&effects, progress);
                 Ok(Ok(Done::Changed(count, effects)))
             }
+            Request::Set { name, value, .. } => {
+                Ok(Ok(Done::Changed(write::set(&self.conn, name, value.as_deref())?, Vec::new())))
+            }
             Request::Close(_) => Ok(Err(Error::Closed)),
         }
     }
@@ -303,7 +308,8 @@ impl Writer {
 
     /// What waits as the transaction begins.
     fn room_now(&self, group: &[Request]) -> rusqlite::Result<Room> {
-        let capped = self.limits.destinations.keys();
+        let limits = self.limits.now();
+        let capped = limits.destinations.keys();
         let (waiting, destinations) = match &self.board {
             Some(board) => {
                 let board = locked(board);
@@ -316,7 +322,7 @@ impl Writer {
             }
             None => Default::default(),
         };
-        Ok(Room::new(self.limits.clone(), waiting, destinations))
+        Ok(Room::new(Arc::clone(&limits), waiting, destinations))
     }
 
     /// Tells the board what has been committed, then everybody who waits.
@@ -361,6 +367,7 @@ impl Writer {
             let tallies = read::tallies(&self.conn)?;
             locked(board).reload(tallies);
             self.data_version = data_version;
+            self.settings_news.notify_one();
         }
         Ok(())
     }

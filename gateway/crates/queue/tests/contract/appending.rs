@@ -190,3 +190,17 @@ pub(crate) async fn odd_texts_and_empty_bytes_come_back_as_they_were(backend: &m
     assert_eq!((found[0].key.id.as_str(), found[0].record.len(), found[0].deliveries.len()), (id, 0, 2));
     assert!(queue.find("it's").await.unwrap().is_empty());
 }
+
+pub(crate) async fn a_limit_may_be_changed(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    queue.append(due("a", 1, 10)).await.unwrap();
+    queue.limit(capped("meta", 1, WhenFull::Refuse));
+    let full = queue.append(due("b", 2, 10)).await.unwrap_err();
+    assert!(matches!(full, Error::Full { destination: Some(name), waiting: 1, max: 1 } if name == "meta"));
+    queue.limit(Limits::overall(1));
+    let full = queue.append(due("b", 2, 10)).await.unwrap_err();
+    assert!(matches!(full, Error::Full { destination: None, waiting: 1, max: 1 }));
+    assert!(matches!(queue.health().await, Err(Error::Full { .. })), "and it says so");
+    queue.limit(roomy());
+    assert_eq!(queue.append(due("b", 2, 10)).await.unwrap(), Appended::Stored);
+}

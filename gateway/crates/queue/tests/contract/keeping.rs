@@ -118,6 +118,8 @@ pub(crate) async fn a_closed_queue_refuses(backend: &mut dyn Backend) {
     assert!(matches!(queue.find("a").await, Err(Error::Closed)));
     assert!(matches!(queue.profile("shop/user/1", 10).await, Err(Error::Closed)));
     assert!(matches!(queue.counts().await, Err(Error::Closed)));
+    assert!(matches!(queue.settings().await, Err(Error::Closed)));
+    assert!(matches!(queue.set("a", None).await, Err(Error::Closed)));
     assert!(matches!(queue.health().await, Err(Error::Closed)));
 }
 
@@ -142,6 +144,7 @@ async fn fill(queue: &Arc<dyn Queue>) {
     let profile = vec![ProfilePatch { key: "shop/user/1".into(), fields: vec![field], expires_ms: 1000 }];
     queue.append(Entry { profile, ..entry("5") }).await.unwrap();
     queue.append(entry("5")).await.unwrap();
+    queue.set("destination/meta", Some("off".into())).await.unwrap();
 }
 
 /// All that can be read, as text.
@@ -151,6 +154,10 @@ async fn picture(queue: &Arc<dyn Queue>) -> String {
         traces.push(queue.find(id).await.unwrap());
     }
     let profile = queue.profile("shop/user/1", 10).await.unwrap();
-    let counts = queue.counts().await.unwrap();
-    format!("{traces:?} {:?} {profile:?} {counts:?} {:?}", queue.recent(10).await.unwrap(), letters(queue).await)
+    let (counts, settings) = (queue.counts().await.unwrap(), queue.settings().await.unwrap());
+    format!(
+        "{settings:?} {traces:?} {:?} {profile:?} {counts:?} {:?}",
+        queue.recent(10).await.unwrap(),
+        letters(queue).await
+    )
 }

@@ -16,14 +16,14 @@ use self::store::due;
 /// A handle on a store; another handle on the same store is the process started anew.
 pub(crate) struct MemoryQueue {
     store: Arc<Mutex<Store>>,
-    limits: Limits,
+    limits: Mutex<Limits>,
     closed: Mutex<bool>,
 }
 
 impl MemoryQueue {
     pub(crate) fn open(store: Arc<Mutex<Store>>, limits: Limits) -> Self {
         store.lock().unwrap().hidden.values_mut().for_each(|hidden| hidden.lease = None);
-        Self { store, limits, closed: Mutex::new(false) }
+        Self { store, limits: Mutex::new(limits), closed: Mutex::new(false) }
     }
 
     fn answer<T: Send + 'static>(&self, operation: impl FnOnce(&mut Store) -> Result<T, Error>) -> Operation<'_, T> {
@@ -38,7 +38,7 @@ impl MemoryQueue {
 
 impl Queue for MemoryQueue {
     fn append(&self, entry: Entry) -> Operation<'_, Appended> {
-        self.answer(|store| store.append(entry, &self.limits))
+        self.answer(|store| store.append(entry, &self.limits.lock().unwrap()))
     }
 
     fn lease(&self, request: LeaseRequest) -> Operation<'_, Leased> {
@@ -111,11 +111,11 @@ impl Queue for MemoryQueue {
             let adds: Vec<_> = adds.collect();
             for (index, destination) in adds.iter().enumerate() {
                 let same = adds[..index].iter().filter(|one| *one == destination).count() as u64;
-                if let Some((_, full)) = store.over(destination, same, &self.limits) {
+                if let Some((_, full)) = store.over(destination, same, &self.limits.lock().unwrap()) {
                     return Err(full);
                 }
             }
-            store.check_overall(adds.len() as u64, &self.limits)?;
+            store.check_overall(adds.len() as u64, &self.limits.lock().unwrap())?;
             Ok(letters.into_iter().filter(|letter| store.replay(letter, now_ms)).count())
         })
     }
@@ -133,6 +133,30 @@ impl Queue for MemoryQueue {
             let alive = store.profiles.iter().filter(|((of, _), (_, expires_ms))| of == key && *expires_ms > now_ms);
             Ok(alive.map(|(_, (field, _))| field.clone()).collect())
         })
+    }
+
+    fn settings(&self) -> Operation<'_, Vec<Setting>> {
+        let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
+        self.answer(|store| Ok(store.settings.iter().map(setting).collect()))
+    }
+
+    fn set(&self, name: &str, value: Option<String>) -> Operation<'_, ()> {
+        self.answer(|store| {
+            match value {
+                Some(value) => store.settings.insert(name.to_owned(), value),
+                None => store.settings.remove(name),
+            };
+            store.settings_news.notify_one();
+            Ok(())
+        })
+    }
+
+    fn settings_news(&self) -> Arc<Notify> {
+        self.lock().settings_news.clone()
+    }
+
+    fn limit(&self, limits: Limits) {
+        *self.limits.lock().unwrap() = limits;
     }
 
     fn sweep(&self, now_ms: u64, retention: Retention) -> Operation<'_, Swept> {
@@ -158,7 +182,11 @@ impl Queue for MemoryQueue {
     }
 
     fn health(&self) -> Operation<'_, ()> {
-        self.answer(|_| Ok(()))
+        let limits = self.limits.lock().unwrap().clone();
+        self.answer(move |store| {
+            let (waiting, max) = (store.waiting(), limits.waiting_max);
+            if waiting >= max { Err(Error::Full { destination: None, waiting, max }) } else { Ok(()) }
+        })
     }
 
     fn close(&self) -> Operation<'_, ()> {

@@ -57,7 +57,7 @@ macro_rules! contract {
                 a_duplicate_changes_nothing_but_its_count, an_entry_without_deliveries_is_journalled,
                 a_full_queue_refuses_and_stores_nothing, a_full_queue_still_knows_duplicates,
                 a_full_destination_refuses_the_whole_entry, a_full_destination_lets_what_it_has_no_room_for_die,
-                a_limit_counts_the_deliveries_of_one_entry, a_full_destination_still_knows_duplicates,
+                a_limit_counts_the_deliveries_of_one_entry, a_limit_may_be_changed, a_full_destination_still_knows_duplicates,
                 a_delivery_may_be_born_dead, odd_texts_and_empty_bytes_come_back_as_they_were;
             leasing: nothing_is_leased_before_its_time, the_oldest_due_comes_first, the_count_bounds_a_lease,
                 the_bytes_bound_a_lease_but_one_always_comes, a_lease_is_exclusive,
@@ -74,7 +74,8 @@ macro_rules! contract {
                 replay_instead_replaces_the_letter, replay_of_what_is_not_dead_does_nothing, a_full_queue_refuses_replay,
                 a_full_destination_refuses_replay, purge_deletes_for_good, replay_notifies_its_destination;
             reading: find_gives_the_whole_trace_in_every_scope, recent_comes_newest_first_without_payloads,
-                counts_follow_every_change, the_newest_field_of_a_profile_wins, an_expired_field_is_forgotten;
+                counts_follow_every_change, the_newest_field_of_a_profile_wins, an_expired_field_is_forgotten,
+                a_setting_is_what_was_written_last, a_setting_notifies;
             keeping: sweep_removes_what_is_old_and_done, sweep_never_touches_what_waits,
                 sweep_keeps_dead_letters_for_their_own_time, sweep_is_bounded_and_comes_to_an_end,
                 everything_survives_a_crash, leases_do_not_survive_a_crash_for_long, everything_survives_a_close,

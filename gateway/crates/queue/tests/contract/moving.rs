@@ -33,6 +33,7 @@ async fn fill(queue: &Arc<dyn Queue>) {
     for _ in 0..3 {
         queue.append(entry("e1")).await.unwrap();
     }
+    queue.set("destination/meta", Some("off".into())).await.unwrap();
 }
 
 /// Everything, in pages of this many items.
@@ -48,9 +49,13 @@ async fn export(queue: &Arc<dyn Queue>, limit: usize) -> Vec<Item> {
     }
 }
 
-/// The order is the backend's own, but for this: entries come before profiles.
+/// The order is the backend's own, but for this: entries come before profiles, and settings last.
 fn sorted(mut items: Vec<Item>) -> Vec<Item> {
-    assert!(items.is_sorted_by_key(|item| matches!(item, Item::Profile(_))));
+    assert!(items.is_sorted_by_key(|item| match item {
+        Item::Entry(_) => 0,
+        Item::Profile(_) => 1,
+        Item::Setting(_) => 2,
+    }));
     for item in &mut items {
         if let Item::Profile(profile) = item {
             profile.fields.sort_by(|a, b| a.0.name.cmp(&b.0.name));
@@ -59,6 +64,7 @@ fn sorted(mut items: Vec<Item>) -> Vec<Item> {
     items.sort_by_key(|item| match item {
         Item::Entry(entry) => (0, entry.key.id.clone()),
         Item::Profile(profile) => (1, profile.key.clone()),
+        Item::Setting(setting) => (2, setting.name.clone()),
     });
     items
 }
@@ -70,7 +76,7 @@ async fn picture(queue: &Arc<dyn Queue>) -> String {
         text += &format!("{:#?}", queue.find(&format!("e{n}")).await.unwrap());
     }
     text += &format!("{:#?}", letters(queue).await);
-    text += &format!("{:#?}", queue.counts().await.unwrap());
+    text += &format!("{:#?}{:#?}", queue.counts().await.unwrap(), queue.settings().await.unwrap());
     for key in ["shop/user/1", "shop/anonymous/2"] {
         let mut fields = queue.profile(key, 10).await.unwrap();
         fields.sort_by(|a, b| a.name.cmp(&b.name));
@@ -113,7 +119,7 @@ pub(crate) async fn pages_of_one_give_what_one_page_gives(backend: &mut dyn Back
     let queue = backend.open(roomy());
     fill(&queue).await;
     let whole = export(&queue, 1000).await;
-    assert_eq!(whole.len(), 8);
+    assert_eq!(whole.len(), 9);
     assert_eq!(export(&queue, 1).await, whole);
     assert_eq!(export(&queue, 3).await, whole);
 }
@@ -122,7 +128,7 @@ pub(crate) async fn what_is_imported_is_as_it_was(backend: &mut dyn Backend) {
     let (queue, reference) = (backend.open(roomy()), reference());
     fill(&reference).await;
     let before = picture(&reference).await;
-    assert_eq!(queue.import(export(&reference, 1000).await).await.unwrap(), 8);
+    assert_eq!(queue.import(export(&reference, 1000).await).await.unwrap(), 9);
     assert_eq!(picture(&queue).await, before);
     let ids = |recent: Vec<Journal>| recent.into_iter().map(|journal| journal.key.id).collect::<Vec<_>>();
     assert_eq!(ids(queue.recent(3).await.unwrap()), ["e6", "e5", "e4"]);
@@ -151,7 +157,7 @@ pub(crate) async fn importing_twice_adds_nothing(backend: &mut dyn Backend) {
     fill(&reference).await;
     let items = export(&reference, 1000).await;
     assert_eq!(queue.import(items[..3].to_vec()).await.unwrap(), 3);
-    assert_eq!(queue.import(items.clone()).await.unwrap(), 5);
+    assert_eq!(queue.import(items.clone()).await.unwrap(), 6);
     let before = picture(&queue).await;
     assert_eq!(queue.import(items).await.unwrap(), 0);
     assert_eq!(picture(&queue).await, before);
@@ -177,7 +183,9 @@ pub(crate) async fn an_import_leaves_what_is_here(backend: &mut dyn Backend) {
         ProfilePatch { key: "shop/anonymous/2".into(), fields: vec![field("email", "older", 5)], expires_ms: 9_000 },
     ];
     queue.append(Entry { record: b"here".into(), profile, ..due("e1", 77, 10) }).await.unwrap();
+    queue.set("destination/meta", Some("here".into())).await.unwrap();
     assert_eq!(queue.import(export(&reference, 1000).await).await.unwrap(), 6, "five entries and one profile");
+    assert_eq!(queue.settings().await.unwrap()[0].value, "here");
     let found = queue.find("e1").await.unwrap();
     assert_eq!((found[0].record.as_slice(), found[0].deliveries.len()), (&b"here"[..], 1));
     let mut fields = queue.profile("shop/user/1", 10).await.unwrap();
@@ -201,7 +209,7 @@ pub(crate) async fn an_import_takes_no_heed_of_limits(backend: &mut dyn Backend)
     let queue = backend.open(Limits { waiting_max: 1, destinations: [("meta".to_owned(), cap)].into() });
     let reference = reference();
     fill(&reference).await;
-    assert_eq!(queue.import(export(&reference, 1000).await).await.unwrap(), 8);
+    assert_eq!(queue.import(export(&reference, 1000).await).await.unwrap(), 9);
     assert_eq!(queue.counts().await.unwrap(), reference.counts().await.unwrap());
     // What comes after it does.
     assert_eq!(queue.append(due("new", 99, 10)).await.unwrap(), Appended::Stored);

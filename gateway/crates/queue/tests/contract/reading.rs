@@ -93,3 +93,30 @@ pub(crate) async fn an_expired_field_is_forgotten(backend: &mut dyn Backend) {
     assert_eq!(queue.profile("shop/user/1", 100).await.unwrap(), [seen("phone", "long", 10)]);
     assert_eq!(queue.profile("shop/user/1", 200).await.unwrap(), []);
 }
+
+pub(crate) async fn a_setting_is_what_was_written_last(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    assert_eq!(queue.settings().await.unwrap(), []);
+    for (name, value) in
+        [("b", Some("first")), ("a", Some("ü \0\n")), ("b", Some("other")), ("c", Some("")), ("d", None)]
+    {
+        queue.set(name, value.map(str::to_owned)).await.unwrap();
+    }
+    let all = || async {
+        let all = queue.settings().await.unwrap().into_iter();
+        all.map(|Setting { name, value }| (name, value)).collect::<Vec<_>>()
+    };
+    let expected = [("a", "ü \0\n"), ("b", "other"), ("c", "")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(all().await, expected);
+    queue.set("a", None).await.unwrap();
+    assert_eq!(all().await, expected[1..]);
+}
+
+pub(crate) async fn a_setting_notifies(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    let news = queue.settings_news();
+    queue.set("a", Some("1".into())).await.unwrap();
+    arrives(&news).await;
+    queue.set("a", None).await.unwrap();
+    arrives(&news).await;
+}

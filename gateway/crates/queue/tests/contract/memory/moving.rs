@@ -42,7 +42,8 @@ impl Store {
             let empty = StoredProfile { key: key.clone(), fields: Vec::new() };
             profiles.entry(key.clone()).or_insert(empty).fields.push(field.clone());
         }
-        entries.chain(profiles.into_values().map(Item::Profile)).collect()
+        let settings = self.settings.iter().map(|(name, value)| Setting { name: name.clone(), value: value.clone() });
+        entries.chain(profiles.into_values().map(Item::Profile)).chain(settings.map(Item::Setting)).collect()
     }
 
     pub(super) fn import(&mut self, item: &Item) -> bool {
@@ -57,6 +58,11 @@ impl Store {
                         is_news = true;
                     }
                 }
+                is_news
+            }
+            Item::Setting(Setting { name, value }) => {
+                let is_news = !self.settings.contains_key(name);
+                self.settings.entry(name.clone()).or_insert_with(|| value.clone());
                 is_news
             }
         }

@@ -12,6 +12,8 @@ pub(crate) struct Store {
     /// What the interface does not show of a delivery.
     pub(super) hidden: HashMap<DeliveryKey, Hidden>,
     pub(super) profiles: BTreeMap<(String, String), (ProfileField, u64)>,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) settings_news: Arc<Notify>,
     pub(super) arrivals: HashMap<String, Arc<Notify>>,
     pub(super) affinities: HashMap<EntryKey, String>,
     last_token: u64,
