@@ -5,6 +5,7 @@
 mod check;
 mod config;
 mod embed;
+mod fixtures;
 mod limits;
 mod template;
 
@@ -12,7 +13,10 @@ use std::collections::BTreeMap;
 
 pub use check::Mistake;
 pub use embed::{SECTION, embed, extract};
-pub use limits::{Batch, Duration, Join, Limits, Size};
+#[cfg(feature = "testing")]
+pub(crate) use fixtures::json_files;
+pub use fixtures::{FIXTURES_BYTES_MAX, FIXTURES_MAX, FIXTURES_SECTION, Fixtures, FixturesError};
+pub use limits::{Batch, Duration, Instance, Join, Limits, Size};
 use serde::{Deserialize, Serialize};
 pub use template::Parameters;
 
@@ -22,6 +26,9 @@ pub const WORLD: &str = "tidegate:destination@0.2.0";
 pub const WORLD_BEFORE: &str = "tidegate:destination@0.1.0";
 /// Every world that gateways of this version run, the newest first.
 pub const WORLDS: [&str; 2] = [WORLD, WORLD_BEFORE];
+
+/// JSON Schema (draft 7) of a `plugin.toml`, for editors: `#:schema` in its first line.
+pub const SCHEMA: &str = include_str!("../../docs/schemas/plugin.json");
 
 /// A whole `plugin.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,13 @@ impl Money<'_> {
     pub fn amount(&self) -> Number {
         round(self.value, self.currency)
     }
+
+    /// The amount in the currency's smallest unit, as whole text: `14999` for 149.99 euros, `1999` for 1999 yen.
+    pub fn minor_units(&self) -> String {
+        let scaled = (self.value * 10f64.powi(decimals(self.currency))).round();
+        // Adding zero turns `-0` into `0`.
+        format!("{:.0}", scaled.clamp(f64::MIN, f64::MAX) + 0.0)
+    }
 }
 
 /// What the event is worth, when it says both a value and its currency.
@@ -122,6 +129,18 @@ mod tests {
         assert_eq!(written(1999.4, "JPY"), r#""1999""#);
         assert_eq!(written(-0.001, "EUR"), r#""0""#);
         assert_eq!(written(1e20, "EUR"), r#""100000000000000000000""#);
+    }
+
+    #[test]
+    fn the_smallest_unit_is_whole_text() {
+        let minor = |value: f64, currency: &str| Money { value, currency }.minor_units();
+        assert_eq!(minor(149.989_999_999_999_98, "EUR"), "14999");
+        assert_eq!(minor(0.125, "EUR"), "13");
+        assert_eq!(minor(-0.125, "EUR"), "-13");
+        assert_eq!(minor(-0.001, "EUR"), "0");
+        assert_eq!(minor(1999.4, "JPY"), "1999");
+        assert_eq!(minor(1.2345, "KWD"), "1235");
+        assert_eq!(minor(1e15, "EUR"), "100000000000000000");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Runs a plugin's fixtures natively: one JSON file for one event, or for one answer of the platform.
+//! Runs a plugin's fixtures: one JSON file for one event, or for one answer of the platform.
 //!
 //! A plugin's whole test is
 //!
@@ -12,6 +12,10 @@
 //! which reads `plugin.toml` and every `fixtures/*.json`, reports all that fail at once, each with its file and what
 //! differs, and with `TIDEGATE_BLESS=1` writes what the plugin really gives into the files instead, for you to review.
 //!
+//! A host does the same with a [`Suite`], which it loads from a folder or from a component, and with [`Calls`] that run
+//! the plugin where the host runs it; it gets a [`Ran`] for each fixture. [`unused`] and [`Uses`] say which grants the
+//! plugin makes anything of.
+//!
 //! # A fixture of `transform`
 //!
 //! ```json
@@ -19,7 +23,7 @@
 //!   "about": "A purchase by a known customer.",
 //!   "event": {
 //!     "name": "purchase", "kind": "track",
-//!     "identifiers": { "email": "62a14e44f765419d10efea99367361a727c12365e2520f32218d505ed9aa0f62f" },
+//!     "identifiers": { "email": "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f" },
 //!     "clicks": [{ "kind": "fbclid", "value": "AbC", "seen_ms": 1768000000000 }],
 //!     "cookies": { "_fbp": "fb.1.1768000000000.42" },
 //!     "page": { "url": "https://shop.example/thanks" },
@@ -71,37 +75,50 @@
 //! ```
 //!
 //! `endpoint` is the manifest's first, `status` is 200, `headers` and `body` are empty and `count` is 1 where they are
-//! left out; `body` is JSON, or text as it is. `context` is as above. A verdict is `"delivered"`, `"retry"`, `{"retry": 30000}`, `{"reject": "why"}`,
-//! `"split"`, `{"credentials": "why"}`, or `{"each": ["delivered", "retry", {"reject": "why"}]}`.
+//! left out; `body` is JSON, or text as it is. `context` is as above. A verdict is `"delivered"`, `"retry"`, `{"retry":
+//! 30000}`, `{"reject": "why"}`, `"split"`, `{"credentials": "why"}`, or `{"each": ["delivered", "retry", {"reject":
+//! "why"}]}`.
 
 mod diff;
+mod fields;
 mod fixture;
-mod grants;
 mod outcome;
+mod suite;
+mod uses;
 
-use std::path::{Path, PathBuf};
-use std::{fmt, fs};
+use std::fmt;
+use std::path::Path;
 
-use fixture::{Case, Fixture};
-use serde_json::Value;
+pub use diff::{Diff, Line, Sign, lines_between};
+pub use fields::{granted_by, without};
+pub use fixture::Case;
+pub use suite::{Ran, Suite, SuiteError};
+pub use uses::{EVENTS, Uses, unused};
 
-use crate::manifest::Manifest;
 use crate::{Context, Event, Plugin, Rejection, Request, Response, Verdict};
+
+/// What `transform` makes of an event.
+pub type Answer = Result<Vec<Request>, Rejection>;
 
 /// Runs every fixture of the plugin in `dir`, its crate's folder: `env!("CARGO_MANIFEST_DIR")`.
 ///
 /// # Panics
 /// When a fixture fails, or cannot be read, or when there is none; the message tells of all of them.
 pub fn run<P: Plugin>(dir: &str) {
-    run_with(dir, &Calls { transform: &P::transform, classify: &P::classify });
+    let calls = Calls {
+        transform: &|event, ctx| Ok(P::transform(event, ctx)),
+        classify: &|response, count, ctx| Ok(P::classify(response, count, ctx)),
+    };
+    run_with(dir, &calls);
 }
 
-/// The plugin's two functions, wherever they run: natively, or in a sandbox.
+/// The plugin's two functions, wherever they run: natively, or in a sandbox. Where a call gives no answer at all, its
+/// error says why, for a person.
 pub struct Calls<'a> {
     /// [`Plugin::transform`].
-    pub transform: &'a dyn Fn(Event, Context) -> Result<Vec<Request>, Rejection>,
+    pub transform: &'a dyn Fn(Event, Context) -> Result<Answer, String>,
     /// [`Plugin::classify`].
-    pub classify: &'a dyn Fn(Response, u32, Context) -> Verdict,
+    pub classify: &'a dyn Fn(Response, u32, Context) -> Result<Verdict, String>,
 }
 
 impl fmt::Debug for Calls<'_> {
@@ -117,8 +134,10 @@ impl fmt::Debug for Calls<'_> {
 /// As [`run`].
 pub fn run_with(dir: &str, calls: &Calls<'_>) {
     let bless = std::env::var_os("TIDEGATE_BLESS").is_some_and(|value| value == "1");
-    let failures = run_all(Path::new(dir), calls, if bless { Mode::Bless } else { Mode::Compare });
-    assert!(failures.is_empty(), "{dir}: {}", report(&failures));
+    let mode = if bless { Mode::Bless } else { Mode::Compare };
+    if let Err(report) = run_all(Path::new(dir), calls, mode) {
+        panic!("{dir}: {report}");
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,86 +146,24 @@ enum Mode {
     Bless,
 }
 
-struct Failure {
-    file: String,
-    problems: Vec<String>,
-}
-
-fn report(failures: &[Failure]) -> String {
-    let mut text = format!("{} of the plugin's files fail:\n", failures.len());
-    for failure in failures {
-        text += &format!("\n{}\n", failure.file);
-        for problem in &failure.problems {
-            text += &format!("    {}\n", problem.replace('\n', "\n    "));
+/// Runs the fixtures of a folder, and says all that is wrong with them.
+fn run_all(dir: &Path, calls: &Calls<'_>, mode: Mode) -> Result<(), String> {
+    let suite = Suite::load(dir).map_err(|error| error.with_cause())?;
+    let mut failed = suite.run(calls);
+    if mode == Mode::Bless {
+        for ran in &mut failed {
+            if let Err(error) = suite.bless(ran) {
+                ran.problems.push(error.with_cause());
+            }
         }
     }
-    text + "\nhint: TIDEGATE_BLESS=1 writes what the plugin gives into the fixtures, for you to review\n"
-}
-
-fn run_all(dir: &Path, calls: &Calls<'_>, mode: Mode) -> Vec<Failure> {
-    let fail = |file: &str, problems| vec![Failure { file: file.to_owned(), problems }];
-    let manifest = match fs::read_to_string(dir.join("plugin.toml")) {
-        Ok(text) => match Manifest::parse(&text) {
-            Ok(manifest) => manifest,
-            Err(mistakes) => return fail("plugin.toml", mistakes.iter().map(ToString::to_string).collect()),
-        },
-        Err(e) => return fail("plugin.toml", vec![format!("cannot be read: {e}")]),
-    };
-    let folder = dir.join("fixtures");
-    match files(&folder) {
-        Ok(files) if files.is_empty() => fail("fixtures", vec!["has no fixture: a `*.json` for each kind".into()]),
-        Ok(files) => files.iter().filter_map(|file| run_one(&manifest, file, calls, mode)).collect(),
-        Err(e) => fail("fixtures", vec![format!("cannot be read: {e}")]),
+    failed.retain(|ran| !ran.is_ok());
+    if failed.is_empty() {
+        return Ok(());
     }
-}
-
-fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    Ok(files)
-}
-
-fn run_one(manifest: &Manifest, file: &Path, calls: &Calls<'_>, mode: Mode) -> Option<Failure> {
-    let problems = match Fixture::load(file) {
-        Ok(fixture) => check(manifest, file, fixture, calls, mode),
-        Err(problem) => vec![problem],
-    };
-    let file = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    (!problems.is_empty()).then(|| Failure { file: format!("fixtures/{file}"), problems })
-}
-
-fn check(manifest: &Manifest, file: &Path, mut fixture: Fixture, calls: &Calls<'_>, mode: Mode) -> Vec<String> {
-    let case = match fixture.case(manifest) {
-        Ok(case) => case,
-        Err(problem) => return vec![problem],
-    };
-    let mut problems = Vec::new();
-    let actual = match case {
-        Case::Transform(event, ctx) => {
-            problems.extend(grants::not_granted(manifest, &event));
-            let result = (calls.transform)((*event).clone(), ctx.clone());
-            if result != (calls.transform)(*event, ctx.clone()) {
-                problems.push("the same event gives something else the second time: is a HashMap iterated?".into());
-            }
-            if let Ok(requests) = &result {
-                problems.extend(outcome::not_allowed(manifest, requests, &ctx));
-            }
-            outcome::of_transform(&result)
-        }
-        Case::Classify(response, count, ctx) => outcome::of_verdict(&(calls.classify)(response, count, ctx)),
-    };
-    let expected = fixture.expected();
-    if expected != Value::Object(actual.clone()) {
-        match mode {
-            Mode::Bless => problems.extend(fixture.bless(file, actual).err()),
-            Mode::Compare if expected.as_object().is_some_and(serde_json::Map::is_empty) => {
-                problems.push("expects nothing yet".into());
-            }
-            Mode::Compare => problems.extend(diff::lines(&expected, &Value::Object(actual))),
-        }
-    }
-    problems
+    let texts: Vec<String> = failed.iter().map(|ran| format!("\n{ran}\n")).collect();
+    let hint = "hint: TIDEGATE_BLESS=1 writes what the plugin gives into the fixtures, for you to review";
+    Err(format!("{} of the plugin's fixtures fail:\n{}\n{hint}\n", failed.len(), texts.concat()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use tidegate_plugin_sdk::build::{Compilation, component};
+use tidegate_plugin_sdk::manifest::Fixtures;
 
 fn main() -> Result<()> {
     let own = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
@@ -17,13 +18,20 @@ fn main() -> Result<()> {
         rerun_if_changed(&workspace.join(path));
     }
     for name in &names {
-        for path in ["Cargo.toml", "plugin.toml", "src"] {
+        for path in ["Cargo.toml", "plugin.toml", "fixtures", "src"] {
             rerun_if_changed(&plugins.join(name).join(path));
         }
     }
     let packages: Vec<String> = names.iter().map(|name| format!("tidegate-plugin-{name}")).collect();
     let target_dir = target_dir(&out).join("plugins");
-    let compilation = Compilation { workspace, packages: &packages, profile: "plugin", target_dir: &target_dir };
+    let arguments = ["--locked".to_owned()];
+    let compilation = Compilation {
+        workspace,
+        packages: &packages,
+        profile: "plugin",
+        target_dir: &target_dir,
+        arguments: &arguments,
+    };
     let modules = if names.is_empty() { Vec::new() } else { compilation.run()? };
 
     let mut list =
@@ -33,7 +41,9 @@ fn main() -> Result<()> {
         let text = fs::read_to_string(&manifest).with_context(|| format!("read `{}`", manifest.display()))?;
         let wasm = out.join(format!("{name}.wasm"));
         let bytes = component(&module, &text).with_context(|| format!("build the plugin `{name}`"))?;
-        fs::write(&wasm, bytes).with_context(|| format!("write `{}`", wasm.display()))?;
+        let folder = plugins.join(name).join("fixtures");
+        let fixtures = Fixtures::read(&folder).with_context(|| format!("read the fixtures of `{name}`"))?;
+        fs::write(&wasm, fixtures.embed(&bytes)).with_context(|| format!("write `{}`", wasm.display()))?;
         writeln!(
             list,
             "    BuiltIn {{ name: {name:?}, wasm: include_bytes!({wasm:?}), manifest: include_str!({manifest:?}) }},"

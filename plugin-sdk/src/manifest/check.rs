@@ -53,19 +53,19 @@ const FIELDS: &[&str] = &[
 /// are granted one by one or all together: each wants normalising of its own.
 const FAMILIES: &[&str] = &["click.", "cookie.", "properties.", "user."];
 
+/// Where a person finds what a key takes.
+const SCHEMA_HINT: &str = "`tidegate plugin schema` prints what each key takes, for people and editors";
+
 const EMAIL_NORMALIZERS: &[Normalizer] =
     &[Normalizer::EmailNoTag, Normalizer::EmailNoDots, Normalizer::EmailNoDotsGmail, Normalizer::EmailAlphanumeric];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
     if text.len() > TEXT_BYTES_MAX {
         let what = format!("the manifest is longer than {} KiB", TEXT_BYTES_MAX >> 10);
-        return Err(vec![Mistake { line: None, what, hint: None }]);
+        let hint = "it is for people to read: leave out what it does not need".to_owned();
+        return Err(vec![Mistake { line: None, what, hint: Some(hint) }]);
     }
-    let manifest: Manifest = toml::from_str(text).map_err(|e| {
-        let before = |at: usize| text.bytes().take(at).filter(|b| *b == b'\n').count();
-        let line = e.span().map(|span| before(span.start) + 1);
-        vec![Mistake { line, what: e.message().trim().to_owned(), hint: None }]
-    })?;
+    let manifest: Manifest = toml::from_str(text).map_err(|error| vec![unread(&error, text)])?;
     let mut mistakes = Mistakes { text, list: Vec::new() };
     check_identity(&manifest, &mut mistakes);
     for (name, endpoint) in &manifest.endpoints {
@@ -84,6 +84,22 @@ pub(super) fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
     if mistakes.list.is_empty() { Ok(manifest) } else { Err(mistakes.list) }
 }
 
+/// What is no TOML, or not of a manifest's shape. The reader stops at the first of those.
+fn unread(error: &toml::de::Error, text: &str) -> Mistake {
+    let before = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let line = error.span().map(|span| before(span.start) + 1);
+    let said = error.message().trim();
+    let (what, hint) = match said.split_once(", expected ") {
+        Some((what, expected)) => (what, format!("expected {expected}")),
+        None => (said, SCHEMA_HINT.to_owned()),
+    };
+    let hint = match said.strip_prefix("missing field ") {
+        Some(field) => format!("add {field}; {SCHEMA_HINT}"),
+        None => hint,
+    };
+    Mistake { line, what: what.to_owned(), hint: Some(hint) }
+}
+
 struct Mistakes<'a> {
     text: &'a str,
     list: Vec<Mistake>,
@@ -95,8 +111,7 @@ impl Mistakes<'_> {
         let begins = |line: &str| line.trim_start_matches(['[', '"', ' ', '\t']).starts_with(at);
         let line = self.text.lines().position(begins);
         let line = line.or_else(|| self.text.lines().position(|line| line.contains(at)));
-        let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        self.list.push(Mistake { line: line.map(|index| index + 1), what, hint });
+        self.list.push(Mistake { line: line.map(|index| index + 1), what, hint: Some(hint.to_owned()) });
     }
 
     /// Refuses text that nobody could read: empty, too long, or with what a terminal would obey.
@@ -139,11 +154,11 @@ fn check_identity(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
 
 fn check_endpoint(name: &str, endpoint: &Endpoint, config: &serde_json::Value, mistakes: &mut Mistakes<'_>) {
     if !is_key(name) {
-        mistakes.add(
-            &format!("endpoints.{name}"),
-            format!("`{}` is no name of an endpoint", name.escape_debug()),
-            "lower-case letters, digits, `-` and `_`",
-        );
+        // A name that TOML takes without quotes stands behind its table's; any other stands in them.
+        let is_bare = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let at = if is_bare { format!("endpoints.{name}") } else { format!("\"{name}\"") };
+        let what = format!("`{}` is no name of an endpoint", name.escape_debug());
+        mistakes.add(&at, what, "lower-case letters, digits, `-` and `_`");
     }
     if let Some((what, hint)) = template::problem(endpoint) {
         mistakes.add(&endpoint.url, format!("endpoint `{name}` {what}"), hint);
@@ -173,12 +188,14 @@ fn check_auth(auth: &Auth, mistakes: &mut Mistakes<'_>) {
         mistakes.add("secret", what, "lower-case letters, digits, `-` and `_`");
     }
     let token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let header_hint = "letters, digits, `-`, `_` and `.`, and none that frames the request, such as `Host`";
     match auth {
         Auth::Header { header, .. } if !token(header) || is_reserved(header) => {
-            mistakes.add("header", format!("`{}` is no header for a secret", header.escape_debug()), "");
+            mistakes.add("header", format!("`{}` is no header for a secret", header.escape_debug()), header_hint);
         }
         Auth::Query { parameter, .. } if !token(parameter) => {
-            mistakes.add("parameter", format!("`{}` is no parameter of a query", parameter.escape_debug()), "");
+            let what = format!("`{}` is no parameter of a query", parameter.escape_debug());
+            mistakes.add("parameter", what, "letters, digits, `-`, `_` and `.`");
         }
         Auth::JsonField { pointer, .. } if !pointer.starts_with('/') => {
             mistakes.add(
@@ -202,7 +219,7 @@ fn check_auth(auth: &Auth, mistakes: &mut Mistakes<'_>) {
                 mistakes.add("token_url", format!("`token_url` {what}"), hint);
             }
             for header in headers.keys().filter(|header| !token(header) || is_reserved(header)) {
-                mistakes.add(header, format!("`{}` is no header for a secret", header.escape_debug()), "");
+                mistakes.add(header, format!("`{}` is no header for a secret", header.escape_debug()), header_hint);
             }
         }
         _ => {}
@@ -221,7 +238,7 @@ fn check_quality(quality: &Quality, reads: &BTreeMap<String, Read>, mistakes: &m
     };
     for field in quality.any.iter().filter(|field| !granted(field)) {
         let what = format!("quality `{name}` relies on `{}`, which `[reads]` does not grant", field.escape_debug());
-        mistakes.add(field, what, "");
+        mistakes.add(field, what, "grant it in `[reads]`, or leave it out here");
     }
 }
 
@@ -253,7 +270,7 @@ fn check_bounds(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     let limits = &manifest.limits;
     let mut within = |name: &str, value: u64, least: u64, most: u64| {
         if value < least || value > most {
-            mistakes.add(name, format!("`{name}` is {value}: must be from {least} to {most}"), "");
+            mistakes.add(name, format!("`{name}` is {value}"), &format!("from {least} to {most}"));
         }
     };
     within("time_max_ms", u64::from(limits.time_max_ms), 1, 1_000);
@@ -265,7 +282,7 @@ fn check_bounds(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     within("linger_ms", u64::from(manifest.batch.linger_ms), 0, 60_000);
     for endpoint in manifest.batch.joins.keys().filter(|name| !manifest.endpoints.contains_key(*name)) {
         let what = format!("`joins` names `{}`, which is no endpoint", endpoint.escape_debug());
-        mistakes.add("joins", what, "");
+        mistakes.add("joins", what, "name one of `[endpoints]`, or leave it out");
     }
     if !manifest.batch.joins_any() && manifest.batch.events_max > 1 {
         mistakes.add("events_max", "`events_max` without `join`".into(), "say how: `join = \"json-array:/data\"`");
@@ -286,6 +303,9 @@ fn is_reserved(header: &str) -> bool {
     RESERVED.iter().any(|reserved| header.eq_ignore_ascii_case(reserved))
 }
 
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod schema_tests;
 #[cfg(test)]
 #[path = "check_tests.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::manifest::{Purpose, Size};
 
-const SOUND: &str = r#"name = "acme"
+pub(super) const SOUND: &str = r#"name = "acme"
 version = "1.2.3"
 world = "tidegate:destination@0.2.0"
 summary = "Acme conversions"
@@ -68,83 +68,118 @@ fn a_manifest_reads_as_it_was_written() {
 fn a_field_that_does_not_exist_is_named_with_its_line() {
     let found = mistakes("events_max = 100", "event_max = 100");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("unknown field `event_max`, expected one of"), "{found:?}");
-    assert!(found[0].ends_with("line 22"), "{found:?}");
+    let expected = "unknown field `event_max`, line 22\nhint: expected one of `join`, `joins`, `events_max`";
+    assert!(found[0].starts_with(expected), "{found:?}");
 }
 
+/// Whether the JSON Schema finds a mistake too, or cannot say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    Agrees,
+    Silent,
+}
+use Schema::{Agrees, Silent};
+
+/// What is replaced in the sound manifest, by what, how the mistake's text begins (empty where it is none), and whether the
+/// schema knows.
+pub(super) const CHANGES: &[(&str, &str, &str, Schema)] = &[
+    ("\"acme\"", "\"Acme!\"", "`Acme!` is no plugin name, line 1\nhint: lower-case", Agrees),
+    ("\"1.2.3\"", "\"1.2\"", "unexpected end of input while parsing minor version number, line 2", Agrees),
+    (
+        "@0.2.0",
+        "@9.0.0",
+        "`tidegate:destination@9.0.0` is a contract that is not known here, line 3\nhint: build",
+        Agrees,
+    ),
+    ("\"Acme conversions\"", "\"\"", "`summary` must be 1 to 200 characters on one line, line 4", Agrees),
+    ("\"Acme conversions\"", r#""a\u001b[2J""#, "`summary` must be 1 to 200 characters on one line, line 4", Agrees),
+    ("purposes", "test_view = \"\"\npurposes", "`test_view` must be 1 to 200 characters on one line, line 5", Agrees),
+    ("[\"analytics\", \"ad-user-data\"]", "[]", "`purposes` is empty, line 5\nhint: name the consent", Agrees),
+    ("ad-user-data", "everything", "unknown variant `everything`", Agrees),
+    ("https://", "http://", "endpoint `events` is not https", Agrees),
+    (
+        "{region}",
+        "{zone}",
+        "endpoint `events` takes its host from `{zone}`, which the configuration need not give",
+        Silent,
+    ),
+    (", default = \"eu\"", "", "endpoint `events` takes its host from `{region}`", Silent),
+    ("endpoints.events", "endpoints.\"e v\"", "`e v` is no name of an endpoint", Agrees),
+    ("X-Acme-Key", "Host", "`Host` is no header for a secret, line 12", Agrees),
+    ("\"api_key\"", "\"\"", "`` is no name of a secret, line 13", Agrees),
+    ("scheme = \"header\"", "scheme = \"magic\"", "unknown variant `magic`", Agrees),
+    ("user.email", "user_email", "`user_email` is no field of an event, line 16\nhint: `user.…`", Agrees),
+    ("click.*", "click.", "`click.` is no field of an event, line 17", Agrees),
+    ("click.*", "click.*clid", "`click.*clid` is no field of an event, line 17", Agrees),
+    ("click.*", "cookie._ga_*", "", Agrees),
+    ("user.email", "user.e*", "`user.e*` is no field of an event, line 16", Agrees),
+    ("\"match key\"", "\"  \"", "`why` of `user.email` must be 1 to 200 characters on one line, line 16", Agrees),
+    (
+        "as = \"plain\", why = \"attribution\"",
+        "as = \"sha256\", why = \"a\"",
+        "`click.*` cannot be hashed, line 17",
+        Agrees,
+    ),
+    (
+        "\"plain\", why = \"the",
+        "\"plain\", normalize = [\"trim\"], why = \"the",
+        "`event.value` cannot be normalised",
+        Agrees,
+    ),
+    ("user.email", "user.phone", "", Agrees),
+    ("[\"trim\", \"lowercase\"]", "[\"email-no-tag\"]", "", Agrees),
+    ("[\"trim\", \"lowercase\"]", "[\"rot13\"]", "unknown variant `rot13`", Agrees),
+    ("join = \"json-array:/data\"", "", "`events_max` without `join`", Agrees),
+    ("json-array:/data", "json-array:data", "`json-array:data` is no way to join", Agrees),
+    (
+        "events_max = 100",
+        "events_max = 100\njoins = { event = \"ndjson\" }",
+        "`joins` names `event`, which is no endpoint",
+        Silent,
+    ),
+    ("events_max = 100", "events_max = 100\njoins = { events = \"ndjson\" }", "", Agrees),
+    ("join = \"json-array:/data\"", "joins = { events = \"ndjson\" }", "", Agrees),
+    (
+        "[limits]",
+        "[[quality]]\nname = \"e-mail\"\nany = [\"user.email\", \"click.gclid\"]\nworth = 9\n[limits]",
+        "",
+        Agrees,
+    ),
+    (
+        "[limits]",
+        "[[quality]]\nname = \"phone\"\nany = [\"user.phone\"]\nworth = 9\n[limits]",
+        "quality `phone` relies on `user.phone`, which `[reads]` does not grant",
+        Silent,
+    ),
+    (
+        "[limits]",
+        "[[quality]]\nname = \"e-mail\"\nany = [\"user.email\"]\nworth = 0\n[limits]",
+        "quality `e-mail` names no field, or is not worth 1 to 100",
+        Agrees,
+    ),
+    (
+        "[limits]",
+        "[[quality]]\nname = \"\"\nany = [\"user.email\"]\nworth = 9\n[limits]",
+        "`name` of `[[quality]]` must be",
+        Agrees,
+    ),
+    ("\"2MiB\"", "\"2 GiB\"", "`memory_max` is 2147483648, line 25\nhint: from 131072 to 67108864", Silent),
+    ("\"2MiB\"", "\"lots\"", "`lots` is no size such as `4MiB` or `130kB`, line 25", Agrees),
+];
+
 #[test]
-fn every_mistake_is_found_at_its_line() {
-    for (from, to, expected) in [
-        ("\"acme\"", "\"Acme!\"", "`Acme!` is no plugin name, line 1\nhint: lower-case"),
-        ("\"1.2.3\"", "\"1.2\"", "unexpected end of input while parsing minor version number, line 2"),
-        ("@0.2.0", "@9.0.0", "`tidegate:destination@9.0.0` is a contract that is not known here, line 3\nhint: build"),
-        ("\"Acme conversions\"", "\"\"", "`summary` must be 1 to 200 characters on one line, line 4"),
-        ("\"Acme conversions\"", r#""a\u001b[2J""#, "`summary` must be 1 to 200 characters on one line, line 4"),
-        ("purposes", "test_view = \"\"\npurposes", "`test_view` must be 1 to 200 characters on one line, line 5"),
-        ("[\"analytics\", \"ad-user-data\"]", "[]", "`purposes` is empty, line 5\nhint: name the consent"),
-        ("ad-user-data", "everything", "unknown variant `everything`"),
-        ("https://", "http://", "endpoint `events` is not https"),
-        ("{region}", "{zone}", "endpoint `events` takes its host from `{zone}`, which the configuration need not give"),
-        (", default = \"eu\"", "", "endpoint `events` takes its host from `{region}`"),
-        ("endpoints.events", "endpoints.\"e v\"", "`e v` is no name of an endpoint"),
-        ("X-Acme-Key", "Host", "`Host` is no header for a secret, line 12"),
-        ("\"api_key\"", "\"\"", "`` is no name of a secret, line 13"),
-        ("scheme = \"header\"", "scheme = \"magic\"", "unknown variant `magic`"),
-        ("user.email", "user_email", "`user_email` is no field of an event, line 16\nhint: `user.…`"),
-        ("click.*", "click.", "`click.` is no field of an event, line 17"),
-        ("click.*", "click.*clid", "`click.*clid` is no field of an event, line 17"),
-        ("click.*", "cookie._ga_*", ""),
-        ("user.email", "user.e*", "`user.e*` is no field of an event, line 16"),
-        ("\"match key\"", "\"  \"", "`why` of `user.email` must be 1 to 200 characters on one line, line 16"),
-        (
-            "as = \"plain\", why = \"attribution\"",
-            "as = \"sha256\", why = \"a\"",
-            "`click.*` cannot be hashed, line 17",
-        ),
-        (
-            "\"plain\", why = \"the",
-            "\"plain\", normalize = [\"trim\"], why = \"the",
-            "`event.value` cannot be normalised",
-        ),
-        ("user.email", "user.phone", ""),
-        ("[\"trim\", \"lowercase\"]", "[\"email-no-tag\"]", ""),
-        ("[\"trim\", \"lowercase\"]", "[\"rot13\"]", "unknown variant `rot13`"),
-        ("join = \"json-array:/data\"", "", "`events_max` without `join`"),
-        ("json-array:/data", "json-array:data", "`json-array:data` is no way to join"),
-        (
-            "events_max = 100",
-            "events_max = 100\njoins = { event = \"ndjson\" }",
-            "`joins` names `event`, which is no endpoint",
-        ),
-        ("events_max = 100", "events_max = 100\njoins = { events = \"ndjson\" }", ""),
-        ("join = \"json-array:/data\"", "joins = { events = \"ndjson\" }", ""),
-        (
-            "[limits]",
-            "[[quality]]\nname = \"e-mail\"\nany = [\"user.email\", \"click.gclid\"]\nworth = 9\n[limits]",
-            "",
-        ),
-        (
-            "[limits]",
-            "[[quality]]\nname = \"phone\"\nany = [\"user.phone\"]\nworth = 9\n[limits]",
-            "quality `phone` relies on `user.phone`, which `[reads]` does not grant",
-        ),
-        (
-            "[limits]",
-            "[[quality]]\nname = \"e-mail\"\nany = [\"user.email\"]\nworth = 0\n[limits]",
-            "quality `e-mail` names no field, or is not worth 1 to 100",
-        ),
-        (
-            "[limits]",
-            "[[quality]]\nname = \"\"\nany = [\"user.email\"]\nworth = 9\n[limits]",
-            "`name` of `[[quality]]` must be",
-        ),
-        ("\"2MiB\"", "\"2 GiB\"", "`memory_max` is 2147483648: must be from 131072 to 67108864, line 25"),
-        ("\"2MiB\"", "\"lots\"", "`lots` is no size such as `4MiB` or `130kB`, line 25"),
-    ] {
+fn every_mistake_is_found_at_its_line_with_how_to_mend_it() {
+    for (from, to, expected, _) in CHANGES {
         let found = mistakes(from, to);
-        match expected {
+        match *expected {
             "" => assert!(found.is_empty(), "{to}: {found:?}"),
-            _ => assert!(found.iter().any(|mistake| mistake.starts_with(expected)), "{to}: {found:?}"),
+            expected => assert!(found.iter().any(|mistake| mistake.starts_with(expected)), "{to}: {found:?}"),
+        }
+        for mistake in parse(&SOUND.replacen(from, to, 1)).err().into_iter().flatten() {
+            assert!(
+                mistake.line.is_some() && mistake.hint.as_ref().is_some_and(|hint| !hint.is_empty()),
+                "{mistake:?}"
+            );
         }
     }
 }

@@ -21,6 +21,16 @@ pub fn embed(component: &[u8], manifest: &str) -> Vec<u8> {
 /// # Errors
 /// Says what is wrong: not a component, no such section at its top level, two of them, or not UTF-8.
 pub fn extract(component: &[u8]) -> Result<&str, String> {
+    let found = sections(component, SECTION)?;
+    let [data] = found[..] else {
+        let what = if found.is_empty() { "no" } else { "more than one" };
+        return Err(format!("has {what} `{SECTION}` section"));
+    };
+    std::str::from_utf8(data).map_err(|_| format!("has a `{SECTION}` section that is not UTF-8"))
+}
+
+/// What the custom sections of this name hold, at the component's top level.
+pub(super) fn sections<'a>(component: &'a [u8], name: &str) -> Result<Vec<&'a [u8]>, String> {
     if !Parser::is_component(component) {
         return Err("is no WebAssembly component".into());
     }
@@ -31,15 +41,11 @@ pub fn extract(component: &[u8]) -> Result<&str, String> {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             // Only the outermost component speaks for itself: a nested one could carry a gentler manifest.
-            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => found.push(section.data()),
+            Payload::CustomSection(section) if depth == 0 && section.name() == name => found.push(section.data()),
             _ => {}
         }
     }
-    let [data] = found[..] else {
-        let what = if found.is_empty() { "no" } else { "more than one" };
-        return Err(format!("has {what} `{SECTION}` section"));
-    };
-    std::str::from_utf8(data).map_err(|_| format!("has a `{SECTION}` section that is not UTF-8"))
+    Ok(found)
 }
 
 #[cfg(test)]

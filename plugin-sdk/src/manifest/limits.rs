@@ -18,6 +18,26 @@ pub struct Limits {
     pub time_max_ms: u32,
     /// All that one call returns.
     pub output_max: Size,
+    /// What shares an instance.
+    #[serde(skip_serializing_if = "Instance::is_per_event")]
+    pub instance: Instance,
+}
+
+/// What runs in one instance of a plugin, and so could see what was there before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instance {
+    /// One event, in an instance of its own: nothing of it is there for the next.
+    #[default]
+    PerEvent,
+    /// The events of one request of a client, one after the other. For guests whose instances are dear to start.
+    PerBatch,
+}
+
+impl Instance {
+    fn is_per_event(&self) -> bool {
+        *self == Instance::PerEvent
+    }
 }
 
 impl Default for Limits {
@@ -27,6 +47,7 @@ impl Default for Limits {
             memory_max: Size(4 << 20),
             time_max_ms: 20,
             output_max: Size(1 << 20),
+            instance: Instance::PerEvent,
         }
     }
 }
@@ -201,6 +222,17 @@ mod tests {
         assert_eq!(Size(4 << 20).to_string(), "4MiB");
         assert_eq!(Duration::from_ms(259_200_000).to_string(), "3d");
         assert_eq!(Duration::from_ms(1500).to_string(), "1500ms");
+    }
+
+    #[test]
+    fn an_instance_is_for_one_event_unless_the_manifest_says_otherwise() {
+        let limits = |text: &str| toml::from_str::<Limits>(text).map_err(|error| error.message().to_owned());
+        assert_eq!(limits("").map(|limits| limits.instance), Ok(Instance::PerEvent));
+        assert_eq!(limits("instance = \"per-batch\"").map(|limits| limits.instance), Ok(Instance::PerBatch));
+        let wrong = limits("instance = \"for-ever\"").unwrap_err();
+        assert_eq!(wrong, "unknown variant `for-ever`, expected `per-event` or `per-batch`");
+        // The lock of a plugin that does not share is as it was before there was a choice.
+        assert!(!toml::to_string(&Limits::default()).unwrap().contains("instance"));
     }
 
     #[test]

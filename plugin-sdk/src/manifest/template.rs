@@ -38,7 +38,10 @@ pub(super) fn problem(endpoint: &Endpoint) -> Option<(String, &'static str)> {
         return Some((format!("is not https: `{url}`"), hint));
     };
     if let Some(odd) = url.chars().find(|c| c.is_whitespace() || c.is_control() || "@#\\?".contains(*c)) {
-        let hint = if odd == '?' { "parameters of the query come from the request" } else { "" };
+        let hint = match odd {
+            '?' => "parameters of the query come from the request",
+            _ => "an address has neither a user, a fragment, a backslash nor a space",
+        };
         return Some((format!("has `{}` in its url: `{url}`", odd.escape_default()), hint));
     }
     let hint = "a parameter is written `{name}`, of `a` to `z` and `_`";
@@ -49,7 +52,7 @@ pub(super) fn problem(endpoint: &Endpoint) -> Option<(String, &'static str)> {
     let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
     let host_fits = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     if !host_fits || port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return Some((format!("has no host: `{url}`"), ""));
+        return Some((format!("has no host: `{url}`"), "write `https://`, the host and the path"));
     }
     // `https://api.example.com.{suffix}` would let a configuration move the whole endpoint without its looking so.
     if rest.split('/').next().is_some_and(|authority| authority.ends_with('}') && authority.contains('.')) {

@@ -1,7 +1,6 @@
 //! One fixture's file: reading it, laying it over what every event has, and writing it again.
 
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,23 +15,30 @@ const KEYS: [&str; 10] =
     ["about", "like", "event", "context", "response", "count", "requests", "skip", "invalid", "verdict"];
 const EXPECTATIONS: [&str; 4] = ["requests", "skip", "invalid", "verdict"];
 
+/// The files that fixtures are like one another among: each one's content, or what is wrong with it.
+type Files = BTreeMap<String, Result<Map<String, Value>, String>>;
+
 /// A fixture as its file has it, and its `event` and `context` with those of the fixtures that it is like.
-pub(super) struct Fixture {
-    file: Map<String, Value>,
+pub(super) struct Fixture<'a> {
+    file: &'a Map<String, Value>,
     event: Value,
     context: Value,
 }
 
-/// What is to be called.
-pub(super) enum Case {
+/// What a fixture says to call, and with what.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Case {
+    /// [`crate::Plugin::transform`] with the event.
     Transform(Box<Event>, Context),
+    /// [`crate::Plugin::classify`] with the answer to so many events.
     Classify(Response, u32, Context),
 }
 
-impl Fixture {
-    pub(super) fn load(path: &Path) -> Result<Fixture, String> {
-        let file = read(path)?;
-        let (event, context) = inherited(path, &file, LIKE_MAX)?;
+impl<'a> Fixture<'a> {
+    /// The fixture of this name.
+    pub(super) fn of(name: &str, files: &'a Files) -> Result<Fixture<'a>, String> {
+        let file = find(name, files)?;
+        let (event, context) = inherited(file, files, LIKE_MAX)?;
         Ok(Fixture { file, event, context })
     }
 
@@ -59,18 +65,19 @@ impl Fixture {
             .collect()
     }
 
-    /// Writes what really came into the file.
-    pub(super) fn bless(&mut self, path: &Path, actual: Map<String, Value>) -> Result<(), String> {
-        self.file.retain(|key, _| !EXPECTATIONS.contains(&key.as_str()));
-        self.file.extend(actual);
-        let text = serde_json::to_string_pretty(&self.file).map_err(|e| e.to_string())?;
-        fs::write(path, text + "\n").map_err(|e| format!("cannot be written: {e}"))
+    /// The file's text with what really came as what it expects.
+    pub(super) fn blessed(file: &Map<String, Value>, actual: &Map<String, Value>) -> String {
+        let mut file = file.clone();
+        file.retain(|key, _| !EXPECTATIONS.contains(&key.as_str()));
+        file.extend(actual.clone());
+        // A map of JSON values has no way to fail.
+        serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
     }
 }
 
-fn read(path: &Path) -> Result<Map<String, Value>, String> {
-    let text = fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"))?;
-    let file: Map<String, Value> = serde_json::from_str(&text).map_err(|e| format!("is no JSON object: {e}"))?;
+/// The content of a fixture's file.
+pub(super) fn parse(text: &str) -> Result<Map<String, Value>, String> {
+    let file: Map<String, Value> = serde_json::from_str(text).map_err(|e| format!("is no JSON object: {e}"))?;
     if let Some(unknown) = file.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("has an unknown key `{unknown}`"));
     }
@@ -80,13 +87,16 @@ fn read(path: &Path) -> Result<Map<String, Value>, String> {
     Ok(file)
 }
 
-fn inherited(path: &Path, file: &Map<String, Value>, depth: usize) -> Result<(Value, Value), String> {
+fn find<'a>(name: &str, files: &'a Files) -> Result<&'a Map<String, Value>, String> {
+    files.get(name).ok_or("is not there")?.as_ref().map_err(Clone::clone)
+}
+
+fn inherited(file: &Map<String, Value>, files: &Files, depth: usize) -> Result<(Value, Value), String> {
     let (mut event, mut context) = match file.get("like").map(Value::as_str) {
         None => (json!({}), json!({})),
         Some(Some(name)) if depth > 0 => {
-            let other = path.with_file_name(name);
-            let found = read(&other).map_err(|e| format!("is like `{name}`, which {e}"))?;
-            inherited(&other, &found, depth - 1)?
+            let found = find(name, files).map_err(|e| format!("is like `{name}`, which {e}"))?;
+            inherited(found, files, depth - 1)?
         }
         Some(_) => return Err("`like` is no file's name, or goes round in circles".into()),
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Calls, Mode, report, run_all};
+use super::{Calls, Mode, Suite, Uses, run_all, unused};
 use crate::{Context, Event, Plugin, Rejection, Request, Response, Verdict, classify};
 
 struct Echo;
@@ -28,7 +28,13 @@ impl Plugin for Echo {
     }
 }
 
-const CALLS: Calls<'_> = Calls { transform: &Echo::transform, classify: &Echo::classify };
+const CALLS: Calls<'_> = Calls {
+    transform: &|event, ctx| match event.name.as_str() {
+        "crash" => Err("crashed: out of bounds".into()),
+        _ => Ok(Echo::transform(event, ctx)),
+    },
+    classify: &|response, count, ctx| Ok(Echo::classify(response, count, ctx)),
+};
 
 const MANIFEST: &str = r#"
 name = "echo"
@@ -61,7 +67,7 @@ impl Folder {
     }
 
     fn report(&self) -> String {
-        report(&run_all(&self.0, &CALLS, Mode::Compare))
+        run_all(&self.0, &CALLS, Mode::Compare).err().unwrap_or_default()
     }
 }
 
@@ -91,7 +97,7 @@ fn right_fixtures_pass_with_the_manifests_defaults() {
             ),
         ],
     );
-    assert!(run_all(&folder.0, &CALLS, Mode::Compare).is_empty(), "{}", folder.report());
+    assert_eq!(folder.report(), "");
 }
 
 #[test]
@@ -106,6 +112,7 @@ fn every_wrong_fixture_is_reported_with_its_file_and_place() {
             ("e.json", json!({ "event": {} })),
             ("f.json", json!({ "about": "f", "context": { "config": { "width": 1 } } })),
             ("g.json", json!({ "about": "g", "like": "g.json" })),
+            ("h.json", json!({ "about": "h", "event": { "name": "crash" }, "skip": "no" })),
         ],
     );
     let report = folder.report();
@@ -118,6 +125,7 @@ fn every_wrong_fixture_is_reported_with_its_file_and_place() {
         "fixtures/e.json\n    says not what it is about",
         "`context.config.width` is not in the manifest's `[config]` schema",
         "goes round in circles",
+        "fixtures/h.json\n    crashed: out of bounds",
     ] {
         assert!(report.contains(expected), "`{expected}` is not in\n{report}");
     }
@@ -126,14 +134,67 @@ fn every_wrong_fixture_is_reported_with_its_file_and_place() {
 #[test]
 fn blessing_writes_what_came_and_keeps_the_rest() {
     let folder = Folder::new("bless", &[("a.json", json!({ "about": "a", "event": { "value": 7 }, "skip": "no" }))]);
-    assert!(run_all(&folder.0, &CALLS, Mode::Bless).is_empty());
+    assert_eq!(run_all(&folder.0, &CALLS, Mode::Bless), Ok(()));
     let read = |path: &Path| serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap();
     let blessed = read(&folder.0.join("fixtures/a.json"));
     assert_eq!(blessed, json!({ "about": "a", "event": { "value": 7 }, "requests": body(7.0) }));
-    assert!(run_all(&folder.0, &CALLS, Mode::Compare).is_empty());
+    assert_eq!(folder.report(), "");
 }
 
 #[test]
 fn a_plugin_without_fixtures_fails() {
     assert!(Folder::new("none", &[]).report().contains("has no fixture"));
+}
+
+#[test]
+fn a_plugin_that_keeps_something_from_before_fails() {
+    let folder = Folder::new(
+        "state",
+        &[
+            ("a.json", json!({ "about": "a", "event": { "value": 1 }, "requests": body(1.0) })),
+            ("b.json", json!({ "about": "b", "event": { "name": "skip" }, "skip": "not mine" })),
+        ],
+    );
+    let seen = std::cell::Cell::new(false);
+    let calls = Calls {
+        transform: &|event, ctx| match event.name.as_str() {
+            "purchase" if seen.get() => Ok(Err(Rejection::skip("the second time"))),
+            name => {
+                seen.set(seen.get() || name == "skip");
+                Ok(Echo::transform(event, ctx))
+            }
+        },
+        ..CALLS
+    };
+    let failed: Vec<_> = Suite::load(&folder.0).unwrap().run(&calls).into_iter().filter(|ran| !ran.is_ok()).collect();
+    let [ran] = &failed[..] else { panic!("{failed:?}") };
+    assert_eq!((ran.file.as_str(), &ran.diff), ("a.json", &None));
+    assert!(ran.problems[0].starts_with("gives something else the second time"), "{ran}");
+}
+
+#[test]
+fn a_grant_that_changes_nothing_is_unused_and_the_others_are_not() {
+    let event = json!({ "value": 1, "identifiers": { "email": "ab".repeat(32) }, "page": { "title": "t" } });
+    let folder = Folder::new("unused", &[("a.json", json!({ "about": "a", "event": event }))]);
+    let more =
+        "\"page.title\" = { as = \"plain\", why = \"so\" }\n\"properties.*\" = { as = \"plain\", why = \"so\" }\n";
+    fs::write(folder.0.join("plugin.toml"), MANIFEST.replace("[config]", &format!("{more}[config]"))).unwrap();
+    let suite = Suite::load(&folder.0).unwrap();
+    assert_eq!(unused(&suite, CALLS.transform), ["page.title", "properties.*"]);
+    let uses = Uses::of(&suite, CALLS.transform);
+    let used: Vec<&String> = uses.of_event("purchase").unwrap().iter().collect();
+    assert_eq!(used, ["event.value", "user.email"]);
+    assert!(uses.of_event("login").is_none() && !uses.is_used("page.title"));
+}
+
+#[test]
+fn a_wildcard_grants_what_no_grant_of_its_own_does() {
+    let reads = "\"user.*\" = { as = \"plain\", why = \"so\" }\n[config]";
+    let manifest = crate::manifest::Manifest::parse(&MANIFEST.replace("[config]", reads)).unwrap();
+    assert_eq!(super::granted_by(&manifest, "user.email"), Some("user.email"));
+    assert_eq!(super::granted_by(&manifest, "user.id"), Some("user.*"));
+    assert_eq!(super::granted_by(&manifest, "page.url"), None);
+    let event = Event { user_id: Some("u".into()), anonymous_id: Some("a".into()), ..Event::example() };
+    let less = super::without(&manifest, &event, "user.*");
+    assert_eq!((less.user_id, less.anonymous_id), (None, None));
 }

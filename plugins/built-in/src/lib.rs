@@ -10,7 +10,7 @@
 pub struct BuiltIn {
     /// Its name, which is its folder's and its manifest's.
     pub name: &'static str,
-    /// The component, with the manifest in a custom section.
+    /// The component, with the manifest and the fixtures in custom sections.
     pub wasm: &'static [u8],
     /// The text of its `plugin.toml`.
     pub manifest: &'static str,
@@ -26,7 +26,7 @@ pub fn find(name: &str) -> Option<&'static BuiltIn> {
 #[cfg(test)]
 mod tests {
     use tidegate_plugin_sdk::build::surface;
-    use tidegate_plugin_sdk::manifest::{Manifest, extract};
+    use tidegate_plugin_sdk::manifest::{Fixtures, Manifest, extract};
 
     use super::*;
 
@@ -46,6 +46,16 @@ mod tests {
             let manifest = Manifest::parse(plugin.manifest).unwrap();
             assert_eq!(manifest.name, plugin.name);
             assert_eq!(find(&manifest.name).unwrap().wasm, plugin.wasm);
+        }
+    }
+
+    #[test]
+    fn every_built_in_carries_the_fixtures_of_its_folder() {
+        for plugin in BUILT_IN {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(plugin.name).join("fixtures");
+            let fixtures = Fixtures::read(&folder).unwrap();
+            assert!(fixtures.len() > 10, "{}", plugin.name);
+            assert_eq!(Fixtures::extract(plugin.wasm).unwrap(), fixtures, "{}", plugin.name);
         }
     }
 

@@ -3,41 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tidegate_plugin_sdk::testing::{Calls, run_with};
-use tidegate_plugin_sdk::{Context, Event, Identifier, Item, Rejection, Request, Response, Verdict};
+use tidegate_plugin_sdk::{Event, Identifier, Item, Response};
 use tidegate_plugins::BUILT_IN;
-use tidegate_sandbox::{CallError, Options, Plugin, Sandbox, Transformed};
-
-/// The sandbox's types and the SDK's are of one contract, and have one form as JSON.
-fn convert<T: DeserializeOwned>(value: &impl Serialize) -> T {
-    serde_json::from_value(serde_json::to_value(value).unwrap()).unwrap()
-}
-
-/// A call's answer. A plugin's time is measured by the wall, and a busy machine may take it away for a while; that
-/// happens to no call many times in a row.
-fn answer<T>(plugin: &Plugin, call: impl Fn() -> Result<T, CallError>) -> T {
-    let mut answers = (0..10).map(|_| call());
-    match answers.find(|answer| !matches!(answer, Err(CallError::Timeout { .. }))) {
-        Some(Ok(answer)) => answer,
-        Some(Err(e)) => panic!("{}: {e}", plugin.manifest().name),
-        None => panic!("{} always runs out of time", plugin.manifest().name),
-    }
-}
-
-fn transform(plugin: &Plugin, event: &Event, ctx: &Context) -> Result<Vec<Request>, Rejection> {
-    match answer(plugin, || plugin.transform(&convert(event), &convert(ctx))) {
-        Transformed::Requests(requests) => Ok(convert(&requests)),
-        Transformed::Skip(reason) => Err(Rejection::Skip(reason)),
-        Transformed::Invalid(reason) => Err(Rejection::Invalid(reason)),
-    }
-}
-
-fn classify(plugin: &Plugin, response: &Response, count: u32, ctx: &Context) -> Verdict {
-    convert(&answer(plugin, || plugin.classify(&convert(response), count, &convert(ctx))))
-}
+use tidegate_sandbox::fixtures::{classify, embedded_failures, transform};
+use tidegate_sandbox::{CallError, Options, Plugin, Sandbox};
 
 fn for_every_built_in(check: impl Fn(&str, &Plugin)) {
     let sandbox = Sandbox::new(Options::default()).unwrap();
@@ -47,14 +18,15 @@ fn for_every_built_in(check: impl Fn(&str, &Plugin)) {
     }
 }
 
+fn told<T>(answer: Result<T, CallError>) -> Result<T, String> {
+    answer.map_err(|error| error.to_string())
+}
+
 #[test]
 fn every_component_gives_what_its_fixtures_say() {
     for_every_built_in(|dir, plugin| {
-        let calls = Calls {
-            transform: &|event, ctx| transform(plugin, &event, &ctx),
-            classify: &|response, count, ctx| classify(plugin, &response, count, &ctx),
-        };
-        run_with(dir, &calls);
+        let failures: Vec<String> = embedded_failures(plugin).iter().map(ToString::to_string).collect();
+        assert!(failures.is_empty(), "{dir}:\n{}", failures.join("\n"));
     });
 }
 
@@ -63,15 +35,15 @@ fn an_event_made_to_break_a_plugin_fits_in_its_stack_and_its_memory() {
     for_every_built_in(|dir, plugin| {
         let calls = Calls {
             transform: &|event, ctx| {
-                let _ = transform(plugin, &enlarged(event.clone()), &ctx);
-                transform(plugin, &event, &ctx)
+                let _ = told(transform(plugin, &enlarged(event.clone()), &ctx))?;
+                told(transform(plugin, &event, &ctx))
             },
             classify: &|response, count, ctx| {
                 for body in [deep(10_000).into_bytes(), "é".repeat(30_000).into_bytes(), vec![0xff; 64 << 10]] {
                     let odd = Response { body, ..response.clone() };
-                    classify(plugin, &odd, count, &ctx);
+                    told(classify(plugin, &odd, count, &ctx))?;
                 }
-                classify(plugin, &response, count, &ctx)
+                told(classify(plugin, &response, count, &ctx))
             },
         };
         run_with(dir, &calls);
