@@ -22,6 +22,8 @@ const MAGIC: &[u8; 8] = b"tidecw\x00\x01";
 const SUM_BYTES: usize = 32;
 /// The most files that are kept. Each version of a plugin, and of wasmtime, adds one.
 const FILES_MAX: usize = 128;
+/// The most that they have together. A plugin of the SDK is compiled to half a megabyte, an interpreter to 33.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// The directory of compiled plugins.
 pub(crate) struct Cache {
@@ -95,7 +97,7 @@ impl Cache {
         fs::rename(&temporary, self.dir.join(name))
     }
 
-    /// Removes the oldest files past the bound. What is gone meanwhile was another thread's, or another gateway's: they
+    /// Removes the oldest files past the bounds. What is gone meanwhile was another thread's, or another gateway's: they
     /// write under a temporary name first, and prune as well.
     fn prune(&self) -> io::Result<()> {
         let mut files = Vec::new();
@@ -103,15 +105,21 @@ impl Cache {
             let entry = entry?;
             if entry.path().extension().is_some_and(|extension| extension == "cwasm") {
                 match entry.metadata() {
-                    Ok(metadata) => files.push((metadata.modified()?, entry.path())),
+                    Ok(metadata) => files.push((metadata.modified()?, entry.path(), metadata.len())),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                     Err(e) => return Err(e),
                 }
             }
         }
         files.sort();
-        let surplus = files.len().saturating_sub(FILES_MAX);
-        files.iter().take(surplus).try_for_each(|(_, path)| match fs::remove_file(path) {
+        let mut bytes = 0u64;
+        let kept = files.iter().rev().take(FILES_MAX).take_while(|(_, _, size)| {
+            bytes = bytes.saturating_add(*size);
+            bytes <= BYTES_MAX
+        });
+        // The one that was just made stays in any case.
+        let surplus = files.len() - kept.count().max(1).min(files.len());
+        files.iter().take(surplus).try_for_each(|(_, path, _)| match fs::remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         })

@@ -61,6 +61,9 @@ pub enum InspectError {
     /// Its manifest is wrong.
     #[error("has a wrong manifest: {}", list(.0))]
     Manifest(Vec<Mistake>),
+    /// It carries fixtures that cannot be read.
+    #[error("{0}")]
+    Fixtures(String),
 }
 
 /// Why a plugin must not run.
@@ -94,6 +97,9 @@ pub enum LoadError {
     /// It has parts that the sandbox does not run.
     #[error("cannot be compiled: {0}")]
     Compile(String),
+    /// The system does not give what the pool of heavy guests reserves.
+    #[error("finds no room among the heavy guests: {0}")]
+    Room(String),
     /// An instance of it does not even start.
     #[error("does not start: {0}")]
     Start(CallError),
@@ -112,7 +118,7 @@ impl LoadError {
             LoadError::Contract(_) => "export it with the SDK's `export!`, built from this version's `wit/`",
             LoadError::Memory { .. } => "raise `memory_max` in `[limits]`, or link with a smaller `--initial-memory`",
             LoadError::Compile(_) => "threads, 64-bit memories and relaxed SIMD are off",
-            LoadError::Start(_) => return None,
+            LoadError::Room(_) | LoadError::Start(_) => return None,
         })
     }
 }
@@ -124,6 +130,7 @@ impl InspectError {
             InspectError::TooLarge { .. } | InspectError::Damaged(_) => return None,
             InspectError::NotComponent { .. } => "`tidegate plugin build` makes a component of a plugin's package",
             InspectError::NoManifest(_) => "`tidegate plugin build` puts `plugin.toml` into the component, once",
+            InspectError::Fixtures(_) => "`tidegate plugin build` puts the fixtures into the component, once",
             // Mistakes carry their own.
             InspectError::Manifest(_) => return None,
         })

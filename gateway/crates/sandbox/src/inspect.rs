@@ -4,7 +4,7 @@
 //! what cannot be read; whether a component may run is decided in `engine`, from this report.
 
 use serde::Serialize;
-use tidegate_plugin_sdk::manifest::{self, Manifest};
+use tidegate_plugin_sdk::manifest::{self, Fixtures, Manifest};
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, MemoryType, Parser, Payload, TableType, Validator, WasmFeatures,
 };
@@ -36,6 +36,8 @@ pub struct Inspection {
     pub memories: Vec<Memory>,
     /// The tables of its modules.
     pub tables: Vec<Table>,
+    /// What its author tested it with; as JSON only how many there are.
+    pub fixtures: Fixtures,
 }
 
 /// Something that a component wants from outside.
@@ -70,7 +72,7 @@ pub struct Table {
 /// Reads a component.
 ///
 /// # Errors
-/// When it is none, is damaged, is too large, or has not exactly one well-formed manifest.
+/// When it is none, is damaged, is too large, has not exactly one well-formed manifest, or has fixtures that are not.
 pub fn inspect(wasm: &[u8]) -> Result<Inspection, InspectError> {
     if wasm.len() > WASM_BYTES_MAX {
         return Err(InspectError::TooLarge { size: wasm.len() });
@@ -81,6 +83,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection, InspectError> {
     let parts = Parts::read(wasm)?;
     let text = manifest::extract(wasm).map_err(InspectError::NoManifest)?;
     let manifest = Manifest::parse(text).map_err(InspectError::Manifest)?;
+    let fixtures = Fixtures::extract(wasm).map_err(|error| InspectError::Fixtures(error.to_string()))?;
     Ok(Inspection {
         digest: Digest::of(wasm),
         size: wasm.len(),
@@ -90,6 +93,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection, InspectError> {
         modules: parts.modules,
         memories: parts.memories,
         tables: parts.tables,
+        fixtures,
     })
 }
 

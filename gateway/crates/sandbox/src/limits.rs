@@ -3,17 +3,13 @@
 //! Owns the limits' enforcement while a plugin runs, and says afterwards which one was hit. Does not run a plugin.
 
 use tidegate_plugin_sdk::manifest::Limits;
-use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
 use crate::engine::Metering;
+use crate::pool::{Runtime, Shape};
 
 /// What wasmtime reserves for one element of a table.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
-/// The most memories, tables and core instances of one component. A component of `wit-component` has one of each; more
-/// of them appear where components were composed.
-pub(crate) const MEMORIES_MAX: u32 = 4;
-pub(crate) const TABLES_MAX: u32 = 4;
-pub(crate) const CORE_INSTANCES_MAX: u32 = 16;
 
 /// What a store carries: the use of one call so far.
 pub(crate) struct State {
@@ -23,6 +19,7 @@ pub(crate) struct State {
     ticks: u32,
     ticks_max: u32,
     time_exceeded: bool,
+    shape: Shape,
 }
 
 /// The limit that a call hit, if it hit one.
@@ -33,9 +30,9 @@ pub(crate) enum Hit {
 }
 
 /// A fresh store within `limits`.
-pub(crate) fn store(engine: &Engine, metering: Metering, limits: &Limits) -> Store<State> {
+pub(crate) fn store(runtime: &Runtime, limits: &Limits) -> Store<State> {
     let mut store = Store::new(
-        engine,
+        &runtime.engine,
         State {
             memory_used: 0,
             memory_max: usize::try_from(limits.memory_max.0).unwrap_or(usize::MAX),
@@ -43,22 +40,30 @@ pub(crate) fn store(engine: &Engine, metering: Metering, limits: &Limits) -> Sto
             ticks: 0,
             ticks_max: limits.time_max_ms,
             time_exceeded: false,
+            shape: runtime.weight.shape(),
         },
     );
     store.limiter(|state| state);
     // The callback is what kills; the deadline of one tick only makes it be asked once a tick. Ticks are counted while
     // the plugin runs: should the machine be so busy that the thread stands still, that is not the plugin's fault.
     store.epoch_deadline_callback(|mut store: StoreContextMut<'_, State>| Ok(store.data_mut().tick()));
-    store.set_epoch_deadline(1);
-    if metering == Metering::Fuel {
+    if runtime.metering == Metering::Fuel {
         // More than can be used in the longest time that a manifest may ask for. Where fuel is off this fails, and is
         // not asked.
         let _ = store.set_fuel(u64::MAX);
     }
+    renew(&mut store, limits);
+    store
+}
+
+/// Gives one more call its own time and output; memory and tables stay counted.
+pub(crate) fn renew(store: &mut Store<State>, limits: &Limits) {
+    let state = store.data_mut();
+    (state.ticks, state.time_exceeded, state.memory_refused) = (0, false, false);
+    store.set_epoch_deadline(1);
     // Every string and list is charged here before the host allocates for it, by the size that it will have in the
     // host's memory. That bounds what many small lists that point at the same large memory can cost.
     store.set_hostcall_fuel(usize::try_from(limits.output_max.0).unwrap_or(usize::MAX));
-    store
 }
 
 impl State {
@@ -115,24 +120,33 @@ impl ResourceLimiter for State {
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX as usize
+        self.shape.core_instances as usize
     }
 
     fn tables(&self) -> usize {
-        TABLES_MAX as usize
+        self.shape.tables as usize
     }
 
     fn memories(&self) -> usize {
-        MEMORIES_MAX as usize
+        self.shape.memories as usize
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::Weight;
 
     fn state(memory_max: usize, ticks_max: u32) -> State {
-        State { memory_used: 0, memory_max, memory_refused: false, ticks: 0, ticks_max, time_exceeded: false }
+        State {
+            memory_used: 0,
+            memory_max,
+            memory_refused: false,
+            ticks: 0,
+            ticks_max,
+            time_exceeded: false,
+            shape: Weight::Light.shape(),
+        }
     }
 
     #[test]

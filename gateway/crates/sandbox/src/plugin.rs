@@ -11,11 +11,13 @@ use tidegate_plugin_sdk::manifest::Manifest;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
+use crate::batch::Live;
 use crate::contract::{self, ResponseV0_1, World, interface};
-use crate::engine::{Metering, Runtime, plain};
+use crate::engine::{Metering, plain};
 use crate::error::{CallError, LoadError};
 use crate::inspect::Inspection;
 use crate::limits::{self, Hit, State};
+use crate::pool::{Runtime, Weight};
 use crate::{Digest, Projection, panic};
 
 /// The most requests that one event may become.
@@ -82,7 +84,7 @@ impl Plugin {
         let lacks = |what: &str| LoadError::Contract(format!("it does not export {what}"));
         let name = &inspection.manifest.world;
         let world = World::named(name).ok_or_else(|| lacks("a contract that is known here"))?;
-        let interface = component.get_export_index(None, &interface(name)).ok_or_else(|| lacks("the interface"))?;
+        let interface = component.get_export_index(None, interface(name)).ok_or_else(|| lacks("the interface"))?;
         let function = |name| component.get_export_index(Some(&interface), name).ok_or_else(|| lacks(name));
         let (transform, classify) = (function("transform")?, function("classify")?);
         let projection = Projection::new(&inspection.manifest);
@@ -112,9 +114,9 @@ impl Plugin {
     }
 
     /// Whether recent calls took so long, about a millisecond, that they should not be made on a thread that serves
-    /// others.
+    /// others. A heavy guest's always do.
     pub fn is_slow(&self) -> bool {
-        self.0.average_ns.load(Ordering::Relaxed) > SLOW.as_nanos() as u64
+        self.0.runtime.weight == Weight::Heavy || self.0.average_ns.load(Ordering::Relaxed) > SLOW.as_nanos() as u64
     }
 
     /// Turns one event, as [`Projection::apply`] made it, into the requests that report it.
@@ -135,12 +137,38 @@ impl Plugin {
             let function: TransformFunc<'_> = typed(store, instance, &self.0.transform)?;
             function.call(store, (event, ctx))
         });
-        let transformed = answer.and_then(|(answer,)| match answer {
-            Ok(requests) => Ok(Transformed::Requests(bounded(requests)?)),
-            Err(contract::Rejection::Skip(reason)) => Ok(Transformed::Skip(cut(reason))),
-            Err(contract::Rejection::Invalid(reason)) => Ok(Transformed::Invalid(cut(reason))),
+        (answer.and_then(|(answer,)| transformed(answer)), usage)
+    }
+
+    /// Turns one event into requests in an instance that may have seen others, or in a fresh one where there is none. One
+    /// in which it fails is gone.
+    pub(crate) fn transform_in(
+        &self,
+        live: &mut Option<Live>,
+        event: &contract::Event,
+        ctx: &contract::Context,
+    ) -> Result<Transformed, CallError> {
+        let runtime = &self.0.runtime;
+        let limits = &self.manifest().limits;
+        let _running = runtime.ticker.run();
+        let began = now();
+        let (mut store, used) = match live.take() {
+            Some(Live { mut store, instance }) => {
+                limits::renew(&mut store, limits);
+                (store, Some(instance))
+            }
+            None => (limits::store(runtime, limits), None),
+        };
+        let started = used.map_or_else(|| self.0.instance.instantiate(&mut store), Ok);
+        let answer = started.and_then(|instance| {
+            let function: TransformFunc<'_> = typed(&mut store, &instance, &self.0.transform)?;
+            Ok((instance, function.call(&mut store, (event, ctx))?))
         });
-        (transformed, usage)
+        self.record(began.elapsed());
+        let (instance, (answer,)) = answer.map_err(|error| self.explain(&error, &mut store))?;
+        let transformed = transformed(answer)?;
+        *live = Some(Live { store, instance });
+        Ok(transformed)
     }
 
     /// Says what the answer to a request that carried `count` events means.
@@ -220,7 +248,7 @@ impl Plugin {
         let runtime = &self.0.runtime;
         let _running = runtime.ticker.run();
         let began = now();
-        let mut store = limits::store(&runtime.engine, runtime.metering, &self.manifest().limits);
+        let mut store = limits::store(runtime, &self.manifest().limits);
         let outcome = self.0.instance.instantiate(&mut store).and_then(|instance| call(&mut store, &instance));
         let took = began.elapsed();
         self.record(took);
@@ -276,6 +304,15 @@ where
     Results: ComponentNamedList + Lift,
 {
     instance.get_typed_func(store, index)
+}
+
+/// What the plugin answered, within bounds.
+fn transformed(answer: Result<Vec<contract::Request>, contract::Rejection>) -> Result<Transformed, CallError> {
+    Ok(match answer {
+        Ok(requests) => Transformed::Requests(bounded(requests)?),
+        Err(contract::Rejection::Skip(reason)) => Transformed::Skip(cut(reason)),
+        Err(contract::Rejection::Invalid(reason)) => Transformed::Invalid(cut(reason)),
+    })
 }
 
 /// The requests, if there are not too many, nor too many of anything in one of them. Bytes are bounded while they are

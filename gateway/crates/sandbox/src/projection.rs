@@ -4,6 +4,7 @@
 //! Owns the domain rule of what a consent level strips ([`tidegate_event::Withheld`]), and is the only way from an event to a plugin. Reads
 //! no configuration, and runs nothing.
 
+mod given;
 mod names;
 mod user;
 
@@ -11,6 +12,8 @@ use serde_json::{Map, Value};
 use tidegate_event::{self as event, Withheld};
 use tidegate_plugin_sdk::manifest::Manifest;
 
+use self::given::Given;
+pub use self::given::Granted;
 use self::names::Names;
 use self::user::User;
 use crate::contract;
@@ -24,6 +27,7 @@ pub struct Projection {
     properties: Names,
     /// The other fields, each by its whole name.
     fields: Fields,
+    given: Given,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,6 +71,7 @@ impl Projection {
                 order_id: has("event.order_id"),
                 items: has("event.items"),
             },
+            given: Given::new(reads),
         }
     }
 
@@ -106,6 +111,12 @@ impl Projection {
         projected.items = event.items.iter().filter(|_| fields.items).map(item).collect();
         projected.properties = self.properties(&withheld.strip_properties(&event.properties));
         projected
+    }
+
+    /// Which of the manifest's reads a projected event has something of, in the manifest's order. Beside them it always
+    /// has what [`Projection::apply`] says.
+    pub fn given(&self, projected: &contract::Event) -> Vec<&Granted> {
+        self.given.of(projected)
     }
 
     fn clicks(&self, event: &event::Event) -> Vec<contract::ClickId> {

@@ -108,3 +108,16 @@ fn old_files_are_removed_in_the_end() {
     let newest = files(&dir).into_iter().any(|file| fs::metadata(file).unwrap().len() > 100);
     assert!(newest, "the one that was just made stays");
 }
+
+#[test]
+fn old_files_that_are_large_are_removed_too() {
+    let (_parent, dir) = filled();
+    for number in 0..5 {
+        // Holes: they have a size, and take no room.
+        fs::File::create(dir.join(format!("{number}.cwasm"))).unwrap().set_len(300 << 20).unwrap();
+    }
+    let other = Parts { transform: "unreachable", ..Parts::default() }.build();
+    open(&dir).unwrap().load(&other).unwrap();
+    let large = files(&dir).into_iter().filter(|file| fs::metadata(file).unwrap().len() == 300 << 20).count();
+    assert_eq!(large, 3, "a gibibyte in all");
+}

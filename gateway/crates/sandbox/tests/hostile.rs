@@ -1,4 +1,5 @@
-//! Plugins that do what they must not while they run: each costs its own call, and nothing else.
+//! Plugins that do what they must not while they run: each costs its own call, and nothing else. What the sandbox says of
+//! them, type by type; the catalogue of all of them, through the whole gateway, is `tests/tests/hostile`.
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What a call used: fuel, memory and time; and what a plugin said when it panicked.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

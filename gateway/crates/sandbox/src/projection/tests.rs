@@ -1,5 +1,7 @@
 //! What a plugin is shown, grant by grant and level by level.
 
+mod given;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
