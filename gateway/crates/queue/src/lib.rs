@@ -3,9 +3,10 @@
 //! Owns the interface that every backend keeps, and the backends. Knows nothing of events: records and payloads are
 //! bytes to it. Takes the time as an argument, so that tests decide what time it is.
 //!
-//! Beside the queue the same store keeps each entry's journal (for traces and de-duplication), profiles, and
-//! the few settings that all processes over it share.
+//! Beside the queue the same store keeps each entry's journal (for traces and de-duplication), profiles, the few settings
+//! that all processes over it share, and a log whose entries are chained by hashes ([`chain`]).
 
+pub mod chain;
 mod limiting;
 pub mod redis;
 pub mod sqlite;

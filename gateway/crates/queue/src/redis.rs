@@ -7,12 +7,14 @@
 //! - [`commit`] appends in groups, [`append`] one partition's part of them; [`outbox`] carries changes of profiles to other partitions.
 //! - [`lease`] takes, renews, gives back and settles leases; [`letters`] lists the dead ones, [`replay`] puts
 //!   them back; [`sweep`] deletes what is old.
+//! - [`chain`](mod@chain) has the chained log.
 //! - [`read`], [`counts`] and [`whole`] have the other reads, [`moving`] exports and imports; [`settings`] are one hash.
 //! - [`table`] is what this process knows of the partitions, so that it asks only where something may be due; [`watch`]
 //!   keeps it up.
 
 pub mod address;
 mod append;
+mod chain;
 mod commit;
 mod counts;
 mod durability;
@@ -50,6 +52,7 @@ use self::link::{Call, Confirm, Lane, Link};
 use self::pack::{number, time};
 use self::table::Table;
 use self::watch::Health;
+use crate::chain::{Ends, Head, Link as ChainLink};
 use crate::limiting::Limiting;
 use crate::{
     Appended, Attempt, Count, Cursor, DeadFilter, DeadLetter, DeliveryKey, Durability, Entry, Error, Export, Held,
@@ -203,6 +206,7 @@ impl RedisQueue {
             lapses_max: options.lapses_max.into(),
             identity: Identity::new(),
             confirm: established.confirm,
+            chain: chain::Known::default(),
         });
         let unreachable = |source: Error| OpenError::Unreachable { address: address.clone(), source: Box::new(source) };
         counts::learn(&shop).await.map_err(unreachable)?;
@@ -382,6 +386,22 @@ impl Queue for RedisQueue {
             let new = new + moving::import_profiles(&self.shop, profiles).await?;
             Ok(new + settings::write(&self.shop, "import", settings::Manner::Add, settings).await?)
         })
+    }
+
+    fn chain_append(&self, at_ms: u64, bytes: Vec<u8>) -> Operation<'_, Head> {
+        self.open_only(chain::append(&self.shop, at_ms, bytes))
+    }
+
+    fn chain_page(&self, after: u64, limit: usize) -> Operation<'_, Vec<ChainLink>> {
+        self.open_only(chain::page(&self.shop, after, limit))
+    }
+
+    fn chain_ends(&self) -> Operation<'_, Ends> {
+        self.open_only(chain::ends(&self.shop))
+    }
+
+    fn chain_import(&self, links: Vec<ChainLink>) -> Operation<'_, usize> {
+        self.open_only(chain::import(&self.shop, links))
     }
 
     fn durability(&self) -> Durability {

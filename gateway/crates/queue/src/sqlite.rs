@@ -5,6 +5,7 @@
 //! - [`writer`] is the one thread that writes: group commit, then the [`board`], then the answers.
 //! - [`lease`] leases in the caller's thread from the [`board`], which is in memory.
 //! - [`read`] has the other reads, on connections of their own; they neither wait for the writer nor hold it up.
+//! - [`chain`] has the chained log.
 //! - [`export`] and [`import`] move everything to another store; [`backup`](mod@backup) copies the file while it is used.
 //! - [`fault`] decides which failures are fatal.
 //!
@@ -13,6 +14,7 @@
 
 mod backup;
 mod board;
+mod chain;
 mod conclude;
 mod export;
 mod fault;
@@ -47,6 +49,7 @@ use self::open::Purpose;
 use self::readers::Readers;
 use self::request::{Answer, Envelope, Request};
 use self::writer::{Writer, locked};
+use crate::chain::{Ends, Head, Link};
 use crate::limiting::Limiting;
 use crate::{
     Appended, Attempt, Count, Cursor, DeadFilter, DeadLetter, DeliveryKey, Durability, Entry, Error, Export, Held,
@@ -65,7 +68,7 @@ const SLOW_READERS: usize = 2;
 pub enum Mode {
     /// For the gateway: alone, with everything.
     Serve,
-    /// Beside the gateway: find, recent, dead letters, replay, purge, counts, profiles, settings, export, import
+    /// Beside the gateway: find, recent, dead letters, replay, purge, counts, profiles, settings, the chained log, export, import
     /// and backup.
     Inspect,
 }
@@ -370,6 +373,22 @@ impl Queue for SqliteQueue {
     /// Takes no heed of the limits: a move that stopped half way would help nobody.
     fn import(&self, items: Vec<Item>) -> Operation<'_, usize> {
         Box::pin(self.ask("import", |answer| Request::Import(items, answer)))
+    }
+
+    fn chain_append(&self, at_ms: u64, bytes: Vec<u8>) -> Operation<'_, Head> {
+        Box::pin(self.ask("chain_append", move |answer| Request::Chain { at_ms, bytes, answer }))
+    }
+
+    fn chain_page(&self, after: u64, limit: usize) -> Operation<'_, Vec<Link>> {
+        Box::pin(self.look("chain_page", move |conn| chain::page(conn, after, limit)))
+    }
+
+    fn chain_ends(&self) -> Operation<'_, Ends> {
+        Box::pin(self.look("chain_ends", chain::ends))
+    }
+
+    fn chain_import(&self, links: Vec<Link>) -> Operation<'_, usize> {
+        Box::pin(self.ask("chain_import", |answer| Request::Join(links, answer)))
     }
 
     fn durability(&self) -> Durability {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::chain::{Ends, Head, Link};
 use crate::stored::{Cursor, Export, Item, Setting};
 
 /// A future of a backend's operation.
@@ -80,6 +81,21 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Stores what another store exported; what is here already stays as it is. Gives how many items were new.
     fn import(&self, items: Vec<Item>) -> Operation<'_, usize>;
+
+    /// Appends an entry to the chained log; gives its place when it is durable. After [`Error::Unavailable`] it may be
+    /// there all the same, and whoever appends it again has it twice.
+    fn chain_append(&self, at_ms: u64, bytes: Vec<u8>) -> Operation<'_, Head>;
+
+    /// Entries of the chained log after a number, oldest first: at most `limit`, fewer where they are large, none at the
+    /// end.
+    fn chain_page(&self, after: u64, limit: usize) -> Operation<'_, Vec<Link>>;
+
+    /// Where the chained log begins and ends.
+    fn chain_ends(&self) -> Operation<'_, Ends>;
+
+    /// Adds entries of another store's chained log, in their order, to an empty one or to one that they go on from; gives
+    /// how many were new. Adds none where they do not fit: [`Error::Forked`].
+    fn chain_import(&self, links: Vec<Link>) -> Operation<'_, usize>;
 
     /// What an acknowledgement means with this backend as it is set up.
     fn durability(&self) -> Durability;
@@ -345,6 +361,8 @@ pub struct Retention {
     pub journal_ms: u64,
     /// Dead letters.
     pub dead_ms: u64,
+    /// Entries of the chained log, but for the newest.
+    pub chain_ms: u64,
 }
 
 /// What a sweep deleted.
@@ -354,6 +372,8 @@ pub struct Swept {
     pub records: usize,
     /// Fields of profiles; a backend that lets them expire by themselves sweeps none.
     pub fields: usize,
+    /// Entries of the chained log.
+    pub links: usize,
 }
 
 /// How much may wait.
@@ -423,6 +443,9 @@ pub enum Error {
     /// What was read is not what was written.
     #[error("{what} cannot be read: {why}")]
     Corrupt { what: String, why: String },
+    /// Entries of another chained log do not continue the one that is here.
+    #[error("entry {seq} of the chained log does not continue the log that is here")]
+    Forked { seq: u64 },
     /// The queue has been closed.
     #[error("the queue is closed")]
     Closed,

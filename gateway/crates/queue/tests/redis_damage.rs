@@ -162,7 +162,7 @@ async fn a_lost_or_unreadable_entry_holds_up_neither_its_delivery_nor_lists() {
     assert_eq!(recent, ["e3"]);
     let error = queue.find("e1").await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
-    swept(&queue, 1_000_000, Retention { journal_ms: 1, dead_ms: 1 }).await;
+    swept(&queue, 1_000_000, Retention { journal_ms: 1, dead_ms: 1, chain_ms: 1 }).await;
     assert!(queue.recent(10).await.unwrap().is_empty());
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use contract::*;
 use redis_store::{counts, keys_of, lease_long, of_visitor, open, options, small, to_all, try_open, until};
+use tidegate_queue::chain::Verifier;
 use tidegate_queue::redis::{OpenError, Options, Time};
 use tidegate_queue::*;
 use tidegate_test_redis::Server;
@@ -141,7 +142,7 @@ async fn two_processes_may_open_an_empty_store_and_sweep_at_once() {
     for n in 1..=300 {
         here.append(Entry { deliveries: Vec::new(), ..of_visitor(n) }).await.unwrap();
     }
-    let retention = Retention { journal_ms: 5, dead_ms: 5 };
+    let retention = Retention { journal_ms: 5, dead_ms: 5, chain_ms: 5 };
     let (one, other) = tokio::join!(swept(&here, 1_000, retention), swept(&there, 1_000, retention));
     assert_eq!(one.records + other.records, 300);
     assert!(here.recent(10).await.unwrap().is_empty());
@@ -208,11 +209,11 @@ async fn a_callers_wrong_clock_changes_nothing_that_goes_by_the_servers() {
         })
         .await;
         assert_eq!(right.find("long ago").await.unwrap()[0].deliveries.len(), 1, "its due time can be read");
-        let hour = Retention { journal_ms: 3_600_000, dead_ms: 3_600_000 };
+        let hour = Retention { journal_ms: 3_600_000, dead_ms: 3_600_000, chain_ms: 3_600_000 };
         assert_eq!(swept(&right, now_ms, hour).await.records, 0, "nothing is an hour old, {n}");
         assert_eq!(swept(&wrong, clock_ms, hour).await.records, 0);
         assert_eq!(swept(&right, now_ms + 2 * 3_600_000, hour).await.records, 0, "nor is the server's clock, {n}");
-        let moment = Retention { journal_ms: 0, dead_ms: 0 };
+        let moment = Retention { journal_ms: 0, dead_ms: 0, chain_ms: 0 };
         until("the dead letters are old enough", || async {
             swept(&right, right_ms(), moment).await;
             letters(&right).await.is_empty().then_some(())
@@ -258,7 +259,7 @@ async fn memory_is_bounded_and_given_back() {
             queue.settle(attempts.collect()).await.unwrap();
         }
     }
-    swept(&queue, 1_000_000, Retention { journal_ms: 1, dead_ms: 1 }).await;
+    swept(&queue, 1_000_000, Retention { journal_ms: 1, dead_ms: 1, chain_ms: 1 }).await;
     let kinds: BTreeMap<String, usize> = keys_of(&server).iter().fold(BTreeMap::new(), |mut kinds, key| {
         *kinds.entry(key.rsplit("}:").next().unwrap().to_owned()).or_default() += 1;
         kinds
@@ -294,5 +295,47 @@ async fn an_idle_process_asks_at_most_twice_a_second() {
         });
         let asked = asked.await.unwrap();
         assert!(asked <= 12, "{asked} commands in 6 s with {destinations} destinations");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_append_to_one_chained_log() {
+    let server = Server::start();
+    let mut appends = tokio::task::JoinSet::new();
+    for process in 0..3_u64 {
+        let queue = open(options(&server.url())).await;
+        appends.spawn(async move {
+            for n in 0..40 {
+                queue.chain_append(n, format!("{process} {n}").into_bytes()).await.unwrap();
+            }
+        });
+    }
+    appends.join_all().await;
+    let queue = open(options(&server.url())).await;
+    let (ends, links) = (queue.chain_ends().await.unwrap(), queue.chain_page(0, 1000).await.unwrap());
+    let mut verifier = Verifier::after(ends.base);
+    links.iter().for_each(|link| verifier.next(link).unwrap());
+    assert_eq!((verifier.last(), ends.head.seq), (Some(ends.head), 120));
+    let texts: std::collections::BTreeSet<_> = links.iter().map(|link| &link.bytes).collect();
+    assert_eq!(texts.len(), 120, "each is there once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_changed_of_the_chained_log_in_the_server_is_found() {
+    for (command, found) in [
+        (&["HDEL", "test:{chain}:entry", "2"][..], "entry 2 is not there"),
+        (&["HSET", "test:{chain}:entry", "2", "20:xyz:changed"][..], "entry 2 was changed"),
+        (&["HSET", "test:{chain}:ends", "base_hash", &"7".repeat(64)][..], "entry 1 was changed"),
+    ] {
+        let server = Server::start();
+        let queue = small(&server).await;
+        for n in 1..=3 {
+            queue.chain_append(n, b"entry".to_vec()).await.unwrap();
+        }
+        server.must(command);
+        let mut verifier = Verifier::after(queue.chain_ends().await.unwrap().base);
+        let links = queue.chain_page(0, 1000).await.unwrap();
+        let broken = links.iter().try_for_each(|link| verifier.next(link)).unwrap_err();
+        assert!(broken.to_string().contains(found), "{broken}");
     }
 }

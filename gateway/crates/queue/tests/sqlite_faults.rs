@@ -46,7 +46,7 @@ fn the_process_to_be_killed() {
             let Some(settled) = insist(&queue, || queue.settle(attempts.clone())).await else { return };
             assert!(settled.iter().all(|settled| *settled == Settled::Recorded), "{settled:?}");
             leased.iter().for_each(|lease| tell(&format!("delivered {}", lease.entry.id)));
-            let retention = Retention { journal_ms: 1 << 40, dead_ms: 1 << 40 };
+            let retention = Retention { journal_ms: 1 << 40, dead_ms: 1 << 40, chain_ms: 1 << 40 };
             let Some(_) = insist(&queue, || queue.sweep(1, retention)).await else { return };
         }
         queue.close().await.unwrap();

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::{due, entry, keys, lease, letters, roomy};
+use tidegate_queue::chain::Verifier;
 use tidegate_queue::sqlite::{Mode, OpenError, Options};
 use tidegate_queue::*;
 
@@ -40,7 +41,7 @@ async fn the_first_format_is_still_read() {
     let path = directory.path().join("tidegate.db");
     make(&path, include_str!("fixtures/format-1.sql"));
     let Err(older) = open(&path, Mode::Inspect) else { panic!("a file of an old format is not inspected") };
-    assert!(older.to_string().contains("has the old format 1, this version reads 3"), "{older}");
+    assert!(older.to_string().contains("has the old format 1, this version reads 4"), "{older}");
     assert!(older.hint().contains("start this version's gateway once"), "{}", older.hint());
     let queue = open(&path, Mode::Serve).unwrap();
     holds_what_was_written(&queue).await;
@@ -71,17 +72,36 @@ async fn the_second_format_is_still_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_fourth_format_is_still_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidegate.db");
+    make(&path, include_str!("fixtures/format-4.sql"));
+    let fresh = directory.path().join("fresh.db");
+    open(&fresh, Mode::Serve).unwrap().close().await.unwrap();
+    assert_eq!(columns(&path), columns(&fresh), "the fixture is what is written today");
+    let queue = open(&path, Mode::Serve).unwrap();
+    holds_what_was_written(&queue).await;
+    let mut verifier = Verifier::after(queue.chain_ends().await.unwrap().base);
+    let links = queue.chain_page(0, 10).await.unwrap();
+    links.iter().for_each(|link| verifier.next(link).unwrap());
+    let texts: Vec<_> = links.iter().map(|link| (link.seq, link.at_ms, &*link.bytes)).collect();
+    assert_eq!(texts, [(5, 1000, &b"first"[..]), (6, 1100, b"second")]);
+    assert_eq!(queue.chain_append(1200, b"third".to_vec()).await.unwrap().seq, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_third_format_is_still_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tidegate.db");
     make(&path, include_str!("fixtures/format-3.sql"));
     let fresh = directory.path().join("fresh.db");
     open(&fresh, Mode::Serve).unwrap().close().await.unwrap();
-    assert_eq!(columns(&path), columns(&fresh), "the fixture is what is written today");
     let queue = open(&path, Mode::Serve).unwrap();
     holds_what_was_written(&queue).await;
     let off = Setting { name: "destination/hook".into(), value: "off".into() };
     assert_eq!(queue.settings().await.unwrap(), [off]);
+    assert_eq!(queue.chain_append(1000, b"first".to_vec()).await.unwrap().seq, 1, "its log begins now");
+    assert_eq!(columns(&path), columns(&fresh));
 }
 
 fn affinity(item: &Item) -> Option<&str> {
@@ -91,7 +111,7 @@ fn affinity(item: &Item) -> Option<&str> {
     }
 }
 
-/// Every column and every index of a file, with its table.
+/// Every column, index and trigger of a file, with its table.
 fn columns(path: &Path) -> Vec<String> {
     let conn = rusqlite::Connection::open(path).unwrap();
     let sql = "SELECT m.name || ' ' || m.tbl_name || ' ' || ifnull(c.name || ' ' || c.type || ' ' || c.\"notnull\", '') \

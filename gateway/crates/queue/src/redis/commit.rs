@@ -16,6 +16,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::append::{Ahead, Asked, Group, Manner, Prepared, Which};
+use super::chain;
 use super::keys::Keys;
 use super::link::{Confirm, Lane, Link, Shape};
 use super::outbox;
@@ -44,6 +45,7 @@ pub(super) struct Shop {
     pub(super) identity: Identity,
     pub(super) lapses_max: u64,
     pub(super) confirm: Confirm,
+    pub(super) chain: chain::Known,
 }
 
 /// Takes entries, and commits them in groups.

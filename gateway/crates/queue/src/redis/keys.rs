@@ -65,6 +65,11 @@ impl Keys {
         Self::description(&self.prefix)
     }
 
+    /// The chained log's keys, which are in one slot: its ends, its entries.
+    pub(super) fn chain(&self) -> Vec<Vec<u8>> {
+        ["ends", "entry"].map(|name| format!("{}:{{chain}}:{name}", self.prefix).into_bytes()).into()
+    }
+
     /// The channel on which processes tell each other of arrivals.
     pub(super) fn channel(&self) -> String {
         format!("{}:arrivals", self.prefix)

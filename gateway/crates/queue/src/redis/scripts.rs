@@ -39,3 +39,6 @@ script!(MEND, "mend", SHRINKS);
 script!(SET, "set", SHRINKS, "");
 script!(OPEN, "open", GROWS);
 script!(CLEAR, "clear", SHRINKS);
+script!(CHAIN_APPEND, "chain_append", SHRINKS, "");
+script!(CHAIN_PAGE, "chain_page", SHRINKS);
+script!(CHAIN_SWEEP, "chain_sweep", SHRINKS, "");

@@ -2,6 +2,7 @@
 //! something old enough may be.
 
 use super::Time;
+use super::chain;
 use super::commit::Shop;
 use super::keys::Fixed;
 use super::link::{Call, Confirm, Lane, Read};
@@ -55,5 +56,6 @@ pub(super) async fn sweep(shop: &Shop, now_ms: u64, retention: Retention) -> Res
             break;
         }
     }
+    swept.links = chain::sweep(shop, now_ms.saturating_sub(retention.chain_ms)).await?;
     Ok(swept)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::board::{Board, Place, Slot};
 use super::request::{Reply, Request};
 use super::write::{Effect, Stored};
+use crate::chain::Head;
 use crate::{Appended, Entry, Error, NewState, Settled, Swept};
 
 /// What a request came to, if the transaction comes about.
@@ -15,6 +16,7 @@ pub(super) enum Done {
     Settled(Vec<Settled>),
     Changed(usize, Vec<Effect>),
     Swept(Swept, Vec<Effect>),
+    Chained(Head),
 }
 
 /// Answers a request of which nothing came about.
@@ -60,9 +62,17 @@ pub(super) fn conclude(mut board: Option<&mut Board>, request: Request, done: Re
                 swept
             }),
         ),
+        Request::Chain { answer, .. } => Reply::Chain(
+            answer,
+            done.map(|done| match done {
+                Done::Chained(head) => head,
+                _ => Head::START,
+            }),
+        ),
         Request::Replay { answer, .. }
         | Request::Purge(_, answer)
         | Request::Import(_, answer)
+        | Request::Join(_, answer)
         | Request::Set { answer, .. } => Reply::Change(
             answer,
             done.map(|done| {

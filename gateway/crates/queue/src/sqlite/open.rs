@@ -205,7 +205,7 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), OpenError> {
 
 /// Looks for damage that would only show later: the first row of each table.
 pub(super) fn look_at_tables(path: &Path, conn: &Connection) -> Result<(), OpenError> {
-    for table in ["entry", "delivery", "payload", "attempt", "profile", "setting"] {
+    for table in ["entry", "delivery", "payload", "attempt", "profile", "setting", "chain", "chain_end"] {
         let seen = conn.prepare(&format!("SELECT * FROM {table} LIMIT 1")).and_then(|mut all| all.exists([]));
         seen.map_err(|error| match refuse(path, error) {
             // A table that is not there at all in a file that says it is ours.

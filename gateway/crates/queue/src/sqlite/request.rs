@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::export;
+use crate::chain::{Head, Link};
 use crate::{
     Appended, Attempt, DeliveryKey, Entry, Error, Item, NewDelivery, Replay, ReplayWith, Retention, Settled, Swept,
 };
@@ -23,6 +24,14 @@ pub(super) enum Request {
         answer: Answer<Swept>,
     },
     Import(Vec<Item>, Answer<usize>),
+    /// One more entry of the chained log.
+    Chain {
+        at_ms: u64,
+        bytes: Vec<u8>,
+        answer: Answer<Head>,
+    },
+    /// Entries of another chained log.
+    Join(Vec<Link>, Answer<usize>),
     /// Without a value the setting is deleted.
     Set {
         name: String,
@@ -50,6 +59,8 @@ impl Request {
             Self::Purge(..) => "purge",
             Self::Sweep { .. } => "sweep",
             Self::Import(..) => "import",
+            Self::Chain { .. } => "chain_append",
+            Self::Join(..) => "chain_import",
             Self::Set { .. } => "set",
             Self::Close(_) => "close",
         }
@@ -74,6 +85,8 @@ impl Request {
             }
             Self::Purge(keys, _) => 100 * keys.len(),
             Self::Import(items, _) => items.iter().map(export::bytes).sum(),
+            Self::Chain { bytes, .. } => bytes.len() + 150,
+            Self::Join(links, _) => links.iter().map(|link| link.bytes.len() + 150).sum(),
             Self::Set { name, value, .. } => name.len() + value.as_ref().map_or(0, String::len) + 100,
             Self::Sweep { .. } | Self::Close(_) => 0,
         }
@@ -86,6 +99,7 @@ pub(super) enum Reply {
     Settle(Answer<Vec<Settled>>, Result<Vec<Settled>, Error>),
     Change(Answer<usize>, Result<usize, Error>),
     Sweep(Answer<Swept>, Result<Swept, Error>),
+    Chain(Answer<Head>, Result<Head, Error>),
     Close(Answer<()>, Result<(), Error>),
 }
 
@@ -97,6 +111,7 @@ impl Reply {
             Self::Settle(answer, result) => drop(answer.send(result)),
             Self::Change(answer, result) => drop(answer.send(result)),
             Self::Sweep(answer, result) => drop(answer.send(result)),
+            Self::Chain(answer, result) => drop(answer.send(result)),
             Self::Close(answer, result) => drop(answer.send(result)),
         }
     }

@@ -79,6 +79,33 @@ const STEPS: &[&str] = &[
         value TEXT NOT NULL
     ) WITHOUT ROWID, STRICT;
 ",
+    "
+    -- The chained log, and where it begins and ends: base is what the first entry links to. It grows at its end and
+    -- is swept at its beginning, where the base has gone ahead; nothing else changes it.
+    CREATE TABLE chain (
+        seq INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE chain_end (
+        base_seq INTEGER NOT NULL,
+        base_hash BLOB NOT NULL,
+        head_seq INTEGER NOT NULL,
+        head_hash BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO chain_end VALUES (0, zeroblob(32), 0, zeroblob(32));
+    CREATE TRIGGER chain_grows BEFORE INSERT ON chain WHEN NEW.seq <> (SELECT head_seq + 1 FROM chain_end)
+        BEGIN SELECT RAISE(ABORT, 'the chained log grows at its end'); END;
+    CREATE TRIGGER chain_stays BEFORE UPDATE ON chain
+        BEGIN SELECT RAISE(ABORT, 'the chained log is append-only'); END;
+    CREATE TRIGGER chain_is_kept BEFORE DELETE ON chain WHEN OLD.seq > (SELECT base_seq FROM chain_end)
+        BEGIN SELECT RAISE(ABORT, 'the chained log is append-only'); END;
+    CREATE TRIGGER chain_end_is_one BEFORE INSERT ON chain_end
+        BEGIN SELECT RAISE(ABORT, 'the chained log has one end'); END;
+    CREATE TRIGGER chain_end_is_kept BEFORE DELETE ON chain_end
+        BEGIN SELECT RAISE(ABORT, 'the chained log has one end'); END;
+",
 ];
 
 /// The version that this program writes.

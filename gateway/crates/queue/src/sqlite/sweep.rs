@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::chain;
 use super::read::{key, ms, time};
 use super::schema::{DEAD, DELIVERED};
 use super::write::{Effect, delete_delivery};
@@ -31,7 +32,8 @@ impl Sweeper {
         let dead = sweep_dead(conn, now_ms.saturating_sub(retention.dead_ms), effects)?;
         let entries = self.sweep_entries(conn, now_ms.saturating_sub(retention.journal_ms))?;
         let fields = self.sweep_profiles(conn, now_ms)?;
-        Ok(Swept { records: dead + entries, fields })
+        let links = chain::sweep(conn, now_ms.saturating_sub(retention.chain_ms))?;
+        Ok(Swept { records: dead + entries, fields, links })
     }
 
     fn sweep_entries(&mut self, conn: &Connection, before_ms: u64) -> Result<usize> {

@@ -19,7 +19,7 @@ use super::request::{Answer, Envelope, Reply, Request};
 use super::room::Room;
 use super::sweep::Sweeper;
 use super::write::{self, Effect};
-use super::{import, read, schema};
+use super::{chain, import, read, schema};
 use crate::limiting::Limiting;
 use crate::{Attempt, DeliveryKey, Entry, Error, NewState, Replay, Settled};
 
@@ -250,6 +250,10 @@ impl Writer {
                 }
                 note_queued(&effects, progress);
                 Ok(Ok(Done::Changed(count, effects)))
+            }
+            Request::Chain { at_ms, bytes, .. } => Ok(Ok(Done::Chained(chain::append(&self.conn, *at_ms, bytes)?))),
+            Request::Join(links, _) => {
+                Ok(chain::import(&self.conn, links)?.map(|count| Done::Changed(count, Vec::new())))
             }
             Request::Set { name, value, .. } => {
                 Ok(Ok(Done::Changed(write::set(&self.conn, name, value.as_deref())?, Vec::new())))

@@ -132,7 +132,7 @@ pub(crate) async fn a_full_destination_refuses_replay(backend: &mut dyn Backend)
         let waiting = waiting.iter().flat_map(|leased| &leased.deliveries);
         let done = waiting.map(|lease| attempt(lease, 20, Outcome::Delivered)).collect();
         assert_eq!(queue.settle(done).await.unwrap(), [Settled::Recorded; 3]);
-        swept(&queue, 1_000_000, Retention { journal_ms: 0, dead_ms: 0 }).await;
+        swept(&queue, 1_000_000, Retention { journal_ms: 0, dead_ms: 0, chain_ms: 0 }).await;
         queue.close().await.unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const RETENTION: Retention = Retention { journal_ms: 1000, dead_ms: 5000 };
+const RETENTION: Retention = Retention { journal_ms: 1000, dead_ms: 5000, chain_ms: 5000 };
 
 /// Sweeps until nothing is left to sweep; gives how many records went.
 async fn sweep_all(queue: &Arc<dyn Queue>, now_ms: u64) -> usize {
@@ -19,7 +19,7 @@ pub(crate) async fn sweep_removes_what_is_old_and_done(backend: &mut dyn Backend
     queue.settle(leased.iter().map(|lease| attempt(lease, 20, Outcome::Delivered)).collect()).await.unwrap();
     assert_eq!(sweep_all(&queue, 800).await, 0);
     let swept = swept(&queue, 1011, RETENTION).await;
-    assert_eq!(swept, Swept { records: 1, fields: usize::from(backend.sweeps_profiles()) });
+    assert_eq!(swept, Swept { records: 1, fields: usize::from(backend.sweeps_profiles()), links: 0 });
     assert!(queue.find("old").await.unwrap().is_empty());
     assert_eq!(queue.find("young").await.unwrap().len(), 1);
     // Its mark has gone with it.

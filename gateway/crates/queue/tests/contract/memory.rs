@@ -1,12 +1,14 @@
 //! A queue in memory: the reference that backends are compared with. As simple as it can be, and durable in nothing
 //! but that it outlives the handles on it.
 
+mod chain;
 mod moving;
 mod store;
 
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tidegate_queue::chain::{Ends, Head, Link};
 use tidegate_queue::*;
 use tokio::sync::Notify;
 
@@ -175,6 +177,22 @@ impl Queue for MemoryQueue {
 
     fn import(&self, items: Vec<Item>) -> Operation<'_, usize> {
         self.answer(|store| Ok(items.into_iter().filter(|item| store.import(item)).count()))
+    }
+
+    fn chain_append(&self, at_ms: u64, bytes: Vec<u8>) -> Operation<'_, Head> {
+        self.answer(|store| Ok(store.chain.append(at_ms, bytes)))
+    }
+
+    fn chain_page(&self, after: u64, limit: usize) -> Operation<'_, Vec<Link>> {
+        self.answer(|store| Ok(store.chain.after(after).take(limit).cloned().collect()))
+    }
+
+    fn chain_ends(&self) -> Operation<'_, Ends> {
+        self.answer(|store| Ok(store.chain.ends()))
+    }
+
+    fn chain_import(&self, links: Vec<Link>) -> Operation<'_, usize> {
+        self.answer(|store| store.chain.import(links))
     }
 
     fn durability(&self) -> Durability {

@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_macros, reason = "shared by several test binaries")]
 
 pub(crate) mod appending;
+pub(crate) mod chaining;
 pub(crate) mod dead;
 pub(crate) mod keeping;
 pub(crate) mod leasing;
@@ -84,6 +85,11 @@ macro_rules! contract {
                 pages_of_one_give_what_one_page_gives, what_is_imported_is_as_it_was, what_is_imported_goes_on_as_ever,
                 importing_twice_adds_nothing, an_import_keeps_the_marks, an_import_leaves_what_is_here,
                 an_import_is_counted_and_notified, an_import_takes_no_heed_of_limits;
+            chaining: an_empty_log_ends_where_it_begins, entries_are_linked_in_their_order,
+                what_is_appended_at_once_is_one_log, the_log_survives_a_crash,
+                a_sweep_takes_the_oldest_and_what_is_kept_still_verifies,
+                an_old_entry_behind_a_young_one_waits_for_it, a_log_moves_whole_and_goes_on,
+                another_log_is_not_mixed_in, a_closed_queue_logs_nothing;
         );
     };
     (@each $backend:expr; $($module:ident: $($sentence:ident),+;)+) => {
@@ -182,6 +188,7 @@ pub(crate) async fn swept(queue: &Arc<dyn Queue>, now_ms: u64, retention: Retent
         }
         total.records += some.records;
         total.fields += some.fields;
+        total.links += some.links;
     }
 }
 

@@ -214,7 +214,8 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
                 prop_assert_eq!(subject.purge(keys).await.unwrap(), expected, "{}", context);
             }
             Step::Sweep { journal, dead } => {
-                let retention = Retention { journal_ms: u64::from(*journal) * 1000, dead_ms: u64::from(*dead) * 1000 };
+                let [journal_ms, dead_ms] = [*journal, *dead].map(|seconds| u64::from(seconds) * 1000);
+                let retention = Retention { journal_ms, dead_ms, chain_ms: 0 };
                 let expected = swept(&reference, now_ms, retention).await.records;
                 prop_assert_eq!(swept(&subject, now_ms, retention).await.records, expected, "{}", context);
             }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tidegate_queue::*;
 use tokio::sync::Notify;
 
+use super::chain::Chain;
+
 #[derive(Default)]
 pub(crate) struct Store {
     pub(super) entries: Vec<Journal>,
@@ -16,6 +18,7 @@ pub(crate) struct Store {
     pub(super) settings_news: Arc<Notify>,
     pub(super) arrivals: HashMap<String, Arc<Notify>>,
     pub(super) affinities: HashMap<EntryKey, String>,
+    pub(super) chain: Chain,
     last_token: u64,
 }
 
@@ -272,6 +275,7 @@ impl Store {
         self.profiles.retain(|_, (_, expires_ms)| *expires_ms > now_ms);
         swept.records += before.0 - self.entries.len();
         swept.fields = before.1 - self.profiles.len();
+        swept.links = self.chain.sweep(now_ms.saturating_sub(retention.chain_ms));
         swept
     }
 }
