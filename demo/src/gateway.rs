@@ -80,6 +80,8 @@ pub(crate) fn dashboard_url(address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tidegate::config::Config;
+
     use super::*;
 
     #[tokio::test]

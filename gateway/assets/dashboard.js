@@ -1,7 +1,8 @@
-// The admin listener's one page: destinations, the last events, dead letters, and an event's trace.
+// The admin listener's one page: destinations, what has left, the last events, dead letters, and an event's trace.
 // Events hold whatever visitors sent, so every text goes in as text, never as markup.
 
 import { drawDestinations } from "./dashboard/destinations.js";
+import { forgetLedger, refreshLedger } from "./dashboard/ledger.js";
 import { badge, el, kindOf, outcomes, span, when } from "./dashboard/parts.js";
 import { drawTrace } from "./dashboard/trace.js";
 
@@ -40,6 +41,7 @@ async function refresh() {
       drawEvents();
     }
     if (state.list === "dead") await refreshDead();
+    await refreshLedger(ask);
     if (state.open && (!state.traceText || state.unfinished)) await refreshTrace();
     state.failures = 0;
     link("live", "live");
@@ -301,6 +303,7 @@ byId("dead-all").addEventListener("change", () => {
   drawDead();
 });
 byId("replay").addEventListener("click", () => replay([...state.selected], byId("replay-says")));
+byId("ledger-box").addEventListener("toggle", () => { forgetLedger(); refresh(); });
 window.addEventListener("hashchange", () => start());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 

@@ -35,6 +35,7 @@ use crate::delivery::courier::Courier;
 use crate::delivery::egress::Egress;
 use crate::destination::{self, Destination};
 use crate::ending::Ending;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::reload::{Asked, Reloads};
 use crate::switch::Switches;
@@ -90,6 +91,7 @@ pub struct Gateway {
     ending: Ending,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
+    ledger: Arc<Ledger>,
     roles: Roles,
     shutdown_ms: u64,
     /// Its own clock ticks as long as it lives: without it no plugin would be stopped.
@@ -135,7 +137,8 @@ pub async fn set_up(setup: Setup) -> Result<Gateway, Error> {
     let http = public.as_ref().map(|(_, address)| *address);
     let (reloads, asked) = Reloads::new();
     let (ending, shutdown_ms) = (Ending::default(), config.delivery.shutdown_ms);
-    let gateway = Gateway { http, admin: admin.1, reloads, ending, queue, clock, roles, shutdown_ms, sandbox };
+    let ledger = Arc::new(Ledger::new(Arc::clone(&queue), Arc::clone(&clock)));
+    let gateway = Gateway { http, admin: admin.1, reloads, ending, queue, clock, ledger, roles, shutdown_ms, sandbox };
     let metrics = Arc::new(Metrics::default());
     gateway.start_switching(&switches);
     let mut crew = gateway.crew(&config, &switches)?;
@@ -236,12 +239,14 @@ impl Gateway {
 
     fn crew(&self, config: &Config, switches: &Switches) -> Result<Crew, Error> {
         let sender: Arc<dyn Sender> = Arc::new(Egress::new().map_err(Error::Egress)?);
+        self.ending.tracker.spawn(Arc::clone(&self.ledger).keep(self.ending.stop.clone()));
         let (clock, switches) = (Arc::clone(&self.clock), switches.clone());
         // One for all: destinations of the same account share their access token, and keep it over a reload.
         let courier = Courier::new(sender, Arc::clone(&clock), switches.clone(), config.delivery.response_bytes_max);
         Ok(Crew::new(Tools {
             queue: Arc::clone(&self.queue),
             courier: Arc::new(courier),
+            ledger: Arc::clone(&self.ledger),
             clock,
             switches,
             ending: self.ending.clone(),
@@ -306,6 +311,7 @@ impl Gateway {
             retention: Retention {
                 journal_ms: millis(config.store.journal),
                 dead_ms: millis(DAY * config.store.dead_letters_days),
+                chain_ms: millis(DAY * config.store.ledger_days),
             },
             ending: self.ending.clone(),
         };

@@ -1,8 +1,9 @@
 //! The audit of a plugin: what can be known of it without executing anything, and what somebody should look at.
 //!
 //! Owns the report and its forms for machines and for people's files: JSON ([`Report`]), SARIF and one HTML page. Reads bytes;
-//! compiles and runs nothing.
+//! compiles and runs nothing, but where somebody asks for an [`Exercise`].
 
+mod exercise;
 mod findings;
 mod page;
 mod rules;
@@ -11,11 +12,13 @@ mod sarif;
 use serde::Serialize;
 use tidegate_sandbox::{Digest, Inspection, inspect};
 
+pub use exercise::Exercise;
 pub use page::page;
 pub use rules::{Level, RULES, Rule};
 pub use sarif::sarif;
 
 use crate::permissions::lock::{Approved, Lock};
+use crate::permissions::signature::{self, Signed};
 use crate::permissions::{Change, Permissions, compare};
 
 /// The version of the JSON form; `docs/schemas/audit.json` describes it.
@@ -48,9 +51,15 @@ pub struct Audit {
     pub inspection: Option<Inspection>,
     /// What would be approved.
     pub permissions: Option<Permissions>,
+    /// Who signed the file; nothing where nobody did, or nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
     /// What is different since a plugin of its name was approved, for each destination; nothing where no lock was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals: Option<Vec<Since>>,
+    /// What was run of it, by the names of [`Exercise`]s; mostly nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ran: Vec<&'static str>,
     /// The most severe first.
     pub findings: Vec<Finding>,
 }
@@ -98,8 +107,43 @@ impl Audit {
             size: wasm.len(),
             permissions: inspection.as_ref().map(Permissions::from),
             inspection,
+            signed: None,
             approvals: None,
+            ran: Vec::new(),
             findings,
+        }
+    }
+
+    /// Audits the bytes of a file, where somebody asked for its signature. Of bytes whose signature is wrong nothing more
+    /// is looked at.
+    pub fn verified(
+        (source, artifact): (&str, &str),
+        wasm: &[u8],
+        verified: Result<Option<Signed>, signature::Error>,
+    ) -> Audit {
+        match verified {
+            Ok(signed) => {
+                let mut audit = Audit::of(source, artifact, wasm);
+                match &signed {
+                    Some(signed) => audit.findings.extend(findings::retired(signed)),
+                    None => audit.findings.push(findings::unsigned()),
+                }
+                audit.findings.sort_by_key(|finding| finding.level);
+                let signer = signed.as_ref().map(|signed| signed.signer.clone());
+                Audit { permissions: audit.permissions.map(|it| it.signed_by(signer)), signed, ..audit }
+            }
+            Err(error) => Audit {
+                source: source.to_owned(),
+                artifact: artifact.to_owned(),
+                digest: Digest::of(wasm),
+                size: wasm.len(),
+                inspection: None,
+                permissions: None,
+                signed: None,
+                approvals: None,
+                ran: Vec::new(),
+                findings: vec![findings::forged(&error)],
+            },
         }
     }
 

@@ -8,6 +8,7 @@ mod destination;
 mod dlq;
 mod events;
 mod failure;
+mod ledger;
 mod output;
 mod plugin;
 mod reload;
@@ -62,6 +63,9 @@ enum Command {
     /// Look after the dead letters: what could not be delivered
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Say what has left the gateway, and verify that nothing of that was changed
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Move, copy and describe the store
     #[command(subcommand)]
     Store(store::Command),
@@ -71,7 +75,7 @@ enum Command {
 }
 
 /// `--config`, which nearly every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct ConfigFile {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "tidegate.toml")]
@@ -97,6 +101,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Destination(command) => wait(destination::run(&command, &out)),
         Command::Events(command) => wait(events::run(&command, &out)),
         Command::Dlq(command) => wait(dlq::run(&command, &out)),
+        Command::Ledger(command) => wait(ledger::run(&command, &out)),
         Command::Store(command) => wait(store::run(&command, &out)),
         Command::Plugin(command) => wait(plugin::run(&command, &out)),
     };

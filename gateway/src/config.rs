@@ -6,6 +6,7 @@
 mod fixed;
 mod mistake;
 mod parse;
+mod publisher;
 mod reader;
 mod secret;
 mod source;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 pub(crate) use mistake::suggestion;
 pub use mistake::{Mistake, Mistakes, Severity};
+pub use publisher::{Key, KeyId, Publisher};
 pub use secret::{Secret, UNSET};
 pub use source::{Source, Variables};
 pub use store::{Backend, Redis, Store};
@@ -97,6 +99,19 @@ pub struct Plugins {
     pub lock: LockMode,
     /// The lock file: `tidegate.lock` beside the configuration.
     pub lock_file: PathBuf,
+    /// `signatures`: whether a plugin's file has to be signed. Default: not.
+    pub signatures: Signatures,
+    /// `[[plugins.publisher]]`: whose signatures count.
+    pub publishers: Vec<Publisher>,
+}
+
+/// `[plugins] signatures`: what becomes of a plugin's file that nobody signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signatures {
+    /// `optional`, the default: it starts. A signature that is there has to fit, where there is a publisher.
+    Optional,
+    /// `required`: it does not start.
+    Required,
 }
 
 /// `[plugins] lock`: what becomes of a plugin that the lock file does not cover.
@@ -190,6 +205,8 @@ pub struct Destination {
     /// The site whose events it gets.
     pub site: String,
     pub plugin: PluginSource,
+    /// `publisher`: who has to have signed the plugin's file.
+    pub publisher: Option<String>,
     /// The plugin's own configuration, checked against the manifest's schema when the plugin is loaded.
     pub config: serde_json::Value,
     pub secrets: BTreeMap<String, Secret>,

@@ -6,6 +6,7 @@ mod archive;
 mod endpoint;
 mod plugins;
 mod prepare;
+mod room;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,12 +14,14 @@ use std::sync::Arc;
 
 pub use archive::Archive;
 pub use endpoint::{Endpoint, ResolveError};
-pub use plugins::{PluginError, component, load, unapproved};
+pub use plugins::{Component, PluginError, component, unapproved};
 pub use prepare::{prepare, prepare_beside};
 use tidegate_event::{Consent, Purpose};
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest};
 use tidegate_sandbox::Plugin;
 use url::Url;
+
+pub use room::Room;
 
 use crate::config::Secret;
 use crate::permissions::gate::Approval;
@@ -30,6 +33,8 @@ pub struct Destination {
     pub name: String,
     pub site: String,
     pub plugin: Plugin,
+    /// Where a slow plugin runs; all destinations share it.
+    pub room: Room,
     /// The plugin's name and version, for records.
     pub plugin_label: String,
     /// What an event's visitor must have granted.
@@ -119,6 +124,7 @@ impl Destination {
             timeout_ms,
             quality: _,
             approval,
+            room: _,
         } = self;
         // What else there is comes from the plugin's own manifest.
         plugin.digest() == other.plugin.digest()

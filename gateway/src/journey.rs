@@ -26,10 +26,11 @@ use tidegate_event::{ClickId, EventId, Kind, Level, VisitorId};
 use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
+use self::consent::Consented;
 use self::decode::{Envelope, FieldError};
 use self::intake::Intake;
 use self::profile::Profiles;
-use self::transform::Moment;
+use self::transform::{Moment, Routed};
 use self::visit::{Sender, Visit};
 use crate::clock::Clock;
 use crate::config::Site;
@@ -78,6 +79,20 @@ pub struct Arrival {
     pub result: Result<Appended, FieldError>,
 }
 
+/// What became of one event in the stages before its plugins.
+enum Passed {
+    /// It is refused; this is what is kept of it.
+    Refused(Entry),
+    Ready(Box<Ready>),
+}
+
+/// An event that is ready for the plugins.
+struct Ready {
+    consented: Consented,
+    patches: Vec<ProfilePatch>,
+    routed: Routed,
+}
+
 /// What became of a whole request.
 #[derive(Debug)]
 pub struct Arrivals {
@@ -105,15 +120,17 @@ impl Journey {
     pub async fn take(&self, post: Post<'_>) -> Result<Arrivals, tidegate_queue::Error> {
         let mut identity = None;
         let mut arrivals = Vec::with_capacity(post.envelope.events.len());
-        let mut entries = Vec::with_capacity(post.envelope.events.len());
+        let mut passed = Vec::with_capacity(post.envelope.events.len());
         let mut told = Vec::new();
         for index in 0..post.envelope.events.len() {
-            let (arrival, entry) = self.one(&post, index, &mut identity, &told).await?;
-            told.extend(entry.profile.iter().cloned());
+            let (arrival, event) = self.one(&post, index, &mut identity, &told).await?;
+            if let Passed::Ready(ready) = &event {
+                told.extend(ready.patches.iter().cloned());
+            }
             arrivals.push(arrival);
-            entries.push(entry);
+            passed.push(event);
         }
-        let appended = self.intake.append(entries).await?;
+        let appended = self.intake.append(self.entries(passed, &post.route.site).await).await?;
         for (arrival, appended) in arrivals.iter_mut().zip(appended) {
             if let Ok(result) = &mut arrival.result {
                 *result = appended;
@@ -122,13 +139,34 @@ impl Journey {
         Ok(Arrivals { events: arrivals, identity })
     }
 
+    /// Transforms the events of a request together, and makes of each what is stored; in their order.
+    async fn entries(&self, passed: Vec<Passed>, site: &Site) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(passed.len());
+        let mut ready = Vec::with_capacity(passed.len());
+        for (at, event) in passed.into_iter().enumerate() {
+            match event {
+                Passed::Refused(entry) => entries.push((at, entry)),
+                Passed::Ready(event) => {
+                    let Ready { consented, patches, routed } = *event;
+                    ready.push(((at, consented, patches), routed));
+                }
+            }
+        }
+        for ((at, consented, patches), made) in transform::transform(ready, self.clock.as_ref()).await {
+            entries.push((at, enqueue::entry(consented, made, patches, &site.name)));
+        }
+        entries.sort_by_key(|(at, _)| *at);
+        entries.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// One event through the stages before its plugins.
     async fn one(
         &self,
         post: &Post<'_>,
         index: usize,
         identity: &mut Option<Identity>,
         told: &[ProfilePatch],
-    ) -> Result<(Arrival, Entry), tidegate_queue::Error> {
+    ) -> Result<(Arrival, Passed), tidegate_queue::Error> {
         let Post { envelope, protocol, route, visit } = *post;
         let site = route.site.name.as_str();
         let raw = &envelope.events[index];
@@ -143,7 +181,7 @@ impl Journey {
             Err(error) => {
                 let name = raw.get("event").and_then(serde_json::Value::as_str).unwrap_or_default();
                 let entry = enqueue::refused(id.as_str(), name, &error.without_value(), site, visit.received_ms);
-                return Ok((Arrival { id, result: Err(error) }, entry));
+                return Ok((Arrival { id, result: Err(error) }, Passed::Refused(entry)));
             }
         };
         let mut consented = consent::consent(validated, id.clone(), visit, &route.site.consent);
@@ -163,9 +201,8 @@ impl Journey {
             seed: transform::seed(&id),
             consent: consented.event.consent,
         };
-        let made = transform::transform(routes, moment, self.clock.as_ref()).await;
-        let entry = enqueue::entry(consented, made, patches, site);
-        Ok((Arrival { id, result: Ok(Appended::Stored) }, entry))
+        let ready = Ready { consented, patches, routed: Routed { routes, moment } };
+        Ok((Arrival { id, result: Ok(Appended::Stored) }, Passed::Ready(Box::new(ready))))
     }
 }
 

@@ -7,12 +7,14 @@
 mod compare;
 pub mod gate;
 pub mod lock;
+pub mod signature;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use compare::{Change, Effect, compare};
 use serde::{Deserialize, Serialize};
+use signature::Signer;
 use tidegate_plugin_sdk::manifest::{Auth, Batch, Endpoint, Limits, Manifest, Purpose, Read};
 use tidegate_sandbox::{Digest, Inspection};
 
@@ -27,6 +29,9 @@ pub struct Permissions {
     pub digest: Digest,
     /// The contract that it was built for.
     pub world: String,
+    /// Who signed the file. Nothing of a built-in plugin, or of a file whose signature nobody asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// What it wants from outside of the sandbox. One that can be loaded wants nothing.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub imports: BTreeSet<String>,
@@ -56,6 +61,7 @@ impl Permissions {
             version: manifest.version.to_string(),
             digest: digest.clone(),
             world: manifest.world.clone(),
+            signer: None,
             imports: BTreeSet::new(),
             purposes: manifest.purposes.iter().copied().collect(),
             secrets: secrets.map(str::to_owned).collect(),
@@ -65,6 +71,12 @@ impl Permissions {
             batch: manifest.batch.clone(),
             limits: manifest.limits.clone(),
         }
+    }
+
+    /// The same, signed by somebody.
+    #[must_use]
+    pub fn signed_by(self, signer: Option<Signer>) -> Permissions {
+        Permissions { signer, ..self }
     }
 }
 

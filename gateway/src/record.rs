@@ -3,6 +3,8 @@
 //! Owns their versions. Every record is JSON with a version `v`, so that a person can read it with any tool; a reader
 //! here understands every version that was ever written.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,10 @@ pub struct DeliveryRecord {
     pub at_ms: u64,
     /// Which of the event's requests to this destination this is, from 0.
     pub index: u32,
+    /// The granted fields that the plugin was given of this event, as its manifest names them, with a `#` before those
+    /// that it was given a digest of. Absent in what was stored before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Vec<String>>,
     /// What the plugin saw: a [`contract::Event`].
     pub saw: Box<RawValue>,
     /// What else it was told: a [`contract::Context`]. With it the transform can be run again, to the byte. Absent in
@@ -76,10 +82,17 @@ pub struct DeliveryRecord {
 
 /// The part of a [`DeliveryRecord`] that sending needs; what the plugin saw is passed over unread.
 #[derive(Debug, Clone, Deserialize)]
-pub struct ToSend {
+pub struct ToSend<'a> {
+    #[serde(borrow)]
+    pub plugin: Cow<'a, str>,
+    #[serde(borrow)]
+    pub digest: Cow<'a, str>,
     pub consent: Consent,
     pub at_ms: u64,
     pub index: u32,
+    /// As it is written.
+    #[serde(default, borrow)]
+    pub given: Option<&'a RawValue>,
     #[serde(default)]
     pub request: Option<RequestRecord>,
 }
@@ -182,6 +195,28 @@ mod tests {
         let stored = br#"{"v":1,"at_ms":5,"duration_ms":7,"status":500,"verdict":"retry: HTTP 500","events":1}"#;
         let record: AttemptRecord = read(stored).unwrap();
         assert_eq!((record.status, record.verdict.as_str()), (Some(500), "retry: HTTP 500"));
+    }
+
+    const DELIVERY: &str = r#"{"v":1,"plugin":"meta-capi 0.1.0","digest":"ab12","consent":{"level":"marketing",
+        "granted":["analytics"],"denied":[],"gpc":false,"limited_data_use":false,"signal":"event"},"at_ms":7,"index":1,
+        "saw":{"id":"e"},"request":{"endpoint":"events","body":{"text":"{}"}}}"#;
+
+    #[test]
+    fn the_delivery_that_was_stored_before_what_was_given_was_kept_is_read() {
+        let record: DeliveryRecord = read(DELIVERY.as_bytes()).unwrap();
+        assert_eq!((record.plugin.as_str(), record.index, record.given), ("meta-capi 0.1.0", 1, None));
+        let to_send: ToSend<'_> = read(DELIVERY.as_bytes()).unwrap();
+        assert_eq!((&*to_send.digest, to_send.at_ms, to_send.given.is_none()), ("ab12", 7, true));
+        assert_eq!(to_send.request.unwrap().endpoint, "events");
+    }
+
+    #[test]
+    fn what_a_delivery_was_given_is_read_as_it_was_written() {
+        let given = Some(vec!["client.ip".to_owned(), "#user.email".to_owned()]);
+        let record = DeliveryRecord { given, ..read(DELIVERY.as_bytes()).unwrap() };
+        let stored = write(&record);
+        assert_eq!(read::<ToSend<'_>>(&stored).unwrap().given.unwrap().get(), r##"["client.ip","#user.email"]"##);
+        assert_eq!(read::<DeliveryRecord>(&stored).unwrap().given, record.given);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What moves a store to another backend: its whole content as lines of JSON.
 //!
 //! The first line says the format's version, the last how much there was, so that a file that was cut is noticed. In
-//! between each line is an entry with its deliveries and all that happened to them, a profile, or a setting. Opens
-//! nothing. Version 2 brought the settings.
+//! between each line is an entry of the egress ledger, an entry with its deliveries and all that happened to them, a
+//! profile, or a setting. Opens nothing. Version 2 brought the settings, version 3 the ledger.
 
 use std::fmt;
 
@@ -10,19 +10,23 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tidegate_queue::chain::Link;
 use tidegate_queue::{
     DeliveryKey, EntryKey, Item, ProfileField, Setting as StoredSetting, StoredDelivery, StoredEntry, StoredProfile,
     StoredState,
 };
 
+use crate::ledger;
+
 /// The format that is written; older ones are read as well.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One line of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Line {
     Head(Head),
+    Ledger { ledger: Box<ledger::line::Line> },
     Entry { entry: Entry },
     Profile { profile: Profile },
     Setting { setting: Setting },
@@ -47,6 +51,9 @@ pub struct Counts {
     /// Absent from version 1.
     #[serde(default)]
     pub settings: u64,
+    /// Entries of the egress ledger. Absent from versions 1 and 2.
+    #[serde(default)]
+    pub ledger: u64,
 }
 
 impl Counts {
@@ -74,6 +81,11 @@ impl fmt::Display for Counts {
             0 => Ok(()),
             1 => write!(f, " and 1 setting"),
             settings => write!(f, " and {settings} settings"),
+        }?;
+        match self.ledger {
+            0 => Ok(()),
+            1 => write!(f, ", and 1 entry of the ledger"),
+            entries => write!(f, ", and {entries} entries of the ledger"),
         }
     }
 }
@@ -157,6 +169,7 @@ impl Line {
         struct Kind {
             entry: Option<serde::de::IgnoredAny>,
             profile: Option<serde::de::IgnoredAny>,
+            ledger: Option<serde::de::IgnoredAny>,
             setting: Option<serde::de::IgnoredAny>,
             end: Option<serde::de::IgnoredAny>,
         }
@@ -169,6 +182,11 @@ impl Line {
         #[serde(deny_unknown_fields)]
         struct OfProfile {
             profile: Profile,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct OfLedger {
+            ledger: Box<ledger::line::Line>,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -185,12 +203,19 @@ impl Line {
             Kind { profile: Some(_), .. } => {
                 Line::Profile { profile: serde_json::from_str::<OfProfile>(text)?.profile }
             }
+            Kind { ledger: Some(_), .. } => Line::Ledger { ledger: serde_json::from_str::<OfLedger>(text)?.ledger },
             Kind { setting: Some(_), .. } => {
                 Line::Setting { setting: serde_json::from_str::<OfSetting>(text)?.setting }
             }
             Kind { end: Some(_), .. } => Line::End { end: serde_json::from_str::<OfEnd>(text)?.end },
             Kind { .. } => Line::Head(serde_json::from_str(text)?),
         })
+    }
+}
+
+impl From<Link> for Line {
+    fn from(link: Link) -> Line {
+        Line::Ledger { ledger: Box::new(link.into()) }
     }
 }
 

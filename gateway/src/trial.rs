@@ -1,7 +1,8 @@
 //! A trial of a destination: one event through its plugin, authenticated, sent for real, and its answer classified; told
 //! with all that was said on the wire, without the secrets.
 //!
-//! Everything is done by the functions of the journey and of the delivery. Touches no store.
+//! Everything is done by the functions of the journey and of the delivery. Of a store it touches the ledger alone: what is
+//! tried has left as well.
 
 mod sample;
 mod wire;
@@ -14,6 +15,7 @@ use tidegate_sandbox::contract::{self, Verdict};
 pub use self::sample::sample;
 use self::wire::Watched;
 pub use self::wire::{Reply, Wire};
+use crate::causes::chain;
 use crate::clock::Clock;
 use crate::delivery::Sender;
 use crate::delivery::auth::Redactor;
@@ -21,6 +23,7 @@ use crate::delivery::courier::{self, Courier, Exchange, Shipment};
 use crate::destination::{Destination, Mode};
 use crate::journey::consent::Consented;
 use crate::journey::trial::{Obstacle, requests};
+use crate::ledger::{Ledger, Origin, Target, Waybill};
 use crate::record::{Body, RequestRecord};
 use crate::switch::Switches;
 
@@ -30,6 +33,8 @@ pub struct Trial {
     pub sender: Arc<dyn Sender>,
     pub clock: Arc<dyn Clock>,
     pub response_bytes_max: usize,
+    /// None where there is no store yet.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 /// What became of an event. Holds no secret.
@@ -102,17 +107,25 @@ impl Trial {
         report
     }
 
-    async fn send(&self, id: &str, requests: Vec<RequestRecord>) -> Vec<Tried> {
+    async fn send(&self, id: &str, requests: Vec<(RequestRecord, Origin)>) -> Vec<Tried> {
         let watched = Arc::new(Watched::new(Arc::clone(&self.sender)));
         let sender = Arc::clone(&watched) as Arc<dyn Sender>;
         let courier = Courier::new(sender, Arc::clone(&self.clock), Switches::default(), self.response_bytes_max);
         let mut redactor = Redactor::new(&self.destination.secrets);
         let mut tried = Vec::with_capacity(requests.len());
-        for (index, mut request) in (0..).zip(requests) {
+        for (index, (mut request, origin)) in (0..).zip(requests) {
+            let waybill = match self.declare(&request, &origin).await {
+                Ok(waybill) => waybill,
+                Err(error) => {
+                    let verdict = format!("not sent: the ledger cannot be written: {}", chain(&error));
+                    tried.push(Tried { wire: Vec::new(), delivered: false, verdict });
+                    continue;
+                }
+            };
             let body = std::mem::replace(&mut request.body, Body::Text(String::new())).into_bytes();
             let own = || format!("msg_{}", self.clock.new_id());
             let message_id = courier::message_id(id, index).unwrap_or_else(own);
-            let shipment = Shipment { request: &request, body, message_id, events: 1, attempt: 1 };
+            let shipment = Shipment { request: &request, body, message_id, events: 1, attempt: 1, waybill: &waybill };
             // No switch is asked, so that none withholds it.
             let Some((exchange, verdict)) = courier.carry(&self.destination, shipment).await else { continue };
             let wire = watched.take();
@@ -125,6 +138,16 @@ impl Trial {
             });
         }
         tried
+    }
+
+    async fn declare(&self, request: &RequestRecord, origin: &Origin) -> Result<Waybill, tidegate_queue::Error> {
+        match (&self.ledger, self.destination.endpoints.get(&request.endpoint)) {
+            (Some(ledger), Some(endpoint)) => {
+                let target = Target { destination: &self.destination.name, host: &endpoint.host() };
+                ledger.declare(target, std::iter::once(origin)).await
+            }
+            _ => Ok(Waybill::none()),
+        }
     }
 
     /// Why nothing was sent: whether the plugin refuses the event, or only refuses it as a test.

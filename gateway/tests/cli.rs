@@ -38,6 +38,13 @@ fn configs() -> PathBuf {
 }
 
 #[test]
+fn the_schema_of_a_manifest_is_printed_for_editors() {
+    let (code, stdout, stderr) = run(&configs(), &["plugin", "schema"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!(stdout, include_str!("../../docs/schemas/plugin.json"));
+}
+
+#[test]
 fn check_says_all_mistakes_at_once() {
     let (code, stdout, stderr) = run(&configs(), &["check", "--config", "dreadful.toml"]);
     let expected = include_str!("config/dreadful.txt").replace(" in tidegate.toml", " in dreadful.toml");

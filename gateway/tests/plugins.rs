@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_plugin_sdk::manifest::embed;
+use tidegate_plugin_sdk::manifest::{Fixtures, embed};
 
 const NO: i32 = 1;
 const NOT_FOUND: i32 = 66;
@@ -40,7 +40,9 @@ fn write(directory: &Path, file: &str, manifest: &str) {
     let imports = if file.contains("clock") { "(import \"wasi:clocks/wall-clock@0.2.6\" (instance))" } else { "" };
     let wat =
         format!("(component {imports} (instance $i) (export \"tidegate:destination/plugin@0.2.0\" (instance $i)))");
-    std::fs::write(directory.join(file), embed(&wat::parse_str(wat).unwrap(), manifest)).unwrap();
+    let component = embed(&wat::parse_str(wat).unwrap(), manifest);
+    let fixtures = Fixtures::new([("a.json".to_owned(), r#"{"about": "a"}"#.to_owned())]).unwrap();
+    std::fs::write(directory.join(file), fixtures.embed(&component)).unwrap();
 }
 
 #[test]

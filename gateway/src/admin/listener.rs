@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::config::Secret;
 use crate::delivery::state::{Post, Posts};
 use crate::destination::Destination;
+use crate::ledger::filter::{self, Filter};
 use crate::metrics::Metrics;
 use crate::quality::Meter;
 use crate::reload::Reloads;
@@ -54,9 +55,10 @@ pub(super) type Shared = Arc<Operator>;
 
 const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
 /// The page's script, and the modules that it imports, by their paths.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("/dashboard.js", include_str!("../../assets/dashboard.js")),
     ("/dashboard/destinations.js", include_str!("../../assets/dashboard/destinations.js")),
+    ("/dashboard/ledger.js", include_str!("../../assets/dashboard/ledger.js")),
     ("/dashboard/parts.js", include_str!("../../assets/dashboard/parts.js")),
     ("/dashboard/switch.js", include_str!("../../assets/dashboard/switch.js")),
     ("/dashboard/trace.js", include_str!("../../assets/dashboard/trace.js")),
@@ -82,6 +84,7 @@ fn router(operator: Shared) -> Router {
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
         .route("/api/dead-letters", get(dead_letters))
+        .route("/api/ledger", get(ledger))
         .route("/api/dead-letters/replay", post(replay))
         .route("/api/dead-letters/purge", post(purge))
         .route("/api/reload", post(control::reload))
@@ -151,6 +154,30 @@ async fn event(State(operator): State<Shared>, Path(id): Path<String>) -> Respon
             Json(traces.swap_remove(0).judged(profile)).into_response()
         }
         Ok(_) => problem(StatusCode::NOT_FOUND, "no event has this id", "traces are kept for `store.journal_days`"),
+        Err(error) => store_problem(&error),
+    }
+}
+
+#[derive(Deserialize)]
+struct LedgerQuery {
+    destination: Option<String>,
+    host: Option<String>,
+    field: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+async fn ledger(State(operator): State<Shared>, Query(query): Query<LedgerQuery>) -> Response {
+    let now_ms = operator.clock.now_ms();
+    let time = |text: Option<String>| text.map(|text| filter::time(&text, now_ms)).transpose();
+    let LedgerQuery { destination, host, field, since, until } = query;
+    let (since_ms, until_ms) = match (time(since), time(until)) {
+        (Ok(since_ms), Ok(until_ms)) => (since_ms, until_ms),
+        (Err(what), _) | (_, Err(what)) => return problem(StatusCode::BAD_REQUEST, &what, ""),
+    };
+    let filter = Filter { destination, host, field, since_ms, until_ms };
+    match ops::left(operator.queue.as_ref(), filter).await {
+        Ok(summary) => Json(summary).into_response(),
         Err(error) => store_problem(&error),
     }
 }

@@ -11,6 +11,9 @@ use super::view::{DeadLetter, Summary, Trace};
 use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::journey::transform::{self, Made, Moment};
+use crate::ledger;
+use crate::ledger::filter::Filter;
+use crate::ledger::summary::Summary as Left;
 use crate::record::{self, DeliveryRecord};
 use crate::switch::{Position, Switched};
 
@@ -59,6 +62,14 @@ pub async fn recent(queue: &dyn Queue, limit: usize) -> Result<Vec<Summary>, Err
 pub async fn dead_letters(queue: &dyn Queue, mut filter: DeadFilter) -> Result<Vec<DeadLetter>, Error> {
     filter.limit = filter.limit.clamp(1, LIST_MAX);
     Ok(queue.dead_letters(filter).await?.iter().map(DeadLetter::of).collect())
+}
+
+/// What has left, as far as it is asked for.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn left(queue: &dyn Queue, filter: Filter) -> Result<Left, Error> {
+    ledger::summary::of(queue, filter).await
 }
 
 /// Which dead letters are put back, and how.

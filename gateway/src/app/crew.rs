@@ -14,6 +14,7 @@ use crate::delivery::state::{Post, Posts, State};
 use crate::delivery::worker::{self, Worker};
 use crate::destination::{Destination, Switch};
 use crate::ending::Ending;
+use crate::ledger::Ledger;
 use crate::reload::Changes;
 use crate::snapshot::Snapshot;
 use crate::switch::Switches;
@@ -22,6 +23,7 @@ use crate::switch::Switches;
 pub(super) struct Tools {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) courier: Arc<Courier>,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) switches: Switches,
     pub(super) ending: Ending,
@@ -135,7 +137,7 @@ impl Crew {
     }
 
     fn begin(&self, member: &Member) {
-        let Tools { queue, courier, clock, switches, ending, manner } = &self.tools;
+        let Tools { queue, courier, ledger, clock, switches, ending, manner } = &self.tools;
         let destination = &member.destination;
         if *manner == Manner::CollectOnly || destination.switch == Switch::Off {
             return;
@@ -146,6 +148,7 @@ impl Crew {
             state: Arc::clone(&member.state),
             queue: Arc::clone(queue),
             courier: Arc::clone(courier),
+            ledger: Arc::clone(ledger),
             clock: Arc::clone(clock),
             lease_ms: worker::lease_ms(destination.timeout_ms),
             requests: Arc::clone(&member.requests),

@@ -18,6 +18,7 @@ const REST_FACTOR: u32 = 4;
 const REST_MIN: Duration = Duration::from_millis(5);
 /// The clock is corrected by less than this all the time.
 const JUMP_MS: i64 = 60_000;
+const DAY_MS: u64 = 86_400_000;
 
 /// What housekeeping is made of.
 #[derive(Clone)]
@@ -65,15 +66,18 @@ impl Housekeeping {
         while self.pause(rest).await.is_some() {
             // Of two times that differ the earlier deletes less.
             let now_ms = self.clock.now_ms().min(self.clock.steady_ms());
+            // The ledger goes by whole days: what is counted on one is described on the same.
+            let chain_ms = self.retention.chain_ms.saturating_add(now_ms % DAY_MS);
+            let retention = Retention { chain_ms, ..self.retention };
             let began = Instant::now();
             let swept = tokio::select! {
-                swept = self.queue.sweep(now_ms, self.retention) => swept,
+                swept = self.queue.sweep(now_ms, retention) => swept,
                 () = self.ending.stop.cancelled() => return,
             };
             rest = match swept {
-                Ok(Swept { records: 0, fields: 0 }) => PAUSE,
-                Ok(Swept { records, fields }) => {
-                    tracing::debug!("swept {records} old records and {fields} fields of profiles");
+                Ok(Swept { records: 0, fields: 0, links: 0 }) => PAUSE,
+                Ok(Swept { records, fields, links }) => {
+                    tracing::debug!("swept {records} old records, {fields} fields of profiles, {links} of the ledger");
                     (began.elapsed() * REST_FACTOR).clamp(REST_MIN, PAUSE)
                 }
                 Err(error) => {

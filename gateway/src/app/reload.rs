@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tidegate_queue::Queue;
-use tidegate_sandbox::Sandbox;
+use tidegate_sandbox::{Plugin, Sandbox, fixtures};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +88,12 @@ impl Reloading {
         let failed = |what: String| Mistakes::new(vec![Mistake::error(None, what)]).named(name.clone());
         let outcome: oneshot::Receiver<_> = aside(move || make(&source, &config, &sandbox, &running))
             .map_err(|error| failed(format!("nothing was reloaded: {}", chain(&error))))?;
-        outcome.await.map_err(|_| failed("nothing was reloaded: it ended in a panic, which the log has,".into()))?
+        let panicked = || failed("nothing was reloaded: it ended in a panic, which the log has,".into());
+        let ready: Ready = outcome.await.map_err(|_| panicked())??;
+        // Not on that thread: one that gets what others leave would make plugins run out of their time.
+        let fresh = fresh(&ready.destinations, &self.parts.crew.destinations());
+        let wrong = tokio::task::spawn_blocking(|| tried(fresh)).await.map_err(|_| panicked())?;
+        if wrong.is_empty() { Ok(ready) } else { Err(Mistakes::new(wrong).named(name.clone())) }
     }
 
     /// Lets it run: from here on nothing can fail.
@@ -124,6 +129,26 @@ fn make(source: &Source, config: &Config, sandbox: &Sandbox, running: &[Arc<Dest
         Err(mut found) => mistakes.append(&mut found),
     }
     Err(mistakes)
+}
+
+/// The destinations whose plugin does not run yet, with that.
+fn fresh(new: &[Arc<Destination>], running: &[Arc<Destination>]) -> Vec<(String, Plugin)> {
+    let runs = |digest| running.iter().any(|one| one.plugin.digest() == digest);
+    let fresh = new.iter().filter(|one| !runs(one.plugin.digest()));
+    fresh.map(|one| (one.name.clone(), one.plugin.clone())).collect()
+}
+
+/// Runs the fixtures that these plugins' components carry, and says what fails.
+fn tried(plugins: Vec<(String, Plugin)>) -> Vec<Mistake> {
+    let failing = |(name, plugin): (String, Plugin)| {
+        let all = fixtures::embedded_failures(&plugin).into_iter();
+        all.map(move |ran| {
+            let problems = ran.problems.join("; ");
+            let what = format!("destination `{name}`: the plugin's own fixture `{}` fails: {problems}", ran.file);
+            Mistake::error(None, what).hint("ask its author: it does not do what it was built to do")
+        })
+    };
+    plugins.into_iter().flat_map(failing).collect()
 }
 
 fn tell(status: &Status) {

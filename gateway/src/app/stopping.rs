@@ -26,9 +26,12 @@ impl Gateway {
                 tracing::warn!("some tasks did not end in time; what they had leased is sent again later");
             }
         }
-        let queue = Arc::clone(&self.queue);
+        let (queue, ledger) = (Arc::clone(&self.queue), Arc::clone(&self.ledger));
         // In a task of its own: a store that hangs must not keep this one from going on.
         let closing = self.ending.tracker.spawn(async move {
+            if let Err(error) = ledger.close().await {
+                tracing::warn!("what was sent last is named in the ledger, and not counted: {}", chain(&error));
+            }
             let health = queue.health().await;
             (health, queue.close().await)
         });

@@ -1,10 +1,12 @@
 //! Finds what somebody should look at: purely, from an inspection.
 
-use tidegate_plugin_sdk::manifest::{Auth, Form, Manifest, Read};
+use tidegate_plugin_sdk::manifest::{Auth, Form, Instance, Manifest, Read};
 use tidegate_sandbox::{InspectError, Inspection, LoadError, obstacles};
 
 use super::Finding;
 use super::rules::{self, Rule};
+use crate::causes::chain;
+use crate::permissions::signature::{self, Signed, Standing};
 use crate::permissions::words;
 
 const MEMORY_BYTES_LARGE: u64 = 16 << 20;
@@ -13,7 +15,7 @@ const AGE_OLD_MS: u64 = 31 * 86_400_000;
 /// The fields of `user` that name nobody by themselves.
 const PSEUDONYMS: [&str; 1] = ["user.anonymous_id"];
 
-fn finding(rule: &Rule, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+pub(super) fn finding(rule: &Rule, subject: impl Into<String>, message: impl Into<String>) -> Finding {
     Finding { rule: rule.id, level: rule.level, subject: subject.into(), message: message.into(), hint: None }
 }
 
@@ -33,10 +35,31 @@ pub(super) fn unreadable(error: &InspectError) -> Vec<Finding> {
         InspectError::NoManifest(what) => {
             vec![Finding { hint, ..finding(&rules::MALFORMED_MANIFEST, "manifest", format!("it {what}")) }]
         }
+        InspectError::Fixtures(what) => {
+            vec![Finding { hint, ..finding(&rules::MALFORMED_FIXTURES, "fixtures", format!("it {what}")) }]
+        }
         InspectError::TooLarge { .. } | InspectError::NotComponent { .. } | InspectError::Damaged(_) => {
             vec![Finding { hint, ..finding(&rules::UNREADABLE, "component", format!("it {error}")) }]
         }
     }
+}
+
+/// What there is to say of a file that nobody signed.
+pub(super) fn unsigned() -> Finding {
+    let hint = "`minisign -Sm FILE` makes a signature; `[plugins] signatures = \"required\"` asks for one".to_owned();
+    Finding { hint: Some(hint), ..finding(&rules::UNSIGNED, "signature", "is not signed") }
+}
+
+/// What there is to say of a signature by a key that is used no more.
+pub(super) fn retired(signed: &Signed) -> Option<Finding> {
+    let Signed { signer, standing, .. } = signed;
+    let message = format!("is signed by `{}` with the retired key `{}`", signer.publisher, signer.key);
+    (*standing == Standing::Retired).then(|| finding(&rules::RETIRED_KEY, "signature", message))
+}
+
+/// What there is to say of a signature that does not count.
+pub(super) fn forged(error: &signature::Error) -> Finding {
+    Finding { hint: Some(error.hint().to_owned()), ..finding(&rules::BAD_SIGNATURE, "signature", chain(error)) }
 }
 
 /// What there is to say of a plugin that can be read.
@@ -49,6 +72,9 @@ pub(super) fn of(inspection: &Inspection) -> Vec<Finding> {
     found.extend(endpoints(manifest));
     found.extend(manifest_auth(manifest));
     found.extend(limits(manifest));
+    if inspection.fixtures.is_empty() {
+        found.push(finding(&rules::NO_FIXTURES, "fixtures", "carries no fixture"));
+    }
     found
 }
 
@@ -119,7 +145,11 @@ fn limits(manifest: &Manifest) -> Vec<Finding> {
         .then(|| finding(&rules::LONG_TIME, "time_max_ms", format!("may run for {} ms", limits.time_max_ms)));
     let age = (limits.age_max.as_ms() > AGE_OLD_MS)
         .then(|| finding(&rules::OLD_EVENTS, "age_max", format!("is given events up to {} old", limits.age_max)));
-    [memory, time, age].into_iter().flatten().collect()
+    let shared = (limits.instance == Instance::PerBatch).then(|| {
+        let message = "may carry data from one event to the next of the same request";
+        finding(&rules::SHARED_INSTANCE, "instance", message)
+    });
+    [memory, time, shared, age].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

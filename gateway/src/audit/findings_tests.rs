@@ -1,4 +1,4 @@
-use tidegate_plugin_sdk::manifest::embed;
+use tidegate_plugin_sdk::manifest::{FIXTURES_SECTION, Fixtures, embed};
 
 use super::super::{Audit, Level, RULES, Report, sarif};
 
@@ -18,7 +18,11 @@ const FITTING: &str = r#"(component
 
 fn audit(wat: &str, manifest: &str) -> Audit {
     let component = wat::parse_str(wat).unwrap();
-    Audit::of("acme.wasm", "acme.wasm", &embed(&component, manifest))
+    Audit::of("acme.wasm", "acme.wasm", &fixtures().embed(&embed(&component, manifest)))
+}
+
+fn fixtures() -> Fixtures {
+    Fixtures::new([("a.json".to_owned(), r#"{"about": "a"}"#.to_owned())]).unwrap()
 }
 
 fn found(audit: &Audit) -> Vec<(&'static str, String)> {
@@ -77,6 +81,19 @@ fn what_is_no_component_is_an_error_with_its_digest() {
 }
 
 #[test]
+fn a_component_without_fixtures_is_told_of_and_one_with_broken_ones_is_an_error() {
+    let bare = embed(&wat::parse_str(FITTING).unwrap(), MANIFEST);
+    let none = Audit::of("acme.wasm", "acme.wasm", &bare);
+    assert_eq!((found(&none), none.count(Level::Note)), (vec![("no-fixtures", "fixtures".to_owned())], 1));
+    let mut broken = fixtures().embed(&bare);
+    let last = broken.len() - 3;
+    broken[last] ^= 0xff;
+    let broken = Audit::of("acme.wasm", "acme.wasm", &broken);
+    assert_eq!(found(&broken), [("malformed-fixtures", "fixtures".to_owned())]);
+    assert!(broken.findings[0].message.contains(FIXTURES_SECTION), "{}", broken.findings[0].message);
+}
+
+#[test]
 fn a_start_beyond_the_manifests_memory_is_an_error() {
     let wat = FITTING.replace("(instance $i)\n", "(core module (memory 128)) (instance $i)\n");
     assert_eq!(found(&audit(&wat, MANIFEST)), [("start-memory", "memory".to_owned())]);
@@ -119,6 +136,7 @@ fn endpoints_credentials_and_limits_are_looked_at() {
         ("[auth]", "limits.memory_max = \"32MiB\"", "large-memory"),
         ("[auth]", "limits.time_max_ms = 500", "long-running-time"),
         ("[auth]", "limits.age_max = \"90d\"", "old-events"),
+        ("[auth]", "limits.instance = \"per-batch\"", "shared-instance"),
     ];
     let region =
         "\nconfig.type = \"object\"\nconfig.required = [\"region\"]\nconfig.properties.region.type = \"string\"\n";

@@ -7,6 +7,7 @@ use tidegate_sandbox::Inspection;
 
 use super::rules::Level;
 use super::{Audit, Report, Since};
+use crate::permissions::signature::Signed;
 use crate::permissions::words;
 
 const STYLE: &str = include_str!("page.css");
@@ -20,9 +21,13 @@ pub fn page(report: &Report, made: &str) -> String {
          <title>Plugin audit</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Plugin audit</h1>\n"
     );
     let Report { gateway, errors, warnings, notes, plugins, .. } = report;
+    let how = match plugins.iter().all(|audit| audit.ran.is_empty()) {
+        true => "Nothing was executed: all of this is read from the components.",
+        false => "Read from the components; what is said of fixtures and of the canary was found by running them.",
+    };
     let _ = writeln!(
         html,
-        "<p class=\"dim\">Tidegate {gateway}, {}. Nothing was executed: all of this is read from the components.</p>\n\
+        "<p class=\"dim\">Tidegate {gateway}, {}. {how}</p>\n\
          <p>{} plugins: <b>{errors}</b> errors, <b>{warnings}</b> warnings, <b>{notes}</b> notes.</p>",
         text(made),
         plugins.len()
@@ -71,6 +76,10 @@ fn one(html: &mut String, index: usize, audit: &Audit) {
         None => text(&audit.source),
     };
     let _ = writeln!(html, "<h2>{title}</h2>");
+    if let Some(Signed { signer, comment, .. }) = &audit.signed {
+        let by = format!("{} (key {})", text(&signer.publisher), code(&signer.key));
+        list(html, "Signature", &[("Signed by", by), ("Comment", text(comment))]);
+    }
     findings(html, audit);
     approvals(html, audit);
     match &audit.inspection {
@@ -87,7 +96,7 @@ fn one(html: &mut String, index: usize, audit: &Audit) {
 fn findings(html: &mut String, audit: &Audit) {
     if audit.findings.is_empty() {
         html.push_str("<p>Nothing that somebody should look at.</p>\n");
-        return;
+        return ran(html, audit);
     }
     let rows = audit.findings.iter().map(|finding| {
         let hint = finding.hint.as_ref().map(|hint| format!("<br><span class=\"dim\">{}</span>", text(hint)));
@@ -99,6 +108,14 @@ fn findings(html: &mut String, audit: &Audit) {
         ]
     });
     table(html, "Findings", ["Level", "Rule", "What"], rows);
+    ran(html, audit);
+}
+
+/// What was run to find them.
+fn ran(html: &mut String, audit: &Audit) {
+    if !audit.ran.is_empty() {
+        let _ = writeln!(html, "<p class=\"dim\">Run in the sandbox: {}.</p>", audit.ran.join(", "));
+    }
 }
 
 /// What is different since it was approved, where a lock was asked.
@@ -145,6 +162,7 @@ fn facts(html: &mut String, inspection: &Inspection) {
             ("Core modules", text(inspection.modules)),
             ("Memories", text(memories.collect::<Vec<_>>().join("; "))),
             ("Tables", text(tables.collect::<Vec<_>>().join("; "))),
+            ("Fixtures", text(inspection.fixtures.len())),
         ],
     );
     let reads = manifest.reads.iter().map(|(field, read)| [code(field), text(words::form(read)), text(&read.why)]);
@@ -163,6 +181,7 @@ fn facts(html: &mut String, inspection: &Inspection) {
             ("Time", text(format!("{} ms a call", limits.time_max_ms))),
             ("Output", text(format!("{} a call", limits.output_max))),
             ("Event age", text(format!("at most {}", limits.age_max))),
+            ("An instance", text(words::instance(limits.instance))),
         ],
     );
     let properties = words::configuration(manifest).into_iter().map(|it| {

@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// It would not be loaded.
+    /// It would not be loaded, or data leaves that was not granted.
     Error,
     /// Somebody should look before it is approved.
     Warning,
@@ -51,11 +51,36 @@ pub(super) const MALFORMED_MANIFEST: Rule = rule(
     "Its manifest is missing or wrong",
     "The manifest says what a plugin sees and where it sends; without a sound one the gateway refuses it.",
 );
+pub(super) const MALFORMED_FIXTURES: Rule = rule(
+    "malformed-fixtures",
+    Level::Error,
+    "The fixtures in it cannot be read",
+    "What its author tested it with is damaged, too large or of another version; the gateway refuses it.",
+);
 pub(super) const UNKNOWN_WORLD: Rule = rule(
     "unknown-world",
     Level::Error,
     "It was built for another contract",
     "The gateway runs plugins of the contract that it knows. Rebuild it with the plugin SDK of the gateway's version.",
+);
+pub(super) const BAD_SIGNATURE: Rule = rule(
+    "bad-signature",
+    Level::Error,
+    "Its signature does not count",
+    "Whoever made the signature did not sign these bytes, or is nobody that the configuration knows. The gateway looks \
+     at nothing else of them.",
+);
+pub(super) const RETIRED_KEY: Rule = rule(
+    "retired-key",
+    Level::Warning,
+    "It is signed with a retired key",
+    "The gateway runs it only where the lock approved exactly this file before. Ask the publisher for a new signature.",
+);
+pub(super) const UNSIGNED: Rule = rule(
+    "unsigned",
+    Level::Note,
+    "Nobody signed it",
+    "Only the lock's digest says that it is what was reviewed. Ask the publisher for a signature.",
 );
 pub(super) const IMPORT: Rule = rule(
     "import",
@@ -98,8 +123,8 @@ pub(super) const WILDCARD: Rule = rule(
     "wildcard-grant",
     Level::Warning,
     "It sees a whole family of fields",
-    "Whatever a site sends under such a name reaches the plugin, names that nobody has thought of yet included. See that \
-     the reason given needs all of them.",
+    "Whatever a site sends under such a name reaches the plugin, names that nobody has thought of yet included. See \
+     that the reason given needs all of them.",
 );
 pub(super) const CONFIGURED_HOST: Rule = rule(
     "configured-host",
@@ -118,6 +143,13 @@ pub(super) const LONG_TIME: Rule = rule(
     Level::Warning,
     "It may run for long",
     "A call takes a core for itself. Above 100 ms somebody should ask why.",
+);
+pub(super) const SHARED_INSTANCE: Rule = rule(
+    "shared-instance",
+    Level::Warning,
+    "Events of one request share an instance",
+    "It could carry what it saw of one event into what it sends of the next, of another person if a backend sent both. \
+     It saves the start of an instance for each event; see that the plugin is slow enough to need that.",
 );
 pub(super) const OLD_EVENTS: Rule = rule(
     "old-events",
@@ -143,12 +175,54 @@ pub(super) const SECRET_IN_URL: Rule = rule(
     "The gateway puts a secret into the URL",
     "The platform asks for it so. URLs end in the logs of proxies between here and there: keep those from writing them.",
 );
+pub(super) const NO_FIXTURES: Rule = rule(
+    "no-fixtures",
+    Level::Note,
+    "It carries no fixtures",
+    "Nothing shows what it was tested with, and `--fixtures` and `--canary` have nothing to run. Ask for a component \
+     that `tidegate plugin build` made of a folder with fixtures.",
+);
+pub(super) const CANARY_LEAK: Rule = rule(
+    "canary-leak",
+    Level::Error,
+    "Marked data left in a form that was not granted",
+    "A field that was not granted, or only as a digest, was found in a request. A plugin cannot have it: report it as \
+     a fault of the gateway, and do not run the plugin until it is mended.",
+);
+pub(super) const FAILING_FIXTURES: Rule = rule(
+    "failing-fixtures",
+    Level::Warning,
+    "It does not give what its fixtures say",
+    "What its author says that it does is not what it does: ask for a component and fixtures of one version.",
+);
+pub(super) const UNUSED_GRANT: Rule = rule(
+    "unused-grant",
+    Level::Warning,
+    "It sees a field that changes nothing",
+    "Without the field it gives the same for every fixture. Either the grant is not needed, or no fixture shows what \
+     for: ask which.",
+);
+pub(super) const CANARY_SILENT: Rule = rule(
+    "canary-silent",
+    Level::Warning,
+    "It made no request of marked data",
+    "Every marked event was skipped or refused, so the canary says nothing. Ask for fixtures with events that it \
+     reports.",
+);
+pub(super) const PERSONAL_IN_URL: Rule = rule(
+    "personal-in-url",
+    Level::Note,
+    "It puts something about a person into the URL",
+    "It may have the value, but URLs end in the logs of proxies between here and there. Prefer a platform's body.",
+);
 
 /// Every rule.
 pub const RULES: &[Rule] = &[
     UNREADABLE,
     MALFORMED_MANIFEST,
+    MALFORMED_FIXTURES,
     UNKNOWN_WORLD,
+    BAD_SIGNATURE,
     IMPORT,
     CONTRACT,
     START_MEMORY,
@@ -158,9 +232,18 @@ pub const RULES: &[Rule] = &[
     CONFIGURED_HOST,
     LARGE_MEMORY,
     LONG_TIME,
+    SHARED_INSTANCE,
     OPTIONAL_AUTH,
+    RETIRED_KEY,
     ONLINE_IDENTIFIER,
     OLD_EVENTS,
     NO_AUTH,
     SECRET_IN_URL,
+    NO_FIXTURES,
+    CANARY_LEAK,
+    FAILING_FIXTURES,
+    UNUSED_GRANT,
+    CANARY_SILENT,
+    PERSONAL_IN_URL,
+    UNSIGNED,
 ];

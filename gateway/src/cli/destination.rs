@@ -11,14 +11,15 @@ use serde_json::Value;
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, Paint, clean};
-use super::{ConfigFile, Variables};
+use super::{ConfigFile, Variables, store};
 use crate::admin::ops::Turn;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Site, UNSET, suggestion};
+use crate::config::{Config, PluginSource, Site, UNSET, suggestion};
 use crate::delivery::egress::Egress;
 use crate::destination::{Destination, prepare};
 use crate::journey::consent::Consented;
 use crate::journey::trial;
+use crate::ledger::Ledger;
 use crate::trial::{Outcome, Reply, Report, Trial, Tried, Wire, sample};
 
 #[derive(Debug, Subcommand)]
@@ -37,29 +38,33 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
     /// The destination's name
-    name: String,
+    pub(super) name: String,
     /// The event: a name, for a sample with every field filled by made-up data; or a `.json` file, as a backend posts it
     #[arg(long, value_name = "NAME|FILE", default_value = "purchase")]
-    event: String,
+    pub(super) event: String,
     /// Send it as a real event, which the platform counts
     #[arg(long)]
-    live: bool,
+    pub(super) live: bool,
     #[command(flatten)]
-    config: ConfigFile,
+    pub(super) config: ConfigFile,
 }
 
 pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> {
     match command {
-        Command::Check(check) => self::check(check, out).await,
+        Command::Check(check) => sent(check, None, out).await,
         Command::Off(arguments) => switch::stop(arguments, Turn::Off, out).await,
         Command::Pause(arguments) => switch::stop(arguments, Turn::Pause, out).await,
         Command::On(arguments) => switch::on(arguments, out).await,
     }
 }
 
-async fn check(check: &Check, out: &Output) -> Result<(), Failure> {
+/// Sends the event, by another plugin than the configuration's where one is given, and shows what came of it.
+pub(super) async fn sent(check: &Check, plugin: Option<PluginSource>, out: &Output) -> Result<(), Failure> {
     let mut config = check.config.load(Variables::Optional)?;
     only(&mut config, check)?;
+    if let (Some(plugin), Some(destination)) = (plugin, config.destinations.first_mut()) {
+        destination.plugin = plugin;
+    }
     let sandbox = super::sandbox()?;
     let destinations = prepare(&config, &sandbox)
         .map_err(|mistakes| Failure::from(mistakes.named(check.config.config.display().to_string())))?;
@@ -71,14 +76,26 @@ async fn check(check: &Check, out: &Output) -> Result<(), Failure> {
         out.note(&format!("{} it counts as a real event", out.paint_errors.yellow("warning:")));
     }
     let egress = Egress::new().map_err(|error| Failure::of(Exit::Internal, "set up HTTP", &error))?;
+    let store = store::open(&config).await;
+    if let Err(failure) = &store {
+        let why = failure.what().map(|what| format!(": {what}")).unwrap_or_default();
+        out.note(&format!("note: what is sent now will not be in the ledger{why}"));
+    }
+    let queue = store.ok();
+    let ledger = queue.as_ref().map(|queue| Arc::new(Ledger::new(Arc::clone(queue), Arc::new(SystemClock))));
     let trial = Trial {
         destination: Arc::clone(&destination),
         sender: Arc::new(egress),
         clock: Arc::new(SystemClock),
         response_bytes_max: config.delivery.response_bytes_max,
+        ledger: ledger.clone(),
     };
     let report = trial.run(&event).await;
     out.data(&report, render);
+    if let (Some(ledger), Some(queue)) = (ledger, queue) {
+        ledger.close().await?;
+        queue.close().await?;
+    }
     ended(&report, &destination)
 }
 
@@ -173,7 +190,7 @@ fn rendered(tried: &Tried, paint: Paint) -> Vec<String> {
 }
 
 /// A body for a person: JSON is laid out.
-fn indented(body: &str) -> Vec<String> {
+pub(super) fn indented(body: &str) -> Vec<String> {
     let json = serde_json::from_str::<Value>(body).ok().filter(|json| json.is_object() || json.is_array());
     let text = json.and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or_else(|| body.to_owned());
     clean(&text).lines().map(|line| format!("  {line}")).collect()

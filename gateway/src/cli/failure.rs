@@ -70,6 +70,14 @@ impl Failure {
         Failure { exit, reason: Reason::Said }
     }
 
+    /// What failed, where that is a sentence.
+    pub(super) fn what(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Sentence { what, .. } => Some(what),
+            Reason::Mistakes(_) | Reason::Said => None,
+        }
+    }
+
     /// With what to do about it.
     #[must_use]
     pub(super) fn hint(mut self, text: impl Into<String>) -> Failure {

@@ -1,10 +1,17 @@
-//! `tidegate plugin`: what a plugin is, what it sees and where it sends, without running it.
+//! `tidegate plugin`: what a plugin is, what it sees and where it sends; and, for its author, making and trying one.
 
 mod approve;
 mod audit;
+mod bench;
+mod build;
 mod describe;
 mod diff;
+mod new;
 mod replay;
+mod run;
+mod subject;
+mod test;
+mod verify;
 
 use std::path::Path;
 
@@ -27,12 +34,26 @@ pub(super) enum Command {
     },
     /// List the built-in plugins
     List,
-    /// Report what plugins are and what somebody should look at before they are approved, without running them
+    /// Run a plugin's fixtures in the sandbox, and show what each gives and uses
+    Test(test::Arguments),
+    /// Show what a plugin makes of a sample event, and again after each change
+    Run(run::Arguments),
+    /// Measure what a plugin's events cost, beside those of built-in plugins
+    Bench(bench::Arguments),
+    /// Report what plugins are and what somebody should look at before they are approved
     Audit(audit::Arguments),
     /// Compare what two plugins may do, widenings first; the exit code is 1 when there is one
     Diff(diff::Arguments),
+    /// Make a plugin's project, to begin with
+    New(new::Arguments),
+    /// Build a plugin's project to a component that the gateway would load
+    Build(build::Arguments),
     /// Show what the lock does not cover of the configuration's plugins, and approve it
     Approve(approve::Arguments),
+    /// Say whose signature a plugin's file carries, without reading more of the file than its bytes
+    Verify(verify::Arguments),
+    /// Print the JSON Schema of `plugin.toml`, for editors: `#:schema ./plugin.schema.json` in its first line
+    Schema,
     /// Run an event's recorded transforms again, through the components that ran, and compare every byte
     Replay(replay::Arguments),
 }
@@ -65,9 +86,19 @@ pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> 
             });
             Ok(())
         }
+        Command::Test(arguments) => test::run(arguments, out),
+        Command::Run(arguments) => run::run(arguments, out).await,
+        Command::Bench(arguments) => bench::run(arguments, out),
         Command::Audit(arguments) => audit::run(arguments, out),
         Command::Diff(arguments) => diff::run(arguments, out),
+        Command::New(arguments) => new::run(arguments, out),
+        Command::Build(arguments) => build::run(arguments, out),
         Command::Approve(arguments) => approve::run(arguments, out),
+        Command::Verify(arguments) => verify::run(arguments, out),
+        Command::Schema => {
+            out.text(tidegate_plugin_sdk::manifest::SCHEMA.trim_end());
+            Ok(())
+        }
         Command::Replay(arguments) => replay::run(arguments, out).await,
     }
 }

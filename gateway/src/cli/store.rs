@@ -71,7 +71,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let exit = match &error {
             Error::Full { .. } | Error::Unavailable { .. } | Error::Closed => Exit::Unavailable,
-            Error::Corrupt { .. } => Exit::Data,
+            Error::Corrupt { .. } | Error::Forked { .. } => Exit::Data,
             Error::Fatal { .. } => Exit::Internal,
         };
         Failure::of(exit, "", &error)

@@ -13,11 +13,11 @@ use toml_edit::Document;
 
 use super::mistake::{Mistake, Mistakes};
 use super::reader::{Complaint, Node, Reader, Section};
-use super::secret;
 use super::{
-    Admin, Backend, Config, Delivery, Limits, Listen, LockMode, Plugins, Secret, Severity, Store, Surroundings,
-    Visitor, VisitorKey,
+    Admin, Backend, Config, Delivery, Limits, Listen, LockMode, Plugins, Secret, Severity, Signatures, Store,
+    Surroundings, Visitor, VisitorKey,
 };
+use super::{publisher, secret};
 
 pub(super) fn config(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Mistakes> {
     let reader = Reader::new(text, surroundings);
@@ -69,7 +69,7 @@ fn whole(root: &Section<'_>) -> Option<Config> {
     let limits = limits(root.section("limits"));
     let delivery = delivery(root.section("delivery"));
     let (sites, site_names) = site::all(root);
-    let destinations = destination::all(root, &site_names);
+    let destinations = destination::all(root, &site_names, plugins.as_ref());
     root.finish();
     site::doubt_if_silent(root, &site_names, &destinations);
     Some(Config {
@@ -194,8 +194,20 @@ fn plugins(section: Section<'_>, store: &Option<Store>) -> Option<Plugins> {
         Some(node) => store::choice(&node, "use of the lock file,", known),
         None => Some(LockMode::WhenThere),
     };
+    let known = [("optional", Signatures::Optional), ("required", Signatures::Required)];
+    let signatures = match section.get("signatures") {
+        Some(node) => store::choice(&node, "use of signatures,", known),
+        None => Some(Signatures::Optional),
+    };
+    let publishers = publisher::all(&section);
     section.finish();
-    Some(Plugins { cache: cache?, lock: lock?, lock_file: base.join("tidegate.lock") })
+    Some(Plugins {
+        cache: cache?,
+        lock: lock?,
+        lock_file: base.join("tidegate.lock"),
+        signatures: signatures?,
+        publishers: publishers?,
+    })
 }
 
 fn limits(section: Section<'_>) -> Limits {
@@ -236,7 +248,7 @@ fn delivery(section: Section<'_>) -> Delivery {
 }
 
 /// Reads a name that ids, metrics and addresses are made of, and says where it was taken already.
-fn name(node: &Node<'_>, what: &str, taken: &[(String, Option<usize>)]) -> Option<String> {
+pub(super) fn name(node: &Node<'_>, what: &str, taken: &[(String, Option<usize>)]) -> Option<String> {
     let name = node.parsed(|text| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {

@@ -21,6 +21,8 @@ pub struct Store {
     pub journal: Duration,
     /// `dead_letters_days`: how long dead letters are kept. Default 90.
     pub dead_letters_days: u32,
+    /// `ledger_days`: how long the egress ledger is kept. Default 400 with SQLite, 30 with Redis, where memory is dear.
+    pub ledger_days: u32,
     /// `profile_days`: how long a visitor's profile is kept after it was last written. Default 90.
     pub profile_days: u32,
 }

@@ -9,6 +9,7 @@ use super::merge::{Parcel, Part};
 use super::retry::{self, Counts, Failure, Next};
 use super::state::State;
 use crate::destination::Destination;
+use crate::ledger::Waybill;
 use crate::record::{self, AttemptRecord};
 
 /// What an attempt needs.
@@ -35,7 +36,7 @@ const PARK_MAX_MS: u64 = 300_000;
 
 impl Attempting<'_> {
     /// Makes one attempt.
-    pub(super) async fn attempt(&self, mut parcel: Parcel) -> Attempted {
+    pub(super) async fn attempt(&self, mut parcel: Parcel, waybill: Waybill) -> Attempted {
         // Only a parcel that may have to be split is still needed once it has been sent.
         let body = if parcel.parts.len() > 1 { parcel.body.clone() } else { std::mem::take(&mut parcel.body) };
         let shipment = Shipment {
@@ -44,6 +45,7 @@ impl Attempting<'_> {
             message_id: message_id(&parcel),
             events: parcel.parts.len(),
             attempt: parcel.parts.first().map_or(1, |part| part.lease.attempts.saturating_add(1)),
+            waybill: &waybill,
         };
         match self.courier.carry(self.destination, shipment).await {
             Some((exchange, verdict)) => self.settle(parcel, verdict, exchange),

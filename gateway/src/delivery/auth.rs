@@ -22,7 +22,7 @@ use self::grant::Grant;
 pub use self::redact::Redactor;
 pub use self::tokens::Token;
 use self::tokens::Tokens;
-use super::egress::{Outgoing, Sender};
+use super::egress::{Answer, Outgoing, Sender};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::destination::Destination;
@@ -144,12 +144,20 @@ pub fn check(scheme: &Auth, secrets: &Secrets) -> Result<(), Error> {
 
 /// Takes out of an answer what it repeats of a destination's secrets and of an access token: neither the plugin nor the
 /// journal is to have them.
-pub(super) fn conceal(body: &mut Vec<u8>, secrets: &Secrets, token: Option<&Token>) {
+pub(super) fn conceal(answer: &mut Answer, secrets: &Secrets, token: Option<&Token>) {
     let secrets = secrets.values().map(Secret::reveal).chain(token.map(Token::reveal));
-    let text = String::from_utf8_lossy(body);
-    let repeated: Vec<&str> = secrets.filter(|secret| secret.len() >= CONCEALED && text.contains(secret)).collect();
-    if !repeated.is_empty() {
-        *body = repeated.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "…")).into_bytes();
+    let secrets: Vec<&str> = secrets.filter(|secret| secret.len() >= CONCEALED).collect();
+    let without = |text: &str| {
+        let is_there = secrets.iter().any(|secret| text.contains(secret));
+        is_there.then(|| secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…")))
+    };
+    if let Some(body) = without(&String::from_utf8_lossy(&answer.body)) {
+        answer.body = body.into_bytes();
+    }
+    for (_, value) in &mut answer.headers {
+        if let Some(concealed) = without(value) {
+            *value = concealed;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::egress::{Answer, Outgoing, SendError, Sender};
 use super::excerpt::excerpt;
 use crate::clock::Clock;
 use crate::destination::{Destination, Mode};
+use crate::ledger::Waybill;
 use crate::record::RequestRecord;
 use crate::switch::Switches;
 
@@ -39,6 +40,8 @@ pub struct Shipment<'a> {
     pub events: usize,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// What the ledger has of it already.
+    pub waybill: &'a Waybill,
 }
 
 /// How a request was carried, and what came back.
@@ -84,6 +87,7 @@ impl Courier {
         let started = self.now();
         let endpoint = shipment.request.endpoint.clone();
         let asked = Asked { endpoint, events: shipment.events, attempt: shipment.attempt };
+        let waybill = shipment.waybill;
         let result = self.exchange(destination, shipment).await;
         let ended = self.now();
         let status = result.as_ref().ok().map(|answer| answer.status);
@@ -91,9 +95,12 @@ impl Courier {
         let answer = answer.filter(|text| !text.is_empty());
         let failure = result.as_ref().err().map(ToString::to_string);
         let verdict = match result {
-            Ok(answer) => self.classify(destination, answer, asked),
+            Ok(answer) => self.classify(destination, answer, asked).await,
             Err(unsent) => unsent.verdict()?,
         };
+        if status.is_some() {
+            waybill.judged(&verdict);
+        }
         Some((Exchange { started, ended, status, answer, failure }, verdict))
     }
 
@@ -102,28 +109,36 @@ impl Courier {
     }
 
     async fn exchange(&self, destination: &Destination, shipment: Shipment<'_>) -> Result<Answer, Unsent> {
-        let message_id = shipment.message_id.clone();
+        let (message_id, waybill) = (shipment.message_id.clone(), shipment.waybill);
         let mut outgoing = self.outgoing(destination, shipment)?;
         // A token may be withdrawn before its time.
         let again = destination.auth.as_ref().and_then(Auth::token_url).map(|_| outgoing.clone());
         let occasion = Occasion { message_id: &message_id, refused: None };
         let mut token = self.authenticate(destination, &mut outgoing, occasion).await?;
-        let mut answer = self.send(destination, outgoing).await?;
+        let mut answer = self.send(destination, outgoing, waybill).await?;
         if let (UNAUTHORIZED, Some(refused), Some(mut outgoing)) = (answer.status, &token, again) {
             let occasion = Occasion { message_id: &message_id, refused: Some(refused) };
             token = self.authenticate(destination, &mut outgoing, occasion).await?;
-            answer = self.send(destination, outgoing).await?;
+            answer = self.send(destination, outgoing, waybill).await?;
         }
-        auth::conceal(&mut answer.body, &destination.secrets, token.as_ref());
+        auth::conceal(&mut answer, &destination.secrets, token.as_ref());
         Ok(answer)
     }
 
-    /// Asked here once more: credentials may have been waited for.
-    async fn send(&self, destination: &Destination, outgoing: Outgoing) -> Result<Answer, Unsent> {
+    /// Sends it once, and has the ledger count that. The switch is asked here once more: credentials may have been waited for.
+    async fn send(&self, destination: &Destination, outgoing: Outgoing, waybill: &Waybill) -> Result<Answer, Unsent> {
         if !self.switches.lets_send(&destination.name) {
             return Err(Unsent::Switched);
         }
-        self.sender.send(outgoing).await.map_err(Unsent::Send)
+        let leaving = waybill.leaving();
+        let result = self.sender.send(outgoing).await;
+        match &result {
+            Ok(_) => leaving.answered(),
+            Err(SendError::Forbidden(_)) => leaving.held_back(),
+            // It may have arrived or not.
+            Err(SendError::Timeout(_) | SendError::Connection(_)) => drop(leaving),
+        }
+        result.map_err(Unsent::Send)
     }
 
     async fn authenticate(
@@ -160,7 +175,7 @@ impl Courier {
         })
     }
 
-    fn classify(&self, destination: &Destination, answer: Answer, asked: Asked) -> Verdict {
+    async fn classify(&self, destination: &Destination, answer: Answer, asked: Asked) -> Verdict {
         let context = contract::Context {
             now_ms: self.clock.now_ms(),
             seed: 0,
@@ -171,7 +186,7 @@ impl Courier {
         let count = u32::try_from(asked.events).unwrap_or(u32::MAX);
         let Answer { status, headers, body } = answer;
         let response = contract::Response { endpoint: asked.endpoint, status, headers, body };
-        match destination.plugin.classify(&response, count, &context) {
+        match destination.run(move |plugin| plugin.classify(&response, count, &context)).await {
             Ok(Verdict::Each(outcomes)) if outcomes.len() != asked.events => {
                 Verdict::Reject(format!("the plugin gave {} outcomes for {count} events", outcomes.len()))
             }

@@ -1,14 +1,19 @@
 //! Egress: the one place where requests leave the gateway.
 //!
 //! HTTPS with verified certificates to public addresses, no redirects, no proxies, answers cut at a bound. Addresses
-//! are checked after resolution, so that a name cannot lead inside. A destination with `allow_insecure` is exempt.
+//! are checked after resolution, and the connection goes to an address that was checked: a name cannot lead inside, nor
+//! begin to between the check and the connection. A destination with `allow_insecure` is exempt.
+
+mod address;
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use address::is_public;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -57,6 +62,10 @@ pub trait Sender: Send + Sync + 'static {
     fn send(&self, outgoing: Outgoing) -> Pin<Box<dyn Future<Output = Result<Answer, SendError>> + Send + '_>>;
 }
 
+/// An answer's headers, names and values, as far as they go to the plugin.
+const HEADERS_MAX: usize = 64;
+const HEADERS_BYTES_MAX: usize = 16 << 10;
+
 /// The network.
 #[derive(Debug)]
 pub struct Egress {
@@ -70,6 +79,11 @@ impl Egress {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new() -> Result<Egress, reqwest::Error> {
+        Egress::within(Reach { lookup, is_public }, Vec::new())
+    }
+
+    /// Makes them with another idea of names and addresses, and with further certificate authorities.
+    fn within(reach: Reach, authorities: Vec<reqwest::Certificate>) -> Result<Egress, reqwest::Error> {
         let builder = || {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -81,7 +95,7 @@ impl Egress {
                 .tcp_nodelay(true)
                 .user_agent(concat!("Tidegate/", env!("CARGO_PKG_VERSION")))
         };
-        let public = builder().https_only(true).dns_resolver(Arc::new(PublicOnly)).build()?;
+        let public = builder().https_only(true).tls_certs_merge(authorities).dns_resolver(Arc::new(reach)).build()?;
         Ok(Egress { public, any: builder().build()? })
     }
 
@@ -101,9 +115,7 @@ impl Egress {
             .timeout(timeout);
         let failed = |e: reqwest::Error| failure(&e, outgoing.timeout_ms);
         let mut response = request.send().await.map_err(failed)?;
-        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers =
-            response.headers().iter().take(64).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        let headers = headers(response.headers());
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -121,6 +133,16 @@ impl Sender for Egress {
     fn send(&self, outgoing: Outgoing) -> Pin<Box<dyn Future<Output = Result<Answer, SendError>> + Send + '_>> {
         Box::pin(self.exchange(outgoing))
     }
+}
+
+/// The headers that fit.
+fn headers(all: &HeaderMap) -> Vec<(String, String)> {
+    let mut room = HEADERS_BYTES_MAX;
+    let fits = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        room = room.checked_sub(name.as_str().len() + value.len())?;
+        Some((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+    };
+    all.iter().take(HEADERS_MAX).map_while(fits).collect()
 }
 
 /// The innermost cause says most; the outer ones repeat the URL, which may hold a secret.
@@ -157,101 +179,38 @@ fn forbid_literal(url: &Url) -> Result<(), SendError> {
 #[error("`{0}` is a private address; `allow_insecure = true` would allow it")]
 struct PrivateAddress(String);
 
-/// The system's resolver without the addresses that are not public.
-struct PublicOnly;
+/// The addresses of a name.
+type Lookup = fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-impl Resolve for PublicOnly {
+/// A resolver without the addresses that are not public.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    lookup: Lookup,
+    is_public: fn(IpAddr) -> bool,
+}
+
+/// What the system says.
+fn lookup(host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+    Box::pin(async move {
+        let addresses = tokio::net::lookup_host((host.as_str(), 0)).await?;
+        Ok(addresses.map(|address| address.ip()).collect())
+    })
+}
+
+impl Resolve for Reach {
     fn resolve(&self, name: Name) -> Resolving {
+        let Reach { lookup, is_public } = *self;
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let all: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = all.into_iter().filter(|address| is_public(address.ip())).collect();
+            let mut public = lookup(host.clone()).await?;
+            public.retain(|address| is_public(*address));
             if public.is_empty() {
                 return Err(PrivateAddress(host).into());
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Ok(Box::new(public.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }
 
-/// Whether an address is reachable by anybody: not loopback, private, link-local, shared, reserved or multicast.
-pub fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => match embedded_v4(ip) {
-            Some(inner) => is_public_v4(inner),
-            None => is_public_v6(ip),
-        },
-    }
-}
-
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let shared = a == 100 && (64..128).contains(&b);
-    let special = (a == 192 && b == 0 && c == 0) || (a == 198 && (b == 18 || b == 19)) || a >= 240 || a == 0;
-    let unusual = ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_documentation();
-    !(unusual || ip.is_broadcast() || ip.is_multicast() || ip.is_unspecified() || shared || special)
-}
-
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let first = ip.segments()[0];
-    let documentation = first == 0x2001 && ip.segments()[1] == 0xdb8;
-    // Global unicast is 2000::/3; everything else is loopback, local, multicast or unassigned.
-    first & 0xe000 == 0x2000 && !documentation
-}
-
-/// The IPv4 address that an IPv6 address stands for: mapped, NAT64 or 6to4.
-fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let s = ip.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match s {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if s != [0, 0, 0, 0, 0, 0, 0, 1] && s != [0; 8] => Some(v4(high, low)),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
-        [0x2002, high, low, ..] => Some(v4(high, low)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_inside_are_not_public_in_any_spelling() {
-        for inside in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "255.255.255.255",
-            "198.18.0.1",
-            "::1",
-            "::",
-            "fe80::1",
-            "fc00::1",
-            "ff02::1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1",
-            "64:ff9b::a00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-        ] {
-            assert!(!is_public(inside.parse().unwrap()), "{inside}");
-        }
-        for outside in ["1.1.1.1", "157.240.1.1", "2606:4700::1111", "::ffff:1.1.1.1"] {
-            assert!(is_public(outside.parse().unwrap()), "{outside}");
-        }
-    }
-
-    #[test]
-    fn an_address_in_the_url_is_checked_without_a_resolver() {
-        assert!(forbid_literal(&Url::parse("https://169.254.169.254/latest").unwrap()).is_err());
-        assert!(forbid_literal(&Url::parse("https://[::ffff:7f00:1]/").unwrap()).is_err());
-        assert!(forbid_literal(&Url::parse("https://0x7f.1/").unwrap()).is_err());
-        assert!(forbid_literal(&Url::parse("https://graph.facebook.com/").unwrap()).is_ok());
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use tidegate_plugin_sdk::manifest::{Batch, Join};
 use tidegate_queue::Lease;
 
+use crate::ledger::Origin;
 use crate::record::RequestRecord;
 
 /// A leased delivery, read.
@@ -18,6 +19,7 @@ pub struct Load {
     pub at_ms: u64,
     /// Which of its event's requests it is.
     pub index: u32,
+    pub origin: Origin,
     pub request: RequestRecord,
 }
 
@@ -37,6 +39,7 @@ pub struct Part {
     pub lease: Lease,
     pub at_ms: u64,
     pub index: u32,
+    pub origin: Origin,
 }
 
 /// Where a body's array stands.
@@ -84,9 +87,9 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
     let mut parcels: Vec<Parcel> = Vec::new();
     let mut open: HashMap<GroupKey, usize> = HashMap::new();
     for load in loads {
-        let Load { lease, at_ms, index, mut request } = load;
+        let Load { lease, at_ms, index, origin, mut request } = load;
         let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new())).into_bytes();
-        let part = Part { lease, at_ms, index };
+        let part = Part { lease, at_ms, index, origin };
         let places = places(batch.join_to(&request.endpoint), &body);
         let key = places.as_ref().map(|places| group_key(&request, &body, places));
         let target = key.as_ref().and_then(|key| open.get(key)).map(|index| &mut parcels[*index]);
@@ -236,7 +239,7 @@ mod tests {
             headers: vec![],
             body: Body::Text(body.into()),
         };
-        Load { lease, at_ms: 0, index: 0, request }
+        Load { lease, at_ms: 0, index: 0, origin: Origin::default(), request }
     }
 
     fn batch(join: Join, events_max: u32, bytes: u64) -> Batch {

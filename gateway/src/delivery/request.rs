@@ -7,36 +7,63 @@ use tidegate_sandbox::contract;
 use super::merge;
 use crate::destination::Destination;
 
-/// Headers that are the gateway's own to set, or that would change how the request is framed or routed.
+/// Headers that are the gateway's own to set, that would change how the request is framed or routed, that would make another
+/// method or path of it at a server that listens to them, or that say whom it comes from.
 const DENIED: &[&str] = &[
     "authorization",
+    "cf-connecting-ip",
     "connection",
     "content-length",
     "cookie",
+    "cookie2",
     "expect",
     "forwarded",
     "host",
+    "http2-settings",
     "keep-alive",
     "te",
     "trailer",
     "transfer-encoding",
+    "true-client-ip",
     "upgrade",
     "via",
+    "x-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-http-path-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
 const DENIED_PREFIXES: &[&str] = &["proxy-", "sec-", "webhook-", "x-forwarded-"];
 const HEADERS_MAX: usize = 32;
+const HEADERS_BYTES_MAX: usize = 16 << 10;
 const QUERY_MAX: usize = 64;
+/// Longer ones are refused by most servers, and by proxies before them.
+const URL_BYTES_MAX: usize = 32 << 10;
 
 /// What is wrong with a request, if anything.
 pub fn problem(destination: &Destination, request: &contract::Request) -> Option<String> {
     let Some(endpoint) = destination.endpoints.get(&request.endpoint) else {
         return Some(format!("`{}` is no endpoint of the manifest", request.endpoint));
     };
-    if let Err(e) = endpoint.url(&request.path, &request.query) {
-        return Some(e.to_string());
+    match endpoint.url(&request.path, &request.query) {
+        Err(e) => return Some(e.to_string()),
+        Ok(url) if url.as_str().len() > URL_BYTES_MAX => {
+            return Some(format!("the address is longer than {URL_BYTES_MAX} bytes"));
+        }
+        Ok(_) => {}
     }
     if request.headers.len() > HEADERS_MAX || request.query.len() > QUERY_MAX {
         return Some(format!("more than {HEADERS_MAX} headers or {QUERY_MAX} query parameters"));
+    }
+    if request.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > HEADERS_BYTES_MAX {
+        return Some(format!("the headers have more than {HEADERS_BYTES_MAX} bytes"));
     }
     if let Some(problem) = request.headers.iter().find_map(|(name, value)| header_problem(name, value)) {
         return Some(problem);
@@ -82,16 +109,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_that_carry_credentials_or_change_the_framing_are_denied() {
-        for name in ["Authorization", "cookie", "Host", "Transfer-Encoding", "webhook-signature", "X-Forwarded-For"] {
-            assert!(header_problem(name, "x").is_some(), "{name}");
+    fn headers_that_carry_credentials_change_the_framing_or_speak_for_others_are_denied() {
+        let denied = DENIED.iter().copied().chain(["proxy-authorization", "sec-fetch-site", "webhook-id"]);
+        for name in
+            denied.chain(["x-forwarded-for", "X-Forwarded-Host", "AUTHORIZATION", "Cookie", "X-HTTP-Method-Override"])
+        {
+            let said = header_problem(name, "x").unwrap_or_default();
+            assert_eq!(said, format!("the header `{}` is not a plugin's to set", name.to_lowercase()));
         }
-        assert_eq!(header_problem("content-type", "application/json"), None);
+        for name in ["content-type", "accept", "x-api-version", "idempotency-key", "if-match"] {
+            assert_eq!(header_problem(name, "application/json"), None, "{name}");
+        }
     }
 
     #[test]
     fn a_header_cannot_smuggle_a_line() {
-        assert!(header_problem("x-a", "b\r\nhost: evil").is_some());
-        assert!(header_problem("x-a\r\nb", "c").is_some());
+        for value in ["b\r\nhost: evil", "b\nhost: evil", "b\rhost: evil", "b\0", "b\u{7f}"] {
+            assert!(header_problem("x-a", value).is_some(), "{value:?}");
+        }
+        for name in ["x-a\r\nb", "x-a: b\r\nhost", ":authority", ":method", ":path", "x a", "", "x-\u{e9}", "x-a\0"] {
+            assert!(header_problem(name, "c").is_some(), "{name:?}");
+        }
     }
 }

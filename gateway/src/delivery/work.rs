@@ -1,11 +1,13 @@
 //! What happens to leases: read, merged into parcels, sent while they are kept, settled or given back.
 //!
-//! A parcel of which a lease was lost is not sent. When the worker is to end, or its destination is switched off, what
-//! was not begun is given back; when the gateway has waited long enough, so is what is under way.
+//! A parcel that is not in the ledger, or of which a lease was lost, is not sent. When the worker is to end, or its
+//! destination is switched off, what was not begun is given back; when the gateway has waited long enough, so is what is
+//! under way.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tidegate_queue::{Attempt, DeliveryKey, Lease, LeaseToken, Outcome};
@@ -15,8 +17,9 @@ use super::keep::{Keeper, Terms};
 use super::merge::{self, Load, Parcel};
 use super::retry;
 use super::settle::Settler;
-use super::worker::Worker;
+use super::worker::{STORE_PAUSE_MS, Worker};
 use crate::causes::chain;
+use crate::ledger::{Origin, Target, Waybill};
 use crate::record::{self, AttemptRecord, ToSend};
 
 /// A worker at work: what it is made of, and where its outcomes go.
@@ -69,8 +72,7 @@ impl Working {
         tokio::select! {
             biased;
             _ = &mut sending => return,
-            () = self.ending.stop.cancelled() => {}
-            () = self.switches.until_stopped(&self.destination.name) => {}
+            () = self.halted() => {}
         }
         // Somebody else may have at once what has not been begun, however long the rest takes.
         join(self.give_back(&waiting, keeper), sending).await;
@@ -81,10 +83,7 @@ impl Working {
             // A slot is free when an outcome is on the disk; what is not begun by a stop need not wait for that.
             let slot = tokio::select! {
                 slot = Arc::clone(&self.requests).acquire_owned() => slot,
-                () = self.ending.stop.cancelled() => return self.give_back(waiting, keeper).await,
-                () = self.switches.until_stopped(&self.destination.name) => {
-                    return self.give_back(waiting, keeper).await;
-                }
+                () = self.halted() => return self.give_back(waiting, keeper).await,
             };
             let Ok(slot) = slot else { return };
             if self.ending.stop.is_cancelled() || self.is_held() {
@@ -92,6 +91,13 @@ impl Working {
             }
             let Some(parcel) = locked(waiting).pop_front() else { return };
             let leases = leases(&parcel);
+            let waybill = tokio::select! {
+                waybill = self.declare(&parcel) => waybill,
+                () = self.halted() => {
+                    self.release(leases, keeper).await;
+                    return self.give_back(waiting, keeper).await;
+                }
+            };
             if !keeper.holds(leases.iter().map(|(key, _)| key)).await {
                 // Those of the parcel that are ours still are due again at once; the others are somebody else's.
                 self.release(leases, keeper).await;
@@ -99,7 +105,7 @@ impl Working {
             }
             let attempting = self.attempting();
             let attempted = tokio::select! {
-                attempted = attempting.attempt(parcel) => attempted,
+                attempted = attempting.attempt(parcel, waybill) => attempted,
                 () = self.ending.give_up.cancelled() => {
                     self.release(leases, keeper).await;
                     return self.give_back(waiting, keeper).await;
@@ -116,6 +122,31 @@ impl Working {
         }
     }
 
+    /// Has the ledger write down what is about to leave. While it cannot, nothing leaves: it is tried again until it can.
+    async fn declare(&self, parcel: &Parcel) -> Waybill {
+        let Some(endpoint) = self.destination.endpoints.get(&parcel.request.endpoint) else {
+            // Without an address it is not sent.
+            return Waybill::none();
+        };
+        let host = endpoint.host();
+        let target = Target { destination: &self.destination.name, host: &host };
+        loop {
+            match self.ledger.declare(target, parcel.parts.iter().map(|part| &part.origin)).await {
+                Ok(waybill) => return waybill,
+                // The ledger has said why.
+                Err(_) => tokio::time::sleep(Duration::from_millis(STORE_PAUSE_MS)).await,
+            }
+        }
+    }
+
+    /// Waits until nothing more is to be begun: the worker is to end, or its destination is switched off.
+    async fn halted(&self) {
+        tokio::select! {
+            () = self.ending.stop.cancelled() => {}
+            () = self.switches.until_stopped(&self.destination.name) => {}
+        }
+    }
+
     /// Whether nothing is to be sent at the moment.
     fn is_held(&self) -> bool {
         !self.switches.lets_send(&self.destination.name) || self.state.held_until(self.clock.steady_ms()).is_some()
@@ -129,15 +160,17 @@ impl Working {
         let mut dead = Vec::new();
         for mut lease in leases {
             let payload = std::mem::take(&mut lease.payload);
-            let reason = match record::read::<ToSend>(&payload) {
+            let stored = record::read::<ToSend<'_>>(&payload);
+            let origin = stored.as_ref().map(Origin::of).unwrap_or_default();
+            let reason = match stored {
                 Err(error) => format!("the stored delivery {error}"),
                 Ok(ToSend { request: None, .. }) => "the stored delivery has no request".to_owned(),
-                Ok(ToSend { consent, at_ms, index, request: Some(request) }) => {
+                Ok(ToSend { consent, at_ms, index, request: Some(request), .. }) => {
                     let too_old = || retry::too_old(&self.policy, at_ms, now_ms);
                     match self.destination.consent_obstacle(&consent).or_else(too_old) {
                         Some(reason) => reason,
                         None => {
-                            loads.push(Load { lease, at_ms, index, request });
+                            loads.push(Load { lease, at_ms, index, origin, request });
                             continue;
                         }
                     }

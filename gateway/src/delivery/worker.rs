@@ -19,6 +19,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::ending::Ending;
+use crate::ledger::Ledger;
 use crate::switch::Switches;
 
 /// What a worker is made of.
@@ -28,6 +29,7 @@ pub struct Worker {
     pub state: Arc<State>,
     pub queue: Arc<dyn Queue>,
     pub courier: Arc<Courier>,
+    pub ledger: Arc<Ledger>,
     pub clock: Arc<dyn Clock>,
     /// How long a lease lasts without being renewed: [`lease_ms`], but for tests.
     pub lease_ms: u64,
@@ -41,7 +43,7 @@ pub struct Worker {
 /// Without news the worker looks all the same: another process may have put something back.
 const POLL_MS: u64 = 1_000;
 /// The store is away: looking more often would not bring it back.
-const STORE_PAUSE_MS: u64 = 1_000;
+pub(super) const STORE_PAUSE_MS: u64 = 1_000;
 /// No lease is shorter: a store that fails over must not cost it.
 const LEASE_MIN_MS: u64 = 30_000;
 /// What a lease has beyond one request's time.

@@ -2,7 +2,7 @@
 //!
 //! A plugin names an endpoint and gives path parameters and a query; the host never comes from it.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 use tidegate_plugin_sdk::manifest::{self, Method};
 use url::Url;
@@ -138,6 +138,12 @@ impl Endpoint {
         Ok(url)
     }
 
+    /// The host that requests to this endpoint go to, with the port where it is not the scheme's own.
+    pub fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// Scheme and authority: where requests to this endpoint go.
     pub fn base(&self) -> &Url {
         &self.base
@@ -170,11 +176,19 @@ fn fill(
 }
 
 fn segment(name: &str, value: String) -> Result<String, ResolveError> {
-    // An encoded dot is still a dot to a server that normalises paths.
-    if value.is_empty() || value == "." || value == ".." || value.len() > 1024 {
+    // All that could end the segment is encoded. A server that decodes before it normalises, once or twice, must still find
+    // no way up.
+    let decoded = percent_decode_str(&value).decode_utf8_lossy();
+    let odd = value.is_empty() || value.len() > 1024 || decoded.chars().any(char::is_control);
+    if odd || climbs(&value) || climbs(&decoded) {
         return Err(ResolveError::Path(name.into(), value));
     }
     Ok(utf8_percent_encode(&value, SEGMENT).to_string())
+}
+
+/// Whether a part of it is the directory itself, or the one above.
+fn climbs(value: &str) -> bool {
+    value.split(['/', '\\']).any(|part| matches!(part, "." | ".."))
 }
 
 fn parameter(config: &Value, name: &str) -> Option<String> {
@@ -222,11 +236,52 @@ mod tests {
     }
 
     #[test]
+    fn the_host_is_told_with_a_port_of_its_own() {
+        let host = |base: Option<&str>| endpoint("https://p.example:443/x", json!({}), base).unwrap().host();
+        assert_eq!(host(None), "p.example");
+        assert_eq!(host(Some("http://[::1]:9100/prefix")), "[::1]:9100");
+    }
+
+    #[test]
     fn a_path_parameter_cannot_leave_its_segment() {
         let e = endpoint("https://p.example/{row}/x", json!({}), None).unwrap();
-        let url = e.url(&pair("row", "../../admin?x=#y"), &[]).unwrap();
-        assert_eq!(url.as_str(), "https://p.example/..%2F..%2Fadmin%3Fx%3D%23y/x");
-        assert!(e.url(&pair("row", ".."), &[]).is_err());
+        for (value, path) in [
+            ("7", "/7/x"),
+            ("a/b", "/a%2Fb/x"),
+            ("//evil.example", "/%2F%2Fevil.example/x"),
+            ("a\\b", "/a%5Cb/x"),
+            ("a?b=#c", "/a%3Fb%3D%23c/x"),
+            ("user:pass@evil.example", "/user:pass%40evil.example/x"),
+            ("a;b", "/a%3Bb/x"),
+            ("100%", "/100%25/x"),
+            ("..a", "/..a/x"),
+            ("é", "/%C3%A9/x"),
+        ] {
+            let url = e.url(&pair("row", value), &[]).unwrap();
+            assert_eq!((url.path(), url.host_str(), url.query()), (path, Some("p.example"), None), "{value}");
+        }
+        for value in [
+            "",
+            ".",
+            "..",
+            "%2e",
+            "../../admin",
+            "a/../b",
+            "..\\b",
+            "%2e%2e",
+            "%2E%2e/",
+            "..%2fadmin",
+            "..%5cadmin",
+            "%2e./x",
+            "a\r\nb",
+            "a%0d%0ab",
+            "a\0",
+            "%00",
+            "\u{85}",
+        ] {
+            assert_eq!(e.url(&pair("row", value), &[]), Err(ResolveError::Path("row".into(), value.into())));
+        }
+        assert!(e.url(&pair("row", &"a".repeat(1025)), &[]).is_err());
         assert!(e.url(&pair("host", "evil.example"), &[]).is_err());
         assert!(e.url(&[], &[]).is_err());
     }
@@ -234,7 +289,20 @@ mod tests {
     #[test]
     fn a_host_parameter_comes_from_the_configuration_and_is_a_host() {
         assert!(endpoint("https://{region}.p.example/x", json!({}), None).is_err());
-        assert!(endpoint("https://{region}.p.example/x", json!({"region": "evil.example/@"}), None).is_err());
+        for region in [
+            "evil.example/@",
+            "evil.example#",
+            "evil.example?",
+            "a@b",
+            "eu:443",
+            "[::1]",
+            "\u{435}u",
+            "e\u{2024}u",
+            "",
+            "a%2f",
+        ] {
+            assert!(endpoint("https://{region}.p.example/x", json!({ "region": region }), None).is_err(), "{region}");
+        }
         assert!(endpoint("https://{region}.p.example/x", json!({"region": "eu"}), None).is_ok());
     }
 
@@ -242,7 +310,26 @@ mod tests {
     fn a_whole_url_comes_from_the_configuration_without_user_info() {
         let e = endpoint("{url}", json!({"url": "https://hooks.example/a?b=c"}), None).unwrap();
         assert_eq!(e.url(&[], &[]).unwrap().as_str(), "https://hooks.example/a?b=c");
-        assert!(endpoint("{url}", json!({"url": "https://user@hooks.example/"}), None).is_err());
-        assert!(endpoint("{url}", json!({"url": "file:///etc/passwd"}), None).is_err());
+        for url in [
+            "https://user@hooks.example/",
+            "https://user:pass@hooks.example/",
+            "https://hooks.example:x@evil.example/",
+            "https://[fe80::1%25eth0]/",
+            "file:///etc/passwd",
+            "ftp://hooks.example/",
+            "gopher://hooks.example/",
+            "//hooks.example/",
+            "hooks.example",
+            "https://",
+            "https://hooks example/",
+        ] {
+            assert!(endpoint("{url}", json!({ "url": url }), None).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_look_alike_of_a_host_is_shown_as_what_it_is() {
+        let e = endpoint("{url}", json!({"url": "https://gr\u{430}ph.f\u{430}cebook.com/x#y"}), None).unwrap();
+        assert_eq!(e.url(&[], &[]).unwrap().as_str(), "https://xn--grph-63d.xn--fcebook-2fg.com/x");
     }
 }

@@ -1,4 +1,6 @@
-//! Where plugins come from, and whether the lock lets them in. Each is read and loaded once, whoever uses it.
+//! Where plugins come from, and whether signature and lock let them in. Each is read and loaded once, whoever uses it.
+//!
+//! The order is what keeps strangers' bytes from being looked at: read, signature, lock, and only then parsed and compiled.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -13,6 +15,7 @@ use crate::causes::chain;
 use crate::config::{self, Mistake, PluginSource};
 use crate::permissions::Permissions;
 use crate::permissions::gate::{Approval, Gate};
+use crate::permissions::signature::{self, Signed};
 
 /// Why a plugin is not there.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +30,35 @@ pub enum PluginError {
         #[source]
         source: std::io::Error,
     },
+    /// Its signature does not let it in.
+    #[error("plugin file `{path}` refused")]
+    Unsigned {
+        path: String,
+        #[source]
+        source: signature::Error,
+    },
     /// The sandbox refuses it.
     #[error("plugin refused")]
     Refused(#[source] Box<LoadError>),
+}
+
+impl PluginError {
+    fn unsigned(plugin: &PluginSource, source: signature::Error) -> PluginError {
+        let path = match plugin {
+            PluginSource::File(path) => path.display().to_string(),
+            PluginSource::BuiltIn(name) => name.clone(),
+        };
+        PluginError::Unsigned { path, source }
+    }
+
+    /// How to mend it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            PluginError::Refused(refused) => refused.hint(),
+            PluginError::Unsigned { source, .. } => Some(source.hint()),
+            PluginError::Unknown(_) | PluginError::File { .. } => None,
+        }
+    }
 }
 
 impl From<LoadError> for PluginError {
@@ -55,22 +84,51 @@ pub fn component(source: &PluginSource) -> Result<Vec<u8>, PluginError> {
     }
 }
 
-/// Loads a plugin into the sandbox.
-///
-/// # Errors
-/// When it is not there, or the sandbox refuses it.
-pub fn load(sandbox: &Sandbox, source: &PluginSource) -> Result<Plugin, PluginError> {
-    Ok(sandbox.load(&component(source)?)?)
+/// A component's bytes, their digest, and who signed them.
+#[derive(Debug)]
+pub struct Component {
+    pub digest: Digest,
+    pub wasm: Vec<u8>,
+    pub signed: Option<Signed>,
 }
 
-/// A component's bytes, and their digest.
-type Component = (Digest, Vec<u8>);
+impl Component {
+    /// Reads a plugin's bytes and verifies their signature. Parses nothing.
+    ///
+    /// # Errors
+    /// When there is no such plugin, its file cannot be read, or a signature is there that does not count.
+    pub fn read(plugins: &config::Plugins, source: &PluginSource) -> Result<Component, PluginError> {
+        let wasm = component(source)?;
+        let signed = signature::of(plugins, source, &wasm).map_err(|error| PluginError::unsigned(source, error))?;
+        Ok(Component { digest: Digest::of(&wasm), wasm, signed })
+    }
+
+    /// Whether its signature lets it run for a destination, where the lock holds `approved` for it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit(
+        &self,
+        plugins: &config::Plugins,
+        destination: &config::Destination,
+        approved: Option<&Digest>,
+    ) -> Result<(), PluginError> {
+        signature::admit(plugins, destination, self.signed.as_ref(), (&self.digest, approved))
+            .map_err(|error| PluginError::unsigned(&destination.plugin, error))
+    }
+
+    /// What the lock keeps of the signature.
+    pub fn signer(&self) -> Option<signature::Signer> {
+        self.signed.as_ref().map(|signed| signed.signer.clone())
+    }
+}
 
 /// The plugins of a configuration.
 pub(super) struct Plugins<'a> {
     sandbox: &'a Sandbox,
+    config: &'a config::Plugins,
     gate: Gate,
-    /// What was read: what is approved, and what is loaded, are the same bytes.
+    /// What was read: what is verified, what is approved, and what is loaded, are the same bytes.
     read: HashMap<&'a PluginSource, Arc<Component>>,
     archive: Archive,
     loaded: HashMap<&'a PluginSource, Plugin>,
@@ -79,8 +137,14 @@ pub(super) struct Plugins<'a> {
 }
 
 impl<'a> Plugins<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox, gate: Gate, archive: Archive, known: Vec<Plugin>) -> Plugins<'a> {
-        Plugins { sandbox, gate, archive, read: HashMap::new(), loaded: HashMap::new(), known }
+    pub(super) fn new(
+        sandbox: &'a Sandbox,
+        config: &'a config::Plugins,
+        gate: Gate,
+        known: Vec<Plugin>,
+    ) -> Plugins<'a> {
+        let archive = Archive::beside(&config.cache);
+        Plugins { sandbox, config, gate, archive, read: HashMap::new(), loaded: HashMap::new(), known }
     }
 
     /// Loads what the lock lets in, as many at a time as there are processors: one that was never compiled here keeps one
@@ -88,8 +152,8 @@ impl<'a> Plugins<'a> {
     pub(super) fn load_ahead(&mut self, destinations: &'a [config::Destination]) {
         let mut wanted = HashMap::<&'a PluginSource, Arc<Component>>::new();
         for destination in destinations {
-            let Ok(component) = self.component(&destination.plugin) else { continue };
-            if self.gate.admits(&destination.name, &component.0) {
+            let Ok(component) = self.component(destination) else { continue };
+            if self.gate.admits(&destination.name, &component.digest) {
                 wanted.insert(&destination.plugin, component);
             }
         }
@@ -97,7 +161,7 @@ impl<'a> Plugins<'a> {
         let (next, sandbox) = (AtomicUsize::new(0), self.sandbox);
         let work = || {
             let one = || wanted.get(next.fetch_add(1, Ordering::Relaxed));
-            let loaded = std::iter::from_fn(one).map(|(source, component)| (*source, sandbox.load(&component.1)));
+            let loaded = std::iter::from_fn(one).map(|(source, component)| (*source, sandbox.load(&component.wasm)));
             loaded.filter_map(|(source, plugin)| Some((source, plugin.ok()?))).collect::<Vec<_>>()
         };
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(wanted.len());
@@ -111,15 +175,16 @@ impl<'a> Plugins<'a> {
 
     /// The plugin of a destination, and how it stands to the lock. Code that nobody approved is not even compiled.
     pub(super) fn of(&mut self, destination: &'a config::Destination) -> Result<(Plugin, Approval), Mistake> {
-        let component = self.component(&destination.plugin).map_err(|error| refusal(destination, &error))?;
-        let (digest, wasm) = &*component;
+        let component = self.component(destination).map_err(|error| refusal(destination, &error))?;
+        let Component { digest, wasm, .. } = &*component;
         if !self.gate.admits(&destination.name, digest) {
             let inspection = inspect(wasm).map_err(|error| refusal(destination, &LoadError::Inspect(error).into()))?;
-            let approval = self.gate.judge(&destination.name, &Permissions::from(&inspection));
+            let approval =
+                self.gate.judge(&destination.name, &Permissions::from(&inspection).signed_by(component.signer()));
             return Err(unapproved(destination, &approval, Mistake::error));
         }
         let plugin = self.load(&destination.plugin, &component).map_err(|error| refusal(destination, &error))?;
-        let permissions = Permissions::new(plugin.manifest(), plugin.digest());
+        let permissions = Permissions::new(plugin.manifest(), plugin.digest()).signed_by(component.signer());
         let approval = self.gate.judge(&destination.name, &permissions);
         match &approval {
             Approval::Unapproved { .. } if self.gate.is_enforced() => {
@@ -132,21 +197,26 @@ impl<'a> Plugins<'a> {
         }
     }
 
-    fn component(&mut self, source: &'a PluginSource) -> Result<Arc<Component>, PluginError> {
-        if let Some(read) = self.read.get(source) {
-            return Ok(Arc::clone(read));
-        }
-        let wasm = component(source)?;
-        let read = Arc::new((Digest::of(&wasm), wasm));
-        self.read.insert(source, Arc::clone(&read));
-        Ok(read)
+    /// The bytes of a destination's plugin, if their signature lets it run there.
+    fn component(&mut self, destination: &'a config::Destination) -> Result<Arc<Component>, PluginError> {
+        let source = &destination.plugin;
+        let component = match self.read.get(source) {
+            Some(read) => Arc::clone(read),
+            None => {
+                let read = Arc::new(Component::read(self.config, source)?);
+                self.read.insert(source, Arc::clone(&read));
+                read
+            }
+        };
+        component.admit(self.config, destination, self.gate.approved(&destination.name))?;
+        Ok(component)
     }
 
     fn load(&mut self, source: &'a PluginSource, component: &Component) -> Result<Plugin, PluginError> {
         if let Some(plugin) = self.loaded.get(source) {
             return Ok(plugin.clone());
         }
-        let (digest, wasm) = component;
+        let Component { digest, wasm, .. } = component;
         let plugin = match self.known.iter().find(|known| known.digest() == digest) {
             Some(known) => known.clone(),
             None => self.sandbox.load(wasm)?,
@@ -173,11 +243,6 @@ pub fn unapproved(
 }
 
 fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
-    let what = chain(error);
-    let hint = match error {
-        PluginError::Refused(refused) => refused.hint(),
-        PluginError::Unknown(_) | PluginError::File { .. } => None,
-    };
-    Mistake::error(destination.line, format!("{what}: destination `{}`", destination.name))
-        .hint(hint.unwrap_or_default())
+    Mistake::error(destination.line, format!("{}: destination `{}`", chain(error), destination.name))
+        .hint(error.hint().unwrap_or_default())
 }

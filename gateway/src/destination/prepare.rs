@@ -10,7 +10,7 @@ use tidegate_sandbox::{Plugin, Sandbox};
 use url::Url;
 
 use super::plugins::Plugins;
-use super::{Archive, Destination, Endpoint, Mode, Network, ResolveError, Switch};
+use super::{Destination, Endpoint, Mode, Network, ResolveError, Room, Switch};
 use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes};
 use crate::delivery::auth;
@@ -50,16 +50,17 @@ fn make(config: &Config, sandbox: &Sandbox, running: &Running<'_>) -> Result<Vec
         Mistakes::new(vec![Mistake::error(None, format!("{}: `plugins.lock`", chain(&error))).hint(hint)])
     })?;
     let known = running.destinations.iter().map(|destination| destination.plugin.clone());
-    let archive = Archive::beside(&config.plugins.cache);
-    let mut plugins = Plugins::new(sandbox, gate, archive, known.collect());
+    let mut plugins = Plugins::new(sandbox, &config.plugins, gate, known.collect());
     if running.haste == Haste::Full {
         plugins.load_ahead(&config.destinations);
     }
     let mut mistakes: Vec<Mistake> = Vec::new();
     let mut ready = Vec::new();
+    // What runs meanwhile uses the same sandbox.
+    let room = running.destinations.first().map_or_else(Room::default, |running| running.room.clone());
     for destination in &config.destinations {
         let made = plugins.of(destination).map_err(|mistake| vec![mistake]);
-        match made.and_then(|plugin| one(config, destination, plugin)) {
+        match made.and_then(|plugin| one(config, destination, plugin, room.clone())) {
             Ok(destination) => ready.push(running.instead_of(destination)),
             Err(mut found) => mistakes.append(&mut found),
         }
@@ -95,6 +96,7 @@ fn one(
     config: &Config,
     destination: &config::Destination,
     (plugin, approval): (Plugin, Approval),
+    room: Room,
 ) -> Result<Destination, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> = Vec::new();
     let mut mistake = |what: String, hint: &str| {
@@ -165,6 +167,7 @@ fn one(
         quality: Profile::of(manifest).map(|profile| Arc::new(Meter::new(profile))),
         approval,
         plugin,
+        room,
     })
 }
 

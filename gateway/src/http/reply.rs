@@ -108,7 +108,7 @@ pub(super) fn not_stored(error: &Error, after_s: u64) -> Reply {
         Error::Full { destination: None, .. } => "the queue is full".to_owned(),
         Error::Unavailable { .. } => "the store is busy or away".to_owned(),
         Error::Closed => "the gateway is stopping".to_owned(),
-        Error::Fatal { .. } | Error::Corrupt { .. } => "the store has failed".to_owned(),
+        Error::Fatal { .. } | Error::Corrupt { .. } | Error::Forked { .. } => "the store has failed".to_owned(),
     };
     later(StatusCode::SERVICE_UNAVAILABLE, &format!("the events could not be stored: {why}"), after_s)
 }

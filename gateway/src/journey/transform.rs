@@ -7,13 +7,15 @@ use std::sync::Arc;
 use serde_json::value::to_raw_value;
 use sha2::{Digest as _, Sha256};
 use tidegate_event::{Consent, EventId};
+use tidegate_plugin_sdk::manifest::Instance;
 use tidegate_queue::{DeliveryKey, NewDelivery, NewState};
-use tidegate_sandbox::{Transformed, contract};
+use tidegate_sandbox::{CallError, Plugin, Transformed, contract};
 
 use super::fan_out::{Route, Routes};
 use crate::clock::Clock;
 use crate::delivery::request;
 use crate::destination::{Destination, Mode};
+use crate::ledger;
 use crate::record::{self, DeliveryRecord, Dropped, RequestRecord};
 
 /// What an event's plugins made of it.
@@ -40,19 +42,11 @@ pub fn seed(id: &EventId) -> u64 {
     digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
-/// Runs every route's plugin.
-pub async fn transform(routes: Routes, moment: Moment, clock: &dyn Clock) -> Deliveries {
-    let Routes { routes, mut dropped } = routes;
-    let mut deliveries = Vec::with_capacity(routes.len());
-    for Route { destination, saw } in routes {
-        match one(&destination, saw, moment, clock).await {
-            Made::Deliveries(made) => deliveries.extend(made),
-            Made::Filtered(reason) => {
-                dropped.push(Dropped { destination: destination.name.clone(), reason: format!("filtered: {reason}") });
-            }
-        }
-    }
-    Deliveries { deliveries, dropped, now_ms: clock.steady_ms() }
+/// Where one event goes, and when it was.
+#[derive(Debug)]
+pub struct Routed {
+    pub routes: Routes,
+    pub moment: Moment,
 }
 
 /// What one plugin made of one event.
@@ -61,11 +55,95 @@ pub enum Made {
     Filtered(String),
 }
 
+/// One event for one plugin: what it may see, and when that was.
+struct Call {
+    /// Which of the request's events, and which of its routes.
+    place: (usize, usize),
+    saw: contract::Event,
+    moment: Moment,
+}
+
+/// Runs every route's plugin on the events of one request. Each comes back, in their order, with what became of it.
+///
+/// A plugin whose manifest says `instance = "per-batch"` gets its events one after the other in one instance, which is gone
+/// before this is over.
+pub async fn transform<T>(events: Vec<(T, Routed)>, clock: &dyn Clock) -> Vec<(T, Deliveries)> {
+    let mut calls: Vec<(Arc<Destination>, Vec<Call>)> = Vec::new();
+    let mut all = Vec::with_capacity(events.len());
+    for (event, (own, Routed { routes, moment })) in events.into_iter().enumerate() {
+        for (route, Route { destination, saw }) in routes.routes.into_iter().enumerate() {
+            let call = Call { place: (event, route), saw, moment };
+            let shares = destination.manifest().limits.instance == Instance::PerBatch;
+            match calls.iter_mut().find(|(known, _)| shares && known.name == destination.name) {
+                Some((_, together)) => together.push(call),
+                None => calls.push((destination, vec![call])),
+            }
+        }
+        all.push((own, Deliveries { deliveries: Vec::new(), dropped: routes.dropped, now_ms: 0 }));
+    }
+    let mut made = Vec::new();
+    for (destination, calls) in calls {
+        let places: Vec<(usize, usize)> = calls.iter().map(|call| call.place).collect();
+        let each = together(&destination, calls, clock).await;
+        made.extend(places.into_iter().zip(each).map(|(place, made)| (place, destination.name.clone(), made)));
+    }
+    made.sort_by_key(|(place, _, _)| *place);
+    for ((event, _), destination, made) in made {
+        let (_, so_far) = &mut all[event];
+        match made {
+            Made::Deliveries(made) => so_far.deliveries.extend(made),
+            Made::Filtered(reason) => {
+                so_far.dropped.push(Dropped { destination, reason: format!("filtered: {reason}") });
+            }
+        }
+    }
+    let now_ms = clock.steady_ms();
+    all.iter_mut().for_each(|(_, deliveries)| deliveries.now_ms = now_ms);
+    all
+}
+
 /// Runs one plugin on what it may see.
 pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: Moment, clock: &dyn Clock) -> Made {
-    let context = context(destination, moment);
+    let call = Call { place: (0, 0), saw, moment };
+    let made = together(destination, vec![call], clock).await.pop();
+    made.unwrap_or_else(|| Made::Filtered("the plugin was not run".into()))
+}
+
+/// Runs one plugin on several events. As many answers as events, in their order.
+async fn together(destination: &Arc<Destination>, calls: Vec<Call>, clock: &dyn Clock) -> Vec<Made> {
+    let moments: Vec<Moment> = calls.iter().map(|call| call.moment).collect();
+    let inputs: Vec<Input> = calls.into_iter().map(|call| (call.saw, context(destination, call.moment))).collect();
+    let run = move |plugin: &Plugin| {
+        let results = plugin.transform_each(&inputs);
+        (inputs, results)
+    };
+    let (inputs, results) = destination.run(run).await;
+    let each = inputs.into_iter().zip(results).zip(moments);
+    each.map(|((input, result), moment)| made(destination, (input, moment), result, clock)).collect()
+}
+
+fn context(destination: &Destination, moment: Moment) -> contract::Context {
+    contract::Context {
+        now_ms: moment.received_ms,
+        seed: moment.seed,
+        attempt: 1,
+        test_mode: destination.mode == Mode::Test,
+        config: destination.config_json.clone(),
+    }
+}
+
+/// What a plugin is given.
+type Input = (contract::Event, contract::Context);
+
+/// What a plugin's answer becomes.
+fn made(
+    destination: &Destination,
+    ((saw, context), moment): (Input, Moment),
+    result: Result<Transformed, CallError>,
+    clock: &dyn Clock,
+) -> Made {
     let told = to_raw_value(&context).ok();
-    let (saw, result) = call(destination, saw, context).await;
+    let given = given(destination, &saw);
     let blank = |index: u32, request: Option<RequestRecord>| DeliveryRecord {
         v: record::VERSION,
         plugin: destination.plugin_label.clone(),
@@ -73,6 +151,7 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
         consent: moment.consent,
         at_ms: moment.at_ms,
         index,
+        given: Some(given.clone()),
         saw: to_raw_value(&saw).unwrap_or_default(),
         context: told.clone(),
         request,
@@ -103,35 +182,10 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
     Made::Deliveries(records.map(|record| new(&record, NewState::Due(clock.steady_ms()))).collect())
 }
 
-fn context(destination: &Destination, moment: Moment) -> contract::Context {
-    contract::Context {
-        now_ms: moment.received_ms,
-        seed: moment.seed,
-        attempt: 1,
-        test_mode: destination.mode == Mode::Test,
-        config: destination.config_json.clone(),
-    }
-}
-
-async fn call(
-    destination: &Arc<Destination>,
-    saw: contract::Event,
-    context: contract::Context,
-) -> (contract::Event, Result<Transformed, tidegate_sandbox::CallError>) {
-    if !destination.plugin.is_slow() {
-        let result = destination.plugin.transform(&saw, &context);
-        return (saw, result);
-    }
-    // A plugin that is slow of late must not hold a thread that other requests wait for.
-    let plugin = destination.plugin.clone();
-    let task = tokio::task::spawn_blocking(move || {
-        let result = plugin.transform(&saw, &context);
-        (saw, result)
-    });
-    match task.await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+/// The granted fields that the plugin was given something of, as the record has them.
+fn given(destination: &Destination, saw: &contract::Event) -> Vec<String> {
+    let given = destination.plugin.projection().given(saw).into_iter();
+    given.map(|granted| ledger::given(&granted.field, granted.form)).collect()
 }
 
 /// A plugin's text, for a person to read: bounded, and without control characters.

@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use tidegate_event::{EventId, VisitorId};
 use tidegate_queue::NewState;
+use tidegate_sandbox::{Plugin, contract};
 
 use super::consent::{self, Consented};
 use super::decode::{self, FieldError};
-use super::transform::{self, Moment};
+use super::transform::{self, Moment, Routed};
 use super::visit::{Gpc, Sender, Visit};
 use super::{Protocol, fan_out, identify, validate};
 use crate::clock::Clock;
 use crate::config::Site;
 use crate::destination::Destination;
+use crate::ledger::Origin;
 use crate::record::{self, RequestRecord, ToSend};
 use crate::switch::Switches;
 
@@ -45,7 +47,13 @@ pub fn event(body: &[u8], site: &Site, clock: &dyn Clock) -> Result<Consented, F
     Ok(consent::consent(validated, id, &visit, &site.consent))
 }
 
-/// The requests that a destination's plugin makes of an event, as the queue would hold them.
+/// The event as a plugin is given it.
+pub fn seen_by(plugin: &Plugin, consented: &Consented) -> contract::Event {
+    plugin.projection().apply(&consented.event)
+}
+
+/// The requests that a destination's plugin makes of an event, as the queue would hold them, each with what the ledger
+/// tells of it.
 ///
 /// # Errors
 /// Why there are none.
@@ -53,7 +61,7 @@ pub async fn requests(
     consented: &Consented,
     destination: &Arc<Destination>,
     clock: &dyn Clock,
-) -> Result<Vec<RequestRecord>, Obstacle> {
+) -> Result<Vec<(RequestRecord, Origin)>, Obstacle> {
     let event = &consented.event;
     let moment = Moment {
         at_ms: event.at_ms,
@@ -62,17 +70,18 @@ pub async fn requests(
         consent: event.consent,
     };
     let routes = fan_out::fan_out(consented, std::slice::from_ref(destination), &Switches::default());
-    let made = transform::transform(routes, moment, clock).await;
-    if let Some(dropped) = made.dropped.into_iter().next() {
-        return Err(Obstacle::Dropped(dropped.reason));
+    let made = transform::transform(vec![((), Routed { routes, moment })], clock).await;
+    if let Some(dropped) = made.iter().flat_map(|(_, made)| &made.dropped).next() {
+        return Err(Obstacle::Dropped(dropped.reason.clone()));
     }
     let mut requests = Vec::new();
-    for delivery in made.deliveries {
+    for delivery in made.into_iter().flat_map(|(_, made)| made.deliveries) {
         if let NewState::Dead(reason) = delivery.state {
             return Err(Obstacle::Refused(reason));
         }
-        let stored = record::read::<ToSend>(&delivery.payload).map_err(|e| Obstacle::Refused(e.to_string()))?;
-        requests.extend(stored.request);
+        let stored = record::read::<ToSend<'_>>(&delivery.payload).map_err(|e| Obstacle::Refused(e.to_string()))?;
+        let origin = Origin::of(&stored);
+        requests.extend(stored.request.map(|request| (request, origin)));
     }
     Ok(requests)
 }

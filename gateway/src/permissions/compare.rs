@@ -7,8 +7,9 @@
 mod reads;
 
 use serde::Serialize;
-use tidegate_plugin_sdk::manifest::{Auth, Endpoint};
+use tidegate_plugin_sdk::manifest::{Auth, Endpoint, Instance};
 
+use super::signature::Signer;
 use super::{Permissions, words};
 
 /// Which way a change goes, the one to look at first.
@@ -56,6 +57,7 @@ struct Changes(Vec<Change>);
 pub fn compare(old: &Permissions, new: &Permissions) -> Vec<Change> {
     let mut changes = Changes(Vec::new());
     identity(old, new, &mut changes);
+    signer(old, new, &mut changes);
     imports(old, new, &mut changes);
     reads::compare(&old.reads, &new.reads, &mut changes);
     endpoints(old, new, &mut changes);
@@ -95,6 +97,21 @@ fn identity(old: &Permissions, new: &Permissions, changes: &mut Changes) {
     other(Effect::Changes, "plugin", (&old.plugin, &new.plugin), "it is another plugin");
     other(Effect::Changes, "version", (&old.version, &new.version), "it is another version");
     other(Effect::Changes, "digest", (old.digest.as_str(), new.digest.as_str()), "it is other code");
+}
+
+/// Whoever approved a publisher's code did not approve another's; a key more of the same publisher is their own affair.
+fn signer(old: &Permissions, new: &Permissions, changes: &mut Changes) {
+    let said = |signer: &Option<Signer>| signer.as_ref().map(|it| format!("{} (key {})", it.publisher, it.key));
+    let (effect, says) = match (&old.signer, &new.signer) {
+        (old, new) if old == new => return,
+        (_, None) => (Effect::Widens, "nobody vouches for it any more"),
+        (None, Some(_)) => (Effect::Narrows, "its publisher vouches for it now"),
+        (Some(old), Some(new)) if old.publisher == new.publisher => {
+            (Effect::Changes, "its publisher signed with another key")
+        }
+        (Some(_), Some(_)) => (Effect::Widens, "another publisher signed it"),
+    };
+    changes.add(effect, ("signer", ""), Values(said(&old.signer), said(&new.signer)), says);
 }
 
 fn imports(old: &Permissions, new: &Permissions, changes: &mut Changes) {
@@ -199,6 +216,14 @@ fn limits(old: &Permissions, new: &Permissions, changes: &mut Changes) {
     let time = (u64::from(before.time_max_ms), u64::from(after.time_max_ms));
     let milliseconds = Values(Some(format!("{} ms", time.0)), Some(format!("{} ms", time.1)));
     limit("time_max_ms", time, milliseconds, "it may run for longer");
+    if before.instance != after.instance {
+        let values = Values(Some(words::name_of(&before.instance)), Some(words::name_of(&after.instance)));
+        let (effect, says) = match after.instance {
+            Instance::PerBatch => (Effect::Widens, "it may carry data from one event to the next of the same request"),
+            Instance::PerEvent => (Effect::Narrows, "each event has an instance of its own"),
+        };
+        changes.add(effect, ("limits", "instance"), values, says);
+    }
 }
 
 /// How events are joined says when and in how many requests the same data leaves; not which, nor where to.

@@ -53,10 +53,18 @@ impl Gate {
     /// Whether this code may be compiled and loaded for the destination.
     pub fn admits(&self, destination: &str, digest: &Digest) -> bool {
         match self {
-            Gate::Enforce(lock) => {
-                lock.destinations.get(destination).is_some_and(|approved| approved.permissions.digest == *digest)
-            }
+            Gate::Enforce(_) => self.approved(destination) == Some(digest),
             Gate::Off | Gate::NoLock | Gate::Report(_) => true,
+        }
+    }
+
+    /// The code that the lock holds for a destination.
+    pub fn approved(&self, destination: &str) -> Option<&Digest> {
+        match self {
+            Gate::Enforce(lock) | Gate::Report(lock) => {
+                lock.destinations.get(destination).map(|approved| &approved.permissions.digest)
+            }
+            Gate::Off | Gate::NoLock => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_plugin_sdk::manifest::{Auth, Batch, Endpoint, Form, Manifest, Read};
+use tidegate_plugin_sdk::manifest::{Auth, Batch, Endpoint, Form, Instance, Manifest, Read};
 
 /// A value's name in the manifest.
 pub fn name_of(value: &impl Serialize) -> String {
@@ -56,6 +56,14 @@ fn further(headers: &BTreeMap<String, String>) -> String {
     let one =
         |(header, secret): (&String, &String)| format!(", and `{secret}` in the header `{header}` if it is given");
     headers.iter().map(one).collect()
+}
+
+/// What runs in one instance.
+pub fn instance(instance: Instance) -> &'static str {
+    match instance {
+        Instance::PerEvent => "runs one event, and is gone: nothing is there for the next",
+        Instance::PerBatch => "runs the events of one request: one may see what another left behind",
+    }
 }
 
 /// How events are joined.

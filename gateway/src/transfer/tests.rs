@@ -31,9 +31,16 @@ fn setting() -> Item {
     Item::Setting(StoredSetting { name: "destination/hook".into(), value: "{\"v\":1}".into() })
 }
 
-/// As versions 1 and 2 write them. Never changed: what is in somebody's file has to be read for ever.
+/// An entry of the egress ledger: of this form, and no other, to the byte.
+fn link() -> Link {
+    let Line::Ledger { ledger } = read(VERSION_3).swap_remove(1) else { panic!("the ledger comes first") };
+    Link::try_from(*ledger).unwrap()
+}
+
+/// As the versions write them. Never changed: what is in somebody's file has to be read for ever.
 const VERSION_1: &str = include_str!("version-1.jsonl");
 const VERSION_2: &str = include_str!("version-2.jsonl");
+const VERSION_3: &str = include_str!("version-3.jsonl");
 
 fn read(text: &str) -> Vec<Line> {
     text.lines().map(|line| Line::parse(line).unwrap()).collect()
@@ -41,19 +48,28 @@ fn read(text: &str) -> Vec<Line> {
 
 #[test]
 fn what_version_1_wrote_is_read() {
-    let end = Counts { entries: 1, profiles: 1, settings: 0 };
+    let end = Counts { entries: 1, profiles: 1, settings: 0, ledger: 0 };
     let head = Head { tidegate_export: 1, created: "2026-01-15T14:32:00Z".into() };
     assert_eq!(read(VERSION_1), [Line::Head(head), item().into(), profile().into(), Line::End { end }]);
 }
 
 #[test]
-fn what_version_2_wrote_is_read_and_written_the_same() {
-    let end = Counts { entries: 1, profiles: 1, settings: 1 };
+fn what_version_2_wrote_is_read() {
+    let end = Counts { entries: 1, profiles: 1, settings: 1, ledger: 0 };
+    let head = Head { tidegate_export: 2, created: "2026-01-15T14:32:00Z".into() };
+    let all = [Line::Head(head), item().into(), profile().into(), setting().into(), Line::End { end }];
+    assert_eq!(read(VERSION_2), all);
+}
+
+#[test]
+fn what_version_3_wrote_is_read_and_written_the_same() {
+    assert!(link().is_whole());
+    let end = Counts { entries: 1, profiles: 1, settings: 1, ledger: 1 };
     let head = Line::head("2026-01-15T14:32:00Z".into());
-    let lines = [head, item().into(), profile().into(), setting().into(), Line::End { end }];
+    let lines = [head, link().into(), item().into(), profile().into(), setting().into(), Line::End { end }];
     let written: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
-    assert_eq!(written, VERSION_2);
-    assert_eq!(read(VERSION_2), lines);
+    assert_eq!(written, VERSION_3);
+    assert_eq!(read(VERSION_3), lines);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::audit::{Audit, Level};
 use crate::causes::chain;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, PluginSource, suggestion};
-use crate::destination::component;
+use crate::destination::{Component, PluginError};
 use crate::permissions::lock::{Approved, Lock};
 use crate::permissions::{Change, Effect, Permissions, compare};
 
@@ -101,7 +101,7 @@ fn pending(config: &Config, arguments: &Arguments, lock: &Lock, out: &Output) ->
         let failure = Failure::new(Exit::NotFound, format!("unknown destination `{unknown}`"));
         return Err(failure.hint(suggestion(unknown, names())));
     }
-    let mut known: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut known: BTreeMap<String, Component> = BTreeMap::new();
     let mut pending = Vec::new();
     let asked = |one: &&config::Destination| arguments.names.is_empty() || arguments.names.contains(&one.name);
     for destination in config.destinations.iter().filter(asked) {
@@ -110,21 +110,23 @@ fn pending(config: &Config, arguments: &Arguments, lock: &Lock, out: &Output) ->
             PluginSource::File(path) => path.display().to_string(),
         };
         // One file is read once: destinations that share it are approved as the same bytes.
-        let wasm = match known.entry(source.clone()) {
+        let component = match known.entry(source.clone()) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let missing = |error| Failure::new(Exit::NotFound, chain(&error));
-                entry.insert(component(&destination.plugin).map_err(missing)?)
+                entry.insert(Component::read(&config.plugins, &destination.plugin).map_err(unread)?)
             }
         };
+        let before = lock.destinations.get(&destination.name);
+        let approved = before.map(|approved| &approved.permissions.digest);
+        component.admit(&config.plugins, destination, approved).map_err(unread)?;
+        let wasm = &component.wasm;
         let inspection = read(&source, wasm)?;
         let audit = Audit::of(&source, &source, wasm);
         if let Some(error) = audit.findings.iter().find(|finding| finding.level == Level::Error) {
             let what = format!("destination `{}`: `{source}` cannot be approved: {}", destination.name, error.message);
             return Err(Failure::new(Exit::Data, what).hint(error.hint.clone().unwrap_or_default()));
         }
-        let permissions = Permissions::from(&inspection);
-        let before = lock.destinations.get(&destination.name);
+        let permissions = Permissions::from(&inspection).signed_by(component.signer());
         let changes = before.map(|approved| compare(&approved.permissions, &permissions));
         if changes.as_ref().is_none_or(|changes| !changes.is_empty()) {
             let name = &destination.name;
@@ -133,6 +135,16 @@ fn pending(config: &Config, arguments: &Arguments, lock: &Lock, out: &Output) ->
         }
     }
     Ok(pending)
+}
+
+/// Says why a plugin is not even looked at.
+fn unread(error: PluginError) -> Failure {
+    let exit = if matches!(error, PluginError::Unsigned { .. }) { Exit::Data } else { Exit::NotFound };
+    let failure = Failure::new(exit, chain(&error));
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// What there is to read before one says yes: the difference, or the whole of what is new.

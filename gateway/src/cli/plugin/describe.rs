@@ -8,7 +8,7 @@ use crate::permissions::words;
 
 /// All that is known of a plugin without running it.
 pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
-    let Inspection { digest, size, manifest, exports, imports, .. } = inspection;
+    let Inspection { digest, size, manifest, exports, imports, fixtures, .. } = inspection;
     let mut lines = vec![
         format!(
             "{} {}  {}",
@@ -35,6 +35,7 @@ pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
     }
     lines.push(fact("exports", exports.join(", ")));
     lines.extend(room(inspection));
+    lines.push(fact("fixtures", if fixtures.is_empty() { "none".to_owned() } else { fixtures.len().to_string() }));
     lines.extend(["".to_owned(), paint.bold("An event comes here only with consent to")]);
     lines.extend(manifest.purposes.iter().map(|purpose| format!("  {}", words::name_of(purpose))));
     lines.extend(["".to_owned(), paint.bold("It sees")]);
@@ -53,6 +54,7 @@ pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
     lines.push(fact("time", format!("{} ms a call", limits.time_max_ms)));
     lines.push(fact("output", format!("{} a call", limits.output_max)));
     lines.push(fact("event age", format!("at most {}", limits.age_max)));
+    lines.push(fact("an instance", words::instance(limits.instance)));
     lines.extend(["".to_owned(), paint.bold("Its own configuration")]);
     lines.extend(configuration(manifest, paint));
     lines.join("\n")

@@ -50,6 +50,16 @@ async fn write(queue: &dyn Queue, mut to: impl Write, out: &Output) -> Result<Co
     let mut counts = Counts::default();
     let mut cursor = None;
     put(&mut to, &Line::head(time(SystemClock.now_ms())))?;
+    let mut after = 0;
+    loop {
+        let page = queue.chain_page(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        counts.ledger += page.len() as u64;
+        for link in page {
+            put(&mut to, &Line::from(link))?;
+        }
+    }
     loop {
         let page = queue.export(cursor, PAGE).await?;
         for item in page.items {

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use tidegate_queue::{Item, Queue};
+use tidegate_queue::chain::Link;
+use tidegate_queue::{Error, Item, Queue};
 
 use super::super::failure::{Exit, Failure};
 use super::super::output::Output;
@@ -24,6 +25,9 @@ pub(in crate::cli) struct Arguments {
     /// Take a file that was cut, too: one without the last line
     #[arg(long)]
     partial: bool,
+    /// Leave the egress ledger out: two cannot become one
+    #[arg(long)]
+    without_ledger: bool,
 }
 
 /// What is stored at once, at most.
@@ -57,7 +61,8 @@ pub(super) async fn run(arguments: &Arguments, out: &Output) -> Result<(), Failu
         Box::new(BufReader::new(file.map_err(|error| Failure::of(Exit::NotFound, &format!("open `{name}`"), &error))?))
     };
     let queue = super::open_for(&config, purpose(&config)).await?;
-    let mut importing = Importing { queue: &*queue, lines, line: 0, report: Report::default(), out };
+    let ledger = if arguments.without_ledger { Ledger::LeaveOut } else { Ledger::Import };
+    let mut importing = Importing { queue: &*queue, lines, line: 0, report: Report::default(), ledger, out };
     let imported = importing.all().await;
     let report = importing.report;
     // Whether or not all of it came in: what did has to be in the file before this ends.
@@ -91,7 +96,15 @@ struct Importing<'a> {
     /// The line that was read last, from 1.
     line: usize,
     report: Report,
+    ledger: Ledger,
     out: &'a Output,
+}
+
+/// What becomes of the egress ledger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ledger {
+    Import,
+    LeaveOut,
 }
 
 impl Importing<'_> {
@@ -104,14 +117,23 @@ impl Importing<'_> {
                 return Err(Failure::new(Exit::Data, newer)
                     .hint(format!("this program reads up to {VERSION}: use a newer one")));
             }
-            Some(_) | None => return Err(self.wrong("an export begins with `{\"tidegate_export\":2,…}`")),
+            Some(_) | None => return Err(self.wrong("an export begins with `{\"tidegate_export\":3,…}`")),
         }
-        let (mut batch, mut bytes, mut end) = (Vec::new(), 0, None);
+        let (mut batch, mut links, mut bytes, mut end) = (Vec::new(), Vec::new(), 0, None);
         while let Some((line, length)) = self.next()? {
             if end.is_some() {
                 return Err(self.wrong("nothing may follow the line that begins with `{\"end\"`"));
             }
             let item = match line {
+                Line::Ledger { ledger } => {
+                    links.push(Link::try_from(*ledger).map_err(|error| self.wrong(&error.to_string()))?);
+                    bytes += length;
+                    if links.len() >= BATCH_ITEMS || bytes >= BATCH_BYTES {
+                        self.join(std::mem::take(&mut links)).await?;
+                        bytes = 0;
+                    }
+                    continue;
+                }
                 Line::Entry { entry } => Item::from(entry),
                 Line::Profile { profile } => Item::from(profile),
                 Line::Setting { setting } => Item::from(setting),
@@ -121,6 +143,8 @@ impl Importing<'_> {
                 }
                 Line::Head(_) => return Err(self.wrong("a second first line: import one export after the other")),
             };
+            // The ledger comes first: one that does not fit is refused before anything is stored.
+            self.join(std::mem::take(&mut links)).await?;
             batch.push(item);
             bytes += length;
             if batch.len() >= BATCH_ITEMS || bytes >= BATCH_BYTES {
@@ -128,8 +152,27 @@ impl Importing<'_> {
                 bytes = 0;
             }
         }
+        self.join(links).await?;
         self.store(batch).await?;
         Ok(end)
+    }
+
+    async fn join(&mut self, links: Vec<Link>) -> Result<(), Failure> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        self.report.read.ledger += links.len() as u64;
+        if self.ledger == Ledger::Import {
+            self.report.new += self.queue.chain_import(links).await.map_err(|error| {
+                let hint = "a chain of hashes cannot be joined to another: import into an empty store; or keep the other one \
+                            as a file (`tidegate ledger export`), and import with `--without-ledger`";
+                match error {
+                    Error::Forked { .. } | Error::Corrupt { .. } => Failure::from(error).hint(hint),
+                    other => other.into(),
+                }
+            })?;
+        }
+        Ok(())
     }
 
     async fn store(&mut self, batch: Vec<Item>) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use url::{Host, Url};
 use super::{name, site, store, values};
 use crate::config::mistake::{nearest, suggestion};
 use crate::config::reader::{Node, Section};
-use crate::config::{Destination, PluginSource, Secret, secret};
+use crate::config::{Destination, PluginSource, Plugins, Secret, secret};
 
 /// What the list of destinations gave.
 pub(super) struct All {
@@ -18,7 +18,7 @@ pub(super) struct All {
     pub(super) sites: Vec<String>,
 }
 
-pub(super) fn all(root: &Section<'_>, site_names: &site::Names) -> All {
+pub(super) fn all(root: &Section<'_>, site_names: &site::Names, plugins: Option<&Plugins>) -> All {
     let sections = root.get("destination").and_then(|node| node.sections()).unwrap_or_default();
     let mut names = Vec::new();
     let mut sites = Vec::new();
@@ -28,13 +28,22 @@ pub(super) fn all(root: &Section<'_>, site_names: &site::Names) -> All {
         names.extend(name.clone().map(|name| (name, section.line)));
         let site = section.required("site", "\"shop\"").and_then(|node| site(&node, site_names));
         sites.extend(site.clone());
-        parsed.push(one(section, name, site));
+        parsed.push(one(section, name, site, plugins));
     }
     All { parsed: parsed.into_iter().collect(), sites }
 }
 
-fn one(section: Section<'_>, name: Option<String>, site: Option<String>) -> Option<Destination> {
+fn one(
+    section: Section<'_>,
+    name: Option<String>,
+    site: Option<String>,
+    plugins: Option<&Plugins>,
+) -> Option<Destination> {
     let plugin = section.required("plugin", "\"meta-capi\"").and_then(|node| plugin(&node));
+    let publisher = match section.get("publisher") {
+        Some(node) => publisher(&node, plugin.as_ref(), plugins).map(Some),
+        None => Some(None),
+    };
     let config = match section.get("config") {
         Some(node) => node.section().and_then(|_| node.json()),
         None => Some(serde_json::json!({})),
@@ -53,6 +62,7 @@ fn one(section: Section<'_>, name: Option<String>, site: Option<String>) -> Opti
         name: name?,
         site: site?,
         plugin: plugin?,
+        publisher: publisher?,
         config: config?,
         secrets,
         base_url,
@@ -115,6 +125,28 @@ fn plugin(node: &Node<'_>) -> Option<PluginSource> {
         return None;
     }
     Some(PluginSource::File(path))
+}
+
+/// Who has to have signed: one of the publishers, and of a file.
+fn publisher(node: &Node<'_>, plugin: Option<&PluginSource>, plugins: Option<&Plugins>) -> Option<String> {
+    let name = node.text()?;
+    if let Some(PluginSource::BuiltIn(plugin)) = plugin {
+        node.wrong(
+            format!("`{}` of the built-in plugin `{plugin}`", node.path),
+            "a built-in plugin is part of the gateway's own release, and has no publisher: leave it out",
+        );
+        return None;
+    }
+    let known = plugins?.publishers.iter().map(|publisher| publisher.name.as_str());
+    if !known.clone().any(|known| known == name) {
+        let suggestion = match suggestion(name, known) {
+            none if none.is_empty() => "add a `[[plugins.publisher]]` with this name and its `keys`".to_owned(),
+            suggestion => suggestion,
+        };
+        node.wrong(format!("unknown publisher `{name}`"), suggestion);
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 fn secrets(section: Section<'_>) -> BTreeMap<String, Secret> {

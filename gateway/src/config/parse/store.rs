@@ -44,8 +44,17 @@ pub(super) fn store(section: Section<'_>) -> Option<Store> {
     let journal = journal(&section, backend.as_ref());
     let dead_letters_days = section.number("dead_letters_days", 1..=3_650, 90);
     let profile_days = section.number("profile_days", 1..=3_650, 90);
+    let ledger_days = section.number("ledger_days", 1..=3_650, ledger_days(backend.as_ref()));
     section.finish();
-    Some(Store { backend: backend?, durability: durability?, waiting_max, journal, dead_letters_days, profile_days })
+    Some(Store {
+        backend: backend?,
+        durability: durability?,
+        waiting_max,
+        journal,
+        dead_letters_days,
+        ledger_days,
+        profile_days,
+    })
 }
 
 /// How many partitions a new store gets: enough to spread over a cluster's nodes, and where there is one server, few, so
@@ -164,6 +173,14 @@ fn journal(section: &Section<'_>, backend: Option<&Backend>) -> Duration {
         Some(Backend::Redis(_)) => MINUTE * 60,
         _ => DAY * 7,
     })
+}
+
+/// More than a year, to compare a season with the one before; less where all of it is in memory.
+fn ledger_days(backend: Option<&Backend>) -> u32 {
+    match backend {
+        Some(Backend::Redis(_)) => 30,
+        _ => 400,
+    }
 }
 
 fn ca_file(node: &Node<'_>) -> Option<PathBuf> {

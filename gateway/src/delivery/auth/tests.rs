@@ -71,9 +71,12 @@ fn a_secret_that_cannot_be_sent_is_refused_without_being_shown() {
 fn what_an_answer_repeats_of_a_secret_is_taken_out_of_it() {
     let secrets: Secrets = [("a", "EAAB-token"), ("b", "id")].map(|(n, v)| (n.to_owned(), Secret::new(v))).into();
     let concealed = |body: &str| {
-        let mut body = body.as_bytes().to_vec();
-        conceal(&mut body, &secrets, None);
-        String::from_utf8(body).unwrap()
+        let headers = vec![("x-echo".to_owned(), body.to_owned())];
+        let mut answer = Answer { status: 200, headers, body: body.as_bytes().to_vec() };
+        conceal(&mut answer, &secrets, None);
+        let body = String::from_utf8(answer.body).unwrap();
+        assert_eq!(answer.headers[0].1, body, "nor does a header repeat it");
+        body
     };
     assert_eq!(concealed("EAAB-token is no token of id, EAAB-token"), "… is no token of id, …");
     assert_eq!(concealed("EAAB-toke"), "EAAB-toke");

@@ -24,6 +24,7 @@ use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
 use crate::destination::{self, Destination};
 use crate::ending::Ending;
+use crate::ledger::Ledger;
 use crate::record::{self, Body, DeliveryRecord, RequestRecord};
 use crate::switch::{Position, Switched, Switches};
 
@@ -87,6 +88,7 @@ impl<C: Clock> Bench<C> {
             state: Arc::new(State::default()),
             queue: Arc::clone(&queue),
             courier: Arc::new(courier),
+            ledger: Arc::new(Ledger::new(Arc::clone(&queue), Arc::clone(&clock) as Arc<dyn Clock>)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             lease_ms,
             switches: switches.clone(),
@@ -195,6 +197,7 @@ fn entry(n: u8, clock: &dyn Clock) -> Entry {
         consent: Consent::at(Level::Marketing, Signal::Event),
         at_ms: clock.now_ms(),
         index: 0,
+        given: None,
         saw: Default::default(),
         request: Some(request),
     };

@@ -2,6 +2,7 @@ use tidegate_plugin_sdk::manifest::Manifest;
 use tidegate_sandbox::Digest;
 
 use super::*;
+use crate::permissions::signature::Signer;
 
 const OLD: &str = r#"
 name = "acme"
@@ -82,6 +83,7 @@ fn every_widening_is_one() {
         ("[reads]", "limits.time_max_ms = 21\n[reads]", "limits time_max_ms"),
         ("[reads]", "limits.output_max = \"2MiB\"\n[reads]", "limits output_max"),
         ("[reads]", "limits.age_max = \"8d\"\n[reads]", "limits age_max"),
+        ("[reads]", "limits.instance = \"per-batch\"\n[reads]", "limits instance"),
     ];
     for (old, new, expected) in cases {
         let found = lines(old, new);
@@ -125,6 +127,12 @@ fn what_is_less_or_only_different_does_not_widen() {
     for (old, new, expected) in cases {
         assert_eq!(lines(old, new), *expected, "{old} → {new}");
     }
+}
+
+#[test]
+fn an_instance_for_each_event_is_less_than_one_for_many() {
+    let shared = permissions(&OLD.replace("[reads]", "limits.instance = \"per-batch\"\n[reads]"));
+    assert_eq!(told(&shared, &permissions(OLD)), ["narrows limits instance"]);
 }
 
 #[test]
@@ -176,4 +184,17 @@ fn where_an_access_token_is_asked_for_is_part_of_the_credentials() {
     let old = google("https://a.example/token", "read");
     assert_eq!(told(&old, &google("https://b.example/token", "read")), ["widens auth"]);
     assert_eq!(told(&old, &google("https://a.example/token", "write")), ["widens auth"]);
+}
+
+#[test]
+fn another_publisher_widens_and_another_key_of_the_same_does_not() {
+    let signed = |publisher: &str, key: &str| {
+        let key = key.repeat(16).try_into().unwrap();
+        permissions(OLD).signed_by(Some(Signer { publisher: publisher.to_owned(), key }))
+    };
+    let nobody = permissions(OLD);
+    assert_eq!(told(&nobody, &signed("acme", "A")), ["narrows signer"]);
+    assert_eq!(told(&signed("acme", "A"), &nobody), ["widens signer"]);
+    assert_eq!(told(&signed("acme", "A"), &signed("acme", "B")), ["changes signer"]);
+    assert_eq!(told(&signed("acme", "A"), &signed("other", "A")), ["widens signer"]);
 }
