@@ -196,7 +196,7 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// The compiled plugins, which all tests share: compiling them is the slowest part of a start.
-pub(crate) fn plugin_cache() -> PathBuf {
+pub fn plugin_cache() -> PathBuf {
     build_dir().join("plugin-cache")
 }
 

@@ -22,7 +22,7 @@ pub use accounts::{Accounts, Fault};
 pub use client::{Answer, Client};
 pub use config::{
     ADMIN_TOKEN, API_KEY, Destinations, GA4_SECRET, HOOK, META_TOKEN, ORIGIN, Settings, WEBHOOK_SECRET, WRITE_KEY,
-    variable,
+    plugin_cache, variable,
 };
 pub use everywhere::Everywhere;
 pub use ledger::{Pace, Senders};

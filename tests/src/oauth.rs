@@ -139,11 +139,11 @@ impl Platform for Account {
 /// `classify` by status: 401 is refused credentials, from 500 it is to be tried again, all else is delivered.
 const CLASSIFY: &str = r"(local $out i32)
     (local.set $out (call $alloc (i32.const 24)))
-    (if (i32.eq (local.get 0) (i32.const 401)) (then
+    (if (i32.eq (local.get 2) (i32.const 401)) (then
         (i32.store8 (local.get $out) (i32.const 4))
         (i32.store offset=8 (local.get $out) (i32.const 512))
         (i32.store offset=12 (local.get $out) (i32.const 8))))
-    (if (i32.ge_u (local.get 0) (i32.const 500)) (then (i32.store8 (local.get $out) (i32.const 1))))
+    (if (i32.ge_u (local.get 2) (i32.const 500)) (then (i32.store8 (local.get $out) (i32.const 1))))
     (local.get $out)";
 
 /// A plugin that posts each event's id to `/events`, with this `[auth]`.

@@ -36,6 +36,30 @@ pub const GOOD: &str = r#"
     (i32.store offset=52 (local.get $out) (i32.load offset=4 (local.get $in)))
     (local.get $out)"#;
 
+/// A `transform` that puts the user's id, which it may see, into the query: as `id`, which is its `data`. Without a
+/// user's id, the query is empty.
+pub const IN_THE_QUERY: &str = r#"
+    (local.set $out (call $alloc (i32.const 256)))
+    (i32.store offset=4 (local.get $out) (i32.add (local.get $out) (i32.const 16)))
+    (i32.store offset=8 (local.get $out) (i32.const 1))
+    (i32.store offset=16 (local.get $out) (i32.const 8))
+    (i32.store offset=20 (local.get $out) (i32.const 6))
+    (if (i32.load8_u offset=52 (local.get $in)) (then
+        (local.set $body (call $alloc (i32.const 16)))
+        (i32.store (local.get $body) (i32.const 512))
+        (i32.store offset=4 (local.get $body) (i32.const 2))
+        (i32.store offset=8 (local.get $body) (i32.load offset=56 (local.get $in)))
+        (i32.store offset=12 (local.get $body) (i32.load offset=60 (local.get $in)))
+        (i32.store offset=32 (local.get $out) (local.get $body))
+        (i32.store offset=36 (local.get $out) (i32.const 1))))
+    (local.get $out)"#;
+/// An `$alloc` that gives what comes next, and takes nothing back.
+const ALLOC: &str = r#"
+    (local $at i32)
+    (local.set $at (global.get $free))
+    (global.set $free (i32.and (i32.add (i32.add (global.get $free) (local.get $size)) (i32.const 7)) (i32.const -8)))
+    (local.get $at)"#;
+
 /// The parts of a plugin that tests replace.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts<'a> {
@@ -43,6 +67,10 @@ pub struct Parts<'a> {
     pub transform: &'a str,
     /// The body of `classify`.
     pub classify: &'a str,
+    /// The body of `$alloc`, which gives `$size` bytes of zeros.
+    pub alloc: &'a str,
+    /// Its memory: how many pages it begins with, and how many there may be.
+    pub memory: &'a str,
     /// Bytes at address 512, as in WebAssembly text.
     pub data: &'a str,
     /// Put at the end of the module: a start function.
@@ -52,7 +80,15 @@ pub struct Parts<'a> {
 
 impl Default for Parts<'_> {
     fn default() -> Self {
-        Parts { transform: GOOD, classify: "(call $alloc (i32.const 24))", data: "", extra: "", manifest: MANIFEST }
+        Parts {
+            transform: GOOD,
+            classify: "(call $alloc (i32.const 24))",
+            alloc: ALLOC,
+            memory: "2",
+            data: "",
+            extra: "",
+            manifest: MANIFEST,
+        }
     }
 }
 
@@ -62,19 +98,14 @@ impl Parts<'_> {
     /// # Panics
     /// When a part is no WebAssembly text.
     pub fn module(&self) -> Vec<u8> {
-        let Parts { transform, classify, data, extra, .. } = self;
+        let Parts { transform, classify, alloc, memory, data, extra, .. } = self;
         let text = format!(
             r#"(module
-            (memory (export "memory") 2)
+            (memory (export "memory") {memory})
             (global $free (mut i32) (i32.const 4096))
             (data (i32.const 8) "events")
             (data (i32.const 512) "{data}")
-            (func $alloc (param $size i32) (result i32)
-                (local $at i32)
-                (local.set $at (global.get $free))
-                (global.set $free (i32.and (i32.add (i32.add (global.get $free) (local.get $size)) (i32.const 7))
-                    (i32.const -8)))
-                (local.get $at))
+            (func $alloc (param $size i32) (result i32) {alloc})
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (call $alloc (local.get 3)))
             (func (export "tidegate:destination/plugin@0.2.0#transform") (param $in i32) (result i32)
                 (local $out i32) (local $body i32) {transform})

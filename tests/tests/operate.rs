@@ -293,7 +293,7 @@ async fn ask(stack: &Stack, method: Method, path: &str, token: Option<&str>) -> 
 #[tokio::test]
 async fn the_operators_side_asks_for_its_token() {
     let stack = hooked().await;
-    let paths = ["/api/status", "/api/events", "/api/events/e", "/api/dead-letters", "/metrics"];
+    let paths = ["/api/status", "/api/events", "/api/events/e", "/api/ledger", "/api/dead-letters", "/metrics"];
     for path in paths {
         for token in [None, Some(""), Some("the-operators-own-toke"), Some(tidegate_tests::API_KEY)] {
             let answer = ask(&stack, Method::GET, path, token).await;
@@ -349,8 +349,17 @@ async fn health_and_the_page_are_open_and_the_page_can_load_nothing_from_elsewhe
 #[tokio::test]
 async fn the_public_port_serves_nothing_of_the_operators() {
     let stack = hooked().await;
-    let paths =
-        ["/", "/dashboard.js", "/healthz", "/readyz", "/metrics", "/api/status", "/api/events", "/api/dead-letters"];
+    let paths = [
+        "/",
+        "/dashboard.js",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/status",
+        "/api/events",
+        "/api/ledger",
+        "/api/dead-letters",
+    ];
     for path in paths {
         for method in [Method::GET, Method::POST] {
             let request = stack.request(method, path).bearer_auth(ADMIN_TOKEN);

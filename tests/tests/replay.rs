@@ -71,9 +71,10 @@ async fn every_delivery_of_an_event_is_made_again_to_the_byte() {
         assert!(delivery["result"]["body_bytes"].as_u64().unwrap() > 100 && delivery["fuel"].as_u64().unwrap() > 1_000);
     }
     let again = site.replay(&config, &["e1"]).await.1;
-    let fuel =
-        |report: &Value| report["deliveries"].as_array().unwrap().iter().map(|one| one["fuel"].clone()).collect();
-    assert_eq!(fuel(&report) as Vec<Value>, fuel(&again) as Vec<Value>);
+    let fuel = |report: &Value| -> Vec<Value> {
+        report["deliveries"].as_array().unwrap().iter().map(|one| one["fuel"].clone()).collect()
+    };
+    assert_eq!(fuel(&report), fuel(&again));
     let (_, one) = site.replay(&config, &["e1", "--destination", "hook"]).await;
     assert_eq!(one["deliveries"].as_array().unwrap().len(), 1);
 }

@@ -42,6 +42,11 @@ async fn what_waited_in_a_store_of_format_1_is_delivered_as_it_was_recorded() {
     let body = requests[0].json.clone().unwrap();
     assert_eq!((&body["timestamp"], &body["data"]["value"]), (&json!("2026-11-20T14:05:47.625Z"), &json!(149.99)));
     assert_eq!(stack.platforms.webhook.problems(), Vec::<String>::new());
+    // Format 1 did not keep which fields were given: the ledger says so instead of guessing.
+    let left = stack.admin("/api/ledger?destination=hook").await.json;
+    let flow = &left["flows"][0];
+    assert_eq!((&flow["plugin"], &flow["consent"]), (&json!("webhook 0.1.0"), &json!("marketing")));
+    assert!(flow.as_object().unwrap().contains_key("fields") && flow["fields"].is_null(), "{left:#}");
 }
 
 #[tokio::test]
@@ -87,5 +92,5 @@ async fn a_store_of_a_later_format_is_left_alone() {
     let before = std::fs::read(dir.path().join("tidegate.db")).unwrap();
     let files = vec![("tidegate.db", before)];
     let said = Stack::try_start(Settings { files, ..Settings::hook() }).await.unwrap_err();
-    assert!(said.contains("was written by a newer version (format 1000, this one knows 3)"), "{said}");
+    assert!(said.contains("was written by a newer version (format 1000, this one knows 4)"), "{said}");
 }

@@ -63,19 +63,20 @@ async fn off_takes_effect_within_a_second_under_load_and_on_sends_what_waited() 
     senders.more(100).await;
     assert!(!arrivals(&platforms, "/tidegate").is_empty());
 
-    let (told_ms, told) = (clock.now_ms(), Instant::now());
+    let told_ms = clock.now_ms();
     let (code, stdout, stderr) =
         tidegate(&["destination", "off", "hook", "--by", "anna", "--reason", "wrong audience"], &config).await;
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.starts_with("hook is switched off by anna: wrong audience"), "{stdout}");
     // Starting the command is no part of the effect, but reaching the gateway is.
-    let turned_ms = clock.now_ms();
-    go_on(&mut senders, told).await;
+    let (turned_ms, turned) = (clock.now_ms(), Instant::now());
+    go_on(&mut senders, turned).await;
     let ledger = senders.ledger().await;
+    gateway.client.status_until("other", |status| status["waiting"] == 0).await;
     let late = arrivals(&platforms, "/tidegate").iter().filter(|at| **at > turned_ms + EFFECT_MS).count();
     assert_eq!(late, 0, "nothing arrives a second later; told at {told_ms}, turned at {turned_ms}");
     let others = arrivals(&platforms, "/other").iter().filter(|at| **at > turned_ms + EFFECT_MS).count();
-    assert!(others > 20, "the other destination goes on");
+    assert!(others >= 20, "the other destination goes on");
 
     let status = gateway.client.status("hook").await;
     let switch = &status["switch"];

@@ -38,6 +38,8 @@ use self::table::Row;
 enum Part {
     /// A plugin's transform alone.
     Transform,
+    /// The worked plugin in each language.
+    Languages,
     /// The whole path on SQLite, beside a bare server.
     Path,
     /// The whole path over SQLite and Redis.
@@ -57,8 +59,9 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [(Part, &str); 9] = [
+    const ALL: [(Part, &str); 10] = [
         (Part::Transform, "transform"),
+        (Part::Languages, "languages"),
         (Part::Path, "path"),
         (Part::Stores, "stores"),
         (Part::Enqueue, "enqueue"),
@@ -71,7 +74,8 @@ impl Part {
 
     async fn measure(self) -> anyhow::Result<Vec<Row>> {
         match self {
-            Part::Transform => transform(),
+            Part::Transform => example("transform"),
+            Part::Languages => example("languages"),
             Part::Path => whole_path().await,
             Part::Stores => stores::measure().await,
             Part::Enqueue => enqueue::measure().await,
@@ -131,9 +135,9 @@ async fn whole_path() -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The transform's rows come from the sandbox's own benchmark, which runs the plugin natively as well.
-fn transform() -> anyhow::Result<Vec<Row>> {
-    let program = target()?.join("release/examples/transform");
+/// What plugins cost is told by the sandbox's own benchmarks.
+fn example(name: &str) -> anyhow::Result<Vec<Row>> {
+    let program = target()?.join("release/examples").join(name);
     let output =
         Command::new(&program).arg("--json").output().with_context(|| format!("run `{}`", program.display()))?;
     anyhow::ensure!(
@@ -142,7 +146,8 @@ fn transform() -> anyhow::Result<Vec<Row>> {
         program.display(),
         String::from_utf8_lossy(&output.stderr)
     );
-    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).context("read the transform's rows")?;
+    let rows: Vec<Value> =
+        serde_json::from_slice(&output.stdout).with_context(|| format!("read the rows of `{name}`"))?;
     rows.iter().map(Row::from_json).collect()
 }
 
