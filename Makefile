@@ -2,7 +2,7 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test lint bench faults rust wasm linters clients redis valkey
+.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -30,7 +30,7 @@ cluster: wasm redis
 	$(target)/debug/tidegate-demo cluster --data $(target)/cluster $(if $(CLIENT),--client)
 
 # The build comes first: the end-to-end tests start the program that it makes.
-test: wasm clients redis valkey
+test: wasm clients tools redis valkey minisign
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 
@@ -41,9 +41,10 @@ lint: wasm linters
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 
 # Ratios, measured side by side in one run. docs/performance.md says how to read them.
-bench: wasm redis
+bench: wasm tools redis
 	cargo build --release --locked -p tidegate -p tidegate-bench
-	cargo build --release --locked -p tidegate-sandbox --example transform
+	cargo build --release --locked -p tidegate-sandbox --example transform --example languages
+	for language in rust javascript python; do $(target)/release/tidegate plugin build examples/$$language || exit 1; done
 	$(target)/release/tidegate-bench $(PARTS)
 
 # The long form of the fault tests, and the page that tells of them. A test that fails leaves the page as it was.
@@ -103,6 +104,16 @@ $(venv_ready): tests/clients/requirements.txt
 	$(venv)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile \
 		--requirement tests/clients/requirements.txt
 	@touch $@
+
+# What the tests sign plugins with.
+minisign:
+	@command -v minisign >/dev/null || { $(call install,minisign,minisign); }
+
+# What plugins in JavaScript and Python are built with. The packages themselves, pinned in the examples' package-lock.json and
+# requirements.txt, are installed by the build of a plugin, once.
+tools:
+	@command -v npm >/dev/null || { $(call install,npm,nodejs npm); }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3-venv,python3-venv); }
 
 # The servers that the tests of the shared queue start and end, and what they watch them with. A server that the machine
 # itself runs is not used.
