@@ -3,7 +3,7 @@
 //!
 //! - [`origin`] is what a delivery's record says of where a request comes from; [`books`] finds the [`flow`] that it
 //!   belongs to; a [`waybill`] goes with the request and counts what becomes of it.
-//! - [`entry`] is the stored form; [`summary`] adds entries up, [`filter`] says which; [`line`] is the form in which
+//! - [`entry`] is the stored form; [`summary`] adds entries up, [`filter`] says which; [`mod@line`] is the form in which
 //!   entries leave the store, with their hashes; [`check`] verifies them.
 //!
 //! A flow is in the store before the first request of it leaves, every day anew. Counts follow a second later where little
