@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_lower_case_and_whole() {
-        let digest = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62";
+        let digest = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f";
         assert!(is_sha256(digest));
         assert!(!is_sha256(&digest.to_uppercase()) && !is_sha256(&digest[1..]) && !is_sha256(""));
     }
