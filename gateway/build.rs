@@ -10,6 +10,10 @@ use toml::{Table, Value};
 
 /// The SDK's own features that a plugin's project has no use for, with what they need.
 const LEFT_OUT: &str = "build";
+/// What a project has as the worked example of its language has it: helpers, types, and the tools' versions.
+const OF_JAVASCRIPT: [&str; 5] = [".gitignore", "jsconfig.json", "src/tidegate.js", "support", "types"];
+const OF_PYTHON: [&str; 6] =
+    [".gitignore", "bindings", "requirements.txt", "src/tidegate.py", "tests/__init__.py", "tests/example.py"];
 
 fn main() -> Result<()> {
     let own = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
@@ -19,6 +23,9 @@ fn main() -> Result<()> {
     for path in ["Cargo.toml", "wit", "plugin-sdk", "gateway/assets/templates", "docs/schemas/plugin.json"] {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
+    let (templates, examples) = (own.join("assets/templates"), workspace.join("examples"));
+    let javascript = with_shared(&templates.join("js"), &examples.join("javascript"), &OF_JAVASCRIPT)?;
+    let python = with_shared(&templates.join("python"), &examples.join("python"), &OF_PYTHON)?;
     let manifest = out.join("plugin-sdk.toml");
     fs::write(&manifest, standalone(&workspace.join("Cargo.toml"), &sdk.join("Cargo.toml"))?)?;
 
@@ -31,7 +38,7 @@ fn main() -> Result<()> {
     // The SDK reads it from there.
     vendored.push(("vendor/docs/schemas/plugin.json".to_owned(), workspace.join("docs/schemas/plugin.json")));
     let contract = vec![("wit/destination.wit".to_owned(), workspace.join("wit/destination.wit"))];
-    let mut common = files(&own.join("assets/templates/common"), "")?;
+    let mut common = files(&templates.join("common"), "")?;
     common.push(("schemas/plugin.json".to_owned(), workspace.join("docs/schemas/plugin.json")));
 
     let mut text = String::new();
@@ -39,9 +46,9 @@ fn main() -> Result<()> {
         ("COMMON", common),
         ("CONTRACT", contract),
         ("SDK", vendored),
-        ("RUST", files(&own.join("assets/templates/rust"), "")?),
-        ("JAVASCRIPT", files(&own.join("assets/templates/js"), "")?),
-        ("PYTHON", files(&own.join("assets/templates/python"), "")?),
+        ("RUST", files(&templates.join("rust"), "")?),
+        ("JAVASCRIPT", javascript),
+        ("PYTHON", python),
     ] {
         writeln!(text, "const {name}: &[(&str, &str)] = &[")?;
         for (name, path) in files {
@@ -50,6 +57,21 @@ fn main() -> Result<()> {
         writeln!(text, "];")?;
     }
     fs::write(out.join("templates.rs"), text).context("write the list of templates")
+}
+
+/// A language's template with what it takes from its example.
+fn with_shared(template: &Path, example: &Path, shared: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let mut all = files(template, "")?;
+    for name in shared {
+        let path = example.join(name);
+        println!("cargo::rerun-if-changed={}", path.display());
+        match path.is_dir() {
+            true => all.extend(files(&path, name)?),
+            false => all.push(((*name).to_owned(), path)),
+        }
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// Every file below a folder, in order, by its name in the project.

@@ -13,6 +13,7 @@ mod ledger;
 pub mod oauth;
 pub mod plugin;
 mod process;
+mod programs;
 pub mod published;
 mod raw;
 mod report;
@@ -26,7 +27,8 @@ pub use config::{
 };
 pub use everywhere::Everywhere;
 pub use ledger::{Pace, Senders};
-pub use process::{Process, binary, python};
+pub use process::Process;
+pub use programs::{binary, passes_natively, python};
 pub use raw::Raw;
 pub use report::{Form, Row};
 pub use stack::{Platforms, Stack};

@@ -9,7 +9,8 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::PATIENCE;
 use crate::client::Client;
-use crate::config::{Settings, build_dir, plugin_cache, variable};
+use crate::config::{Settings, plugin_cache, variable};
+use crate::programs::binary;
 use crate::stack::Platforms;
 
 /// The environment that the configuration's `env:` secrets come from.
@@ -26,30 +27,6 @@ pub struct Process {
 
 /// The messages that a process has logged.
 type Log = Arc<Mutex<Vec<String>>>;
-
-/// The program that the workspace built.
-///
-/// # Panics
-/// When it has not been built.
-pub fn binary() -> PathBuf {
-    let path = build_dir().join("tidegate");
-    assert!(
-        path.exists(),
-        "`{}` is not there: run `cargo build -p tidegate` first, as `make test` does",
-        path.display()
-    );
-    path
-}
-
-/// The Python that `make clients` has installed the pinned clients for.
-///
-/// # Panics
-/// When it has not.
-pub fn python() -> PathBuf {
-    let path = build_dir().with_file_name("test-clients").join("venv/bin/python");
-    assert!(path.exists(), "`{}` is not there: run `make clients` first, as `make test` does", path.display());
-    path
-}
 
 impl Process {
     /// Writes a configuration into a directory.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tidegate_fakes::{Behaviour, Gate};
+use tidegate_plugin_sdk::manifest::Fixtures;
 use tidegate_tests::plugin::{self, Parts};
 use tidegate_tests::{Answer, HOOK, Platforms, Process, Senders, Settings, Stack, WRITE_KEY};
 
@@ -99,6 +100,13 @@ fn same(text: String) -> String {
     text
 }
 
+/// Another version, which carries a fixture: an event, and the body that it gives.
+fn promises(n: usize, body: &str) -> Vec<u8> {
+    let fixture = json!({ "event": { "id": "evt_1" }, "requests": [{ "endpoint": "events", "body": body }] });
+    let fixtures = [("purchase.json".to_owned(), fixture.to_string())];
+    Fixtures::new(fixtures).unwrap().embed(&version(n))
+}
+
 fn bads() -> Vec<Bad> {
     let good = || by_hand(version(1), version(1));
     let with = |left: Vec<u8>| by_hand(left, version(1));
@@ -119,6 +127,15 @@ fn bads() -> Vec<Bad> {
             says: "destination `left`",
             hint: "",
             has_line: true,
+        },
+        Bad {
+            name: "a component that fails its own fixture",
+            settings: with(promises(2, "evt_2")),
+            text: same,
+            says: "destination `left`: the plugin's own fixture `purchase.json` fails: \
+                   requests[0].body: expected \"evt_2\", got \"evt_1\"",
+            hint: "ask its author",
+            has_line: false,
         },
         Bad {
             name: "a mistake in the configuration",
@@ -206,6 +223,13 @@ async fn what_is_bad_leaves_the_old_one_in_place_and_raises_an_alarm_that_the_ne
     let metrics = stack.admin("/metrics").await.text;
     let count = bads().len();
     assert!(metrics.contains(&format!("tidegate_reloads_total{{outcome=\"failed\"}} {count}")), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_component_that_holds_its_own_fixture_takes_over() {
+    let stack = Stack::with(by_hand(version(1), version(1))).await;
+    let answer = stack.reload(&by_hand(promises(2, "evt_1"), version(1))).await;
+    assert_eq!(reloaded(&answer)["changed"], json!(["left"]));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tidegate_plugin_sdk::build::Project;
 use tidegate_sandbox::{Options, Sandbox, fixtures};
-use tidegate_tests::{binary, plugin_cache};
+use tidegate_tests::{binary, passes_natively, plugin_cache};
 
 fn made(directory: &Path, language: &str) -> PathBuf {
     succeeds(Command::new(binary()).args(["plugin", "new", "acme-ads", "--lang", language]).current_dir(directory));
@@ -54,9 +54,10 @@ fn a_rust_project_builds_with_the_sdk_that_came_along() {
 }
 
 /// Builds a project with the tools that the example of its language has installed, so that they are not fetched again.
-fn builds_with_the_examples_tools(language: &str, example: &str, (tools, lock): (&str, &str)) {
+fn builds_with_the_examples_tools(language: &str, example: &str, (tools, lock): (&str, &str), native: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     let project = made(directory.path(), language);
+    passes_natively(&project, native);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).canonicalize().unwrap();
     Project::open(&example).unwrap().install(&mut |_| {}).unwrap();
     std::fs::create_dir_all(project.join("target/plugin")).unwrap();
@@ -76,10 +77,11 @@ fn holds_its_fixtures(project: &Path) {
 
 #[test]
 fn a_javascript_project_builds() {
-    builds_with_the_examples_tools("js", "javascript", ("node_modules", "package-lock.json"));
+    builds_with_the_examples_tools("js", "javascript", ("node_modules", "package-lock.json"), &["node", "--test"]);
 }
 
 #[test]
 fn a_python_project_builds() {
-    builds_with_the_examples_tools("python", "python", ("target/plugin/venv", "requirements.txt"));
+    let (tools, native) = (("target/plugin/venv", "requirements.txt"), ["python3", "-m", "unittest"]);
+    builds_with_the_examples_tools("python", "python", tools, &native);
 }
