@@ -102,7 +102,7 @@ fn same(text: String) -> String {
 
 /// Another version, which carries a fixture: an event, and the body that it gives.
 fn promises(n: usize, body: &str) -> Vec<u8> {
-    let fixture = json!({ "event": { "id": "evt_1" }, "requests": [{ "endpoint": "events", "body": body }] });
+    let fixture = json!({ "about": "One event.", "event": { "id": "evt_1" }, "requests": [{ "endpoint": "events", "body": body }] });
     let fixtures = [("purchase.json".to_owned(), fixture.to_string())];
     Fixtures::new(fixtures).unwrap().embed(&version(n))
 }

@@ -44,7 +44,7 @@ impl Site {
 fn purchase(id: &str) -> Value {
     json!({
         "event": "purchase_completed", "message_id": id, "user": { "email": "John_Smith@gmail.com" },
-        "context": { "ip": "203.0.113.7", "userAgent": "Agent" },
+        "client": { "ip": "203.0.113.7", "user_agent": "Agent" },
         "properties": { "order_value": 149.99, "currency": "EUR", "order_id": "O-1", "nested": { "a": [1, 2.5, null] } }
     })
 }
