@@ -6,9 +6,13 @@
 //! A request passes through it in this order: [`jar`] reads its cookies, [`visitor`] says whose they are, [`clicks`] finds
 //! what led here, [`strip`] cleans the addresses for the store; once consent is known, [`answer`] says what is written.
 
+pub mod clicks;
 pub mod domain;
 pub mod jar;
 mod mac;
+pub mod platform;
+pub mod set_cookie;
+pub mod touches;
 pub mod visitor;
 
 /// Whether a request came encrypted: only then a cookie is `Secure` and has a prefix.
