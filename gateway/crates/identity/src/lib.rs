@@ -6,6 +6,7 @@
 //! A request passes through it in this order: [`jar`] reads its cookies, [`visitor`] says whose they are, [`clicks`] finds
 //! what led here, [`strip`] cleans the addresses for the store; once consent is known, [`answer`] says what is written.
 
+pub mod answer;
 pub mod clicks;
 pub mod domain;
 pub mod jar;
