@@ -10,6 +10,7 @@ pub mod answer;
 pub mod clicks;
 pub mod domain;
 pub mod jar;
+pub mod link;
 mod mac;
 pub mod platform;
 pub mod set_cookie;
