@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod clicks;
+pub mod cookieless;
 pub mod domain;
 pub mod jar;
 pub mod link;
