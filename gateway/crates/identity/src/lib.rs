@@ -15,6 +15,7 @@ pub mod link;
 mod mac;
 pub mod platform;
 pub mod set_cookie;
+pub mod strip;
 pub mod touches;
 pub mod visitor;
 
