@@ -14,6 +14,7 @@ pub mod jar;
 pub mod link;
 mod mac;
 pub mod platform;
+pub mod redirect;
 pub mod set_cookie;
 pub mod strip;
 pub mod touches;
