@@ -17,6 +17,7 @@ use tidegate_event::VisitorId;
 use uuid::Builder;
 
 use crate::mac;
+use crate::visitor::Ring;
 
 const DAY_MS: u64 = 86_400_000;
 /// For so long after midnight (UTC) an event of the day before is counted with its own day.
@@ -58,6 +59,12 @@ impl Salts {
     pub fn at(secret: &[u8], now_ms: u64) -> Salts {
         let day = now_ms / DAY_MS;
         Salts { now_ms, today: salt(secret, day), yesterday: salt(secret, day.saturating_sub(1)) }
+    }
+
+    /// The salts of a ring: its newest key is the secret, so that rotating it ends what could be computed. None where
+    /// there is no key.
+    pub fn of_ring(ring: &Ring, now_ms: u64) -> Option<Salts> {
+        ring.newest_secret().map(|secret| Salts::at(secret, now_ms))
     }
 
     /// The visitor of an event that happened at `at_ms`. Around midnight it has its own day's ID; one that comes later than

@@ -164,7 +164,7 @@ mod tests {
         #[test]
         fn two_profiles_merge_to_the_same_in_either_order(one in any_touches(), other in any_touches()) {
             let (mut left, mut right) = (one.clone(), other.clone());
-            left.merge(other.clone());
+            left.merge(other);
             right.merge(one);
             prop_assert_eq!(&left, &right);
             let before = left.clone();

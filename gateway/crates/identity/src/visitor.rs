@@ -98,6 +98,10 @@ impl Ring {
         found
     }
 
+    pub(crate) fn newest_secret(&self) -> Option<&[u8]> {
+        self.keys.first().map(|key| key.secret.as_slice())
+    }
+
     /// `<tag>.<key id>.<body>.<mac>`. The tag is signed too, so that what is sealed for one use is worth nothing in another.
     pub(crate) fn seal(&self, tag: &str, body: &str) -> Option<String> {
         let Key { id, secret } = self.keys.first()?;
