@@ -24,6 +24,10 @@ pub use secret::{Secret, UNSET};
 pub use source::{Source, Variables};
 pub use store::{Backend, Redis, Store};
 use tidegate_event::Level;
+use tidegate_identity::clicks::Aliases;
+use tidegate_identity::domain::Domain;
+use tidegate_identity::redirect::Allowed;
+use tidegate_identity::set_cookie::SameSite;
 use tidegate_queue::Cap;
 use url::Url;
 
@@ -185,6 +189,16 @@ pub struct Site {
     pub write_keys: Vec<String>,
     /// `api_keys`: secret, for backends.
     pub api_keys: Vec<Secret>,
+    /// `domains` that cookies are set for, where they are not the hosts' registrable ones.
+    pub domains: Vec<Domain>,
+    /// `click_aliases`: `{ x = "gclid" }`, for browsers that strip the names they know.
+    pub click_aliases: Aliases,
+    /// `redirect_hosts` that `/r` may lead to: `shop.example`, `*.shop.example`. Default none.
+    pub redirect_hosts: Allowed,
+    /// `cookieless`: no cookie is read or written, and a visitor is one for a day. Default false.
+    pub cookieless: bool,
+    /// `same_site` of its cookies: `lax`, `none`, `partitioned`. Default `lax`.
+    pub same_site: SameSite,
     pub consent: ConsentRules,
 }
 

@@ -9,12 +9,12 @@ mod collect;
 mod cookies;
 mod cors;
 mod keys;
+mod redirect;
 mod reply;
 mod server;
 mod sites;
 mod throttle;
 
 pub use collect::Collector;
-pub use cookies::Ring;
 pub use server::serve;
 pub use sites::Sites;

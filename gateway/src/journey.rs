@@ -5,7 +5,6 @@
 //! A stage's type is its proof: nothing is stored for a destination that has not passed through [`consent`], because
 //! only a [`consent::Consented`] can be fanned out. Knows nothing of HTTP; the listener makes a [`visit::Visit`] of it.
 
-pub mod clicks;
 pub mod consent;
 pub mod decode;
 pub mod enqueue;
@@ -22,7 +21,9 @@ pub mod visit;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use tidegate_event::{ClickId, EventId, Kind, Level, VisitorId};
+use tidegate_event::{ClickId, Consent, EventId, Kind, Level, Signal, VisitorId};
+use tidegate_identity::answer::{Standing, Turn};
+use tidegate_identity::visitor::Found;
 use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
@@ -107,6 +108,8 @@ pub struct Identity {
     pub visitor: VisitorId,
     /// The most restrictive level among the request's events.
     pub level: Level,
+    /// What decided it.
+    pub signal: Signal,
     /// The click IDs of the request's events, where the level allows them.
     pub clicks: Vec<ClickId>,
 }
@@ -172,10 +175,11 @@ impl Journey {
         let raw = &envelope.events[index];
         let draft = envelope.draft(raw, protocol);
         let id = event_id(draft.as_ref().ok().and_then(|draft| draft.id.clone()), post, index);
-        let validated = draft.map(|draft| identify::identify(draft, visit)).and_then(|identified| {
-            let visitor = identified.visitor;
-            Ok((validate::validate(identified, visit)?, visitor))
-        });
+        let validated =
+            draft.map(|draft| identify::identify(draft, visit, &route.site.click_aliases)).and_then(|identified| {
+                let visitor = identified.visitor;
+                Ok((validate::validate(identified, visit)?, visitor))
+            });
         let (validated, visitor) = match validated {
             Ok(validated) => validated,
             Err(error) => {
@@ -207,6 +211,13 @@ impl Journey {
 }
 
 impl Identity {
+    /// What the browser's cookies go by. A visitor whom we know, and who says so much and no more, has withdrawn the rest;
+    /// a site's default is said by nobody.
+    pub fn standing(&self, found: Found) -> Standing {
+        let is_said = self.signal != Signal::SiteDefault && matches!(found, Found::Visitor(_));
+        Standing { level: self.level, turn: if is_said { Turn::Withdrawn } else { Turn::Steady } }
+    }
+
     /// Clicks that the profile knows already keep their first time, also where the browser has lost its cookie.
     fn remember(&mut self, joined: &consent::Consented) {
         let same = |click: &&ClickId| self.clicks.iter().any(|own| own.kind == click.kind && own.value == click.value);
@@ -216,9 +227,12 @@ impl Identity {
 }
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
-    let level = consented.event.consent.level;
-    let identity = identity.get_or_insert(Identity { visitor, level, clicks: Vec::new() });
-    identity.level = identity.level.min(level);
+    let Consent { level, signal, .. } = consented.event.consent;
+    let identity = identity.get_or_insert(Identity { visitor, level, signal, clicks: Vec::new() });
+    // Of two events at one level that counts which the visitor decided.
+    if level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault {
+        (identity.level, identity.signal) = (level, signal);
+    }
     tidegate_event::clicks_merge(&mut identity.clicks, consented.event.clicks.iter().cloned());
 }
 

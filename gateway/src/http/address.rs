@@ -4,18 +4,13 @@ use std::net::IpAddr;
 
 use http::HeaderMap;
 use ipnet::IpNet;
+use tidegate_identity::Scheme;
 
 /// How a request reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer {
     pub(super) ip: IpAddr,
     pub(super) scheme: Scheme,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
-    Http,
-    Https,
 }
 
 /// Reads the proxies' headers from the right, as long as they were written by a proxy that is trusted.
@@ -41,14 +36,6 @@ pub(super) fn peer(connection: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -
     Peer { ip, scheme }
 }
 
-/// A `Host` header without its port.
-pub(super) fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
-        _ => host,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,14 +45,6 @@ mod tests {
         headers.insert("x-forwarded-for", forwarded.parse().unwrap());
         let trusted = ["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
         peer(connection.parse().unwrap(), &headers, &trusted).ip.to_string()
-    }
-
-    #[test]
-    fn a_host_loses_its_port_and_nothing_else() {
-        assert_eq!(host_name("track.shop.example:8443"), "track.shop.example");
-        assert_eq!(host_name("localhost"), "localhost");
-        assert_eq!(host_name("[::1]:80"), "[::1]");
-        assert_eq!(host_name("[::1]"), "[::1]");
     }
 
     #[test]

@@ -9,21 +9,28 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tidegate_event::{Kind, VisitorId};
+use tidegate_identity::answer::{self, Browser, Moment, Setting};
+use tidegate_identity::cookieless::{Precision, Salts, Traits};
+use tidegate_identity::domain::{Domain, host_name};
+use tidegate_identity::jar::Jar;
+use tidegate_identity::set_cookie::Place;
+use tidegate_identity::visitor::Found;
 use tokio::sync::Semaphore;
 
-use super::address::{self, Peer};
+use super::address;
 use super::body::{self, Rest};
-use super::cookies::{self, Found};
+use super::cookies;
 use super::cors::{self, Origin};
 use super::keys::{Grant, Trust};
+use super::redirect;
 use super::reply::{self, Reply};
-use super::sites::{Refusal, Sites};
+use super::sites::{Refusal, Sites, is_ours};
 use crate::causes::chain;
 use crate::clock::Clock;
-use crate::config::Limits;
+use crate::config::{Limits, Site};
 use crate::journey::decode::{self, Envelope};
 use crate::journey::visit::{Gpc, Sender, Visit};
-use crate::journey::{Arrivals, Journey, Post, Protocol};
+use crate::journey::{Arrivals, Identity, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
 
@@ -41,11 +48,21 @@ pub struct Collector {
 }
 
 /// One request, with the sites as they were when it began.
-struct Answering<'a> {
-    collector: &'a Collector,
-    sites: &'a Sites,
-    head: &'a Parts,
+pub(super) struct Answering<'a> {
+    pub(super) collector: &'a Collector,
+    pub(super) sites: &'a Sites,
+    pub(super) head: &'a Parts,
     connection: IpAddr,
+}
+
+/// Who a request comes from.
+pub(super) struct Caller {
+    pub(super) host: String,
+    pub(super) ip: IpAddr,
+    pub(super) place: Place,
+    pub(super) jar: Jar,
+    pub(super) found: Found,
+    pub(super) now_ms: u64,
 }
 
 /// How long a client is asked to wait when the store does not take events.
@@ -67,6 +84,10 @@ impl Collector {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(super) fn new_id(&self) -> uuid::Uuid {
+        self.clock.new_id()
     }
 
     /// Answers one request.
@@ -108,6 +129,9 @@ impl Collector {
 
 impl Answering<'_> {
     async fn route(&self, body: &mut Incoming) -> Reply {
+        if self.head.uri.path() == redirect::PATH {
+            return self.redirect();
+        }
         let Some(protocol) = protocol(self.head.uri.path()) else {
             return reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events");
         };
@@ -149,19 +173,15 @@ impl Answering<'_> {
     /// Sends a request's events on their journey, and says what became of them.
     async fn take(&self, envelope: &Envelope, protocol: Protocol, grant: Grant) -> Reply {
         let route = &self.sites.routes[grant.site];
-        let headers = &self.head.headers;
-        let host = text(headers, HOST).unwrap_or_default();
-        let domain = cookies::domain(&host);
-        let peer = address::peer(self.connection, headers, &self.sites.trusted_proxies);
-        let scheme = peer.scheme;
-        let visit = self.visit(grant, peer, domain);
+        let caller = self.caller(&route.site);
+        let visit = self.visit(grant, &caller, &route.site);
         let post = Post { envelope, protocol, route, visit: &visit };
         match self.collector.journey.take(post).await {
             Ok(arrivals) => {
                 self.collector.count(&arrivals);
                 let mut reply = reply::arrivals(&arrivals);
-                if let Some(identity) = arrivals.identity.as_ref().filter(|_| is_ours(&host, &route.site.hosts)) {
-                    cookies::set(&self.sites.ring, identity, &visit, domain, scheme, reply.headers_mut());
+                if let Some(identity) = &arrivals.identity {
+                    self.set_cookies(&caller, identity, &route.site, &mut reply);
                 }
                 reply
             }
@@ -172,28 +192,65 @@ impl Answering<'_> {
         }
     }
 
-    fn visit(&self, grant: Grant, peer: Peer, domain: Option<&str>) -> Visit {
-        let (headers, clock) = (&self.head.headers, &self.collector.clock);
-        let found = self.sites.ring.visitor(headers);
+    /// Who the request comes from, by its connection and its cookies.
+    pub(super) fn caller(&self, site: &Site) -> Caller {
+        let headers = &self.head.headers;
+        let host = text(headers, HOST).unwrap_or_default();
+        let peer = address::peer(self.connection, headers, &self.sites.trusted_proxies);
+        let domain = Domain::of_host(&host, &site.domains);
+        let place = Place { domain, scheme: peer.scheme, same_site: site.same_site };
+        let jar = cookies::jar(headers);
+        let found = self.sites.ring.find(&jar);
         if found == Found::Forged {
             self.collector.metrics.forged_cookie();
         }
+        Caller { host, ip: peer.ip, place, jar, found, now_ms: self.collector.clock.now_ms() }
+    }
+
+    /// Sets what consent allows; a host that is not the site's, and a site without cookies, set none.
+    pub(super) fn set_cookies(&self, caller: &Caller, identity: &Identity, site: &Site, reply: &mut Reply) {
+        if site.cookieless || !is_ours(&caller.host, &site.hosts) {
+            return;
+        }
+        let Caller { place, jar, found, now_ms, .. } = caller;
+        let browser = Browser { visitor: identity.visitor, found: *found, clicks: &identity.clicks, jar };
+        let moment = Moment { now_ms: *now_ms, chance: rand::random() };
+        let lines =
+            answer::cookies(&browser, identity.standing(*found), moment, &Setting { ring: &self.sites.ring, place });
+        cookies::set(&lines, reply.headers_mut());
+    }
+
+    fn visit(&self, grant: Grant, caller: &Caller, site: &Site) -> Visit {
+        let (headers, clock) = (&self.head.headers, &self.collector.clock);
+        let user_agent = text(headers, USER_AGENT);
         let id_seed = clock.new_id();
+        let visitor = match caller.found {
+            _ if site.cookieless => self.visitor_of_day(caller, site, user_agent.as_deref()),
+            Found::Visitor(signed) => Some(signed.visitor),
+            Found::Absent | Found::Forged => None,
+        };
         Visit {
             sender: sender(headers, grant.trust),
-            visitor: if let Found::Visitor(visitor) = found { Some(visitor) } else { None },
+            visitor,
             visitor_new: VisitorId(clock.new_id()),
-            cookies: cookies::platform(headers),
+            cookies: if site.cookieless { Vec::new() } else { cookies::platforms(&caller.jar) },
             gpc: if headers.get("sec-gpc").is_some_and(|value| value == "1") { Gpc::On } else { Gpc::Off },
-            ip: Some(peer.ip),
-            user_agent: text(headers, USER_AGENT),
+            ip: Some(caller.ip),
+            user_agent,
             locale: text(headers, ACCEPT_LANGUAGE).and_then(|list| first_language(&list)),
             referrer: text(headers, REFERER),
             idempotency_key: headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned),
-            domain_labels: domain.map_or(1, |domain| domain.split('.').count()),
-            received_ms: clock.now_ms(),
+            received_ms: caller.now_ms,
             id_seed,
         }
+    }
+
+    /// Who the browser is for today, by what it sends anyway.
+    fn visitor_of_day(&self, caller: &Caller, site: &Site, user_agent: Option<&str>) -> Option<VisitorId> {
+        let salts = Salts::of_ring(&self.sites.ring, caller.now_ms)?;
+        let user_agent = user_agent.unwrap_or_default();
+        let traits = Traits { site: &site.name, host: host_name(&caller.host), ip: caller.ip, user_agent };
+        Some(salts.visitor(caller.now_ms, &traits, Precision::default()))
     }
 }
 
@@ -228,11 +285,7 @@ fn unread(error: &body::Error) -> Refusal {
     Box::new(reply::failure(status, &error.to_string(), hint))
 }
 
-fn is_ours(host: &str, hosts: &[String]) -> bool {
-    hosts.iter().any(|ours| ours.eq_ignore_ascii_case(address::host_name(host)) || ours.eq_ignore_ascii_case(host))
-}
-
-fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
+pub(super) fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?.trim();
     (!value.is_empty() && value.len() <= 2_048).then(|| value.to_owned())
 }

@@ -5,8 +5,10 @@
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use ipnet::IpNet;
+use tidegate_identity::domain::host_name;
+use tidegate_identity::visitor::Ring;
 
-use super::cookies::Ring;
+use super::cookies;
 use super::cors::{self, Origin};
 use super::keys::{self, Grant, Keys, Trust};
 use super::reply::{self, Reply};
@@ -46,7 +48,7 @@ impl Sites {
         };
         Sites {
             keys: Keys::new(config),
-            ring: Ring::new(&config.visitor),
+            ring: cookies::ring(&config.visitor),
             limits: config.limits.clone(),
             trusted_proxies: config.listen.trusted_proxies.clone(),
             throttle,
@@ -57,6 +59,11 @@ impl Sites {
     /// What a request's origin is to all sites together: a preflight brings no key.
     pub(super) fn origin(&self, headers: &HeaderMap) -> Origin {
         cors::origin(headers, self.routes.iter().flat_map(|route| &route.site.origins))
+    }
+
+    /// The first site that is reached under a host.
+    pub(super) fn of_host(&self, host: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| is_ours(host, &route.site.hosts))
     }
 
     /// Whose request it is, if it may send events now.
@@ -103,6 +110,11 @@ impl Sites {
             }
         }
     }
+}
+
+/// Whether a `Host` header is one of a site's hosts, with or without its port.
+pub(super) fn is_ours(host: &str, hosts: &[String]) -> bool {
+    hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host_name(host)) || ours.eq_ignore_ascii_case(host))
 }
 
 /// Each site has a bucket for browsers' keys, and one for backends'.

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_event::{ClickId, VisitorId, clicks_merge};
+use tidegate_event::{ClickId, VisitorId};
+use tidegate_identity::clicks::{self, Aliases, Sources};
+use tidegate_identity::{platform, strip};
 
-use super::clicks;
 use super::decode::Draft;
 use super::visit::{Sender, Visit};
 
@@ -20,8 +21,8 @@ pub struct Identified {
     pub(super) cookies: BTreeMap<String, String>,
 }
 
-/// Identifies one draft of a visit.
-pub fn identify(mut draft: Draft, visit: &Visit) -> Identified {
+/// Identifies one draft of a visit. `aliases` are the site's own names for the platforms' parameters.
+pub fn identify(mut draft: Draft, visit: &Visit, aliases: &Aliases) -> Identified {
     let visitor = match visit.sender {
         Sender::Browser => Some(visit.visitor.unwrap_or(visit.visitor_new)),
         Sender::Backend => None,
@@ -34,7 +35,12 @@ pub fn identify(mut draft: Draft, visit: &Visit) -> Identified {
         draft.page.url = draft.page.url.take().or_else(|| visit.referrer.clone());
     }
     let cookies = platform_cookies(&draft, visit);
-    let clicks = clicks_of(&draft, &cookies, visit);
+    for url in [&mut draft.page.url, &mut draft.page.referrer].into_iter().flatten() {
+        // The platforms' own names first, so that whatever reads the address later, or strips it, knows them.
+        let stored = strip::strip(&aliases.restore(url)).into_owned();
+        *url = stored;
+    }
+    let clicks = clicks_of(&draft, &cookies, visit.received_ms);
     let anonymous_id = draft.anonymous_id.clone().or_else(|| visitor.map(|id| id.to_string()));
     Identified { draft, anonymous_id, visitor, clicks, cookies }
 }
@@ -44,19 +50,19 @@ fn platform_cookies(draft: &Draft, visit: &Visit) -> BTreeMap<String, String> {
         Sender::Browser => visit.cookies.as_slice(),
         Sender::Backend => &[],
     });
-    sent.filter(|(name, value)| clicks::is_platform_cookie(name) && value.len() <= 1024).cloned().collect()
+    sent.filter(|(name, value)| platform::is_known(name) && value.len() <= 1024).cloned().collect()
 }
 
-/// In the order of their weight: named by the client, the page's address, its referrer, the cookies.
-fn clicks_of(draft: &Draft, cookies: &BTreeMap<String, String>, visit: &Visit) -> Vec<ClickId> {
-    let now_ms = visit.received_ms;
-    let named = draft.clicks.iter().filter(|(_, value)| !value.is_empty() && value.len() <= 500);
-    let mut found: Vec<ClickId> =
-        named.map(|(kind, value)| ClickId { kind: kind.clone(), value: value.clone(), seen_ms: now_ms }).collect();
-    for url in [&draft.page.url, &draft.page.referrer].into_iter().flatten() {
-        clicks_merge(&mut found, clicks::in_url(url, now_ms));
-    }
-    clicks_merge(&mut found, cookies.iter().filter_map(|(name, value)| clicks::in_cookie(name, value, now_ms)));
-    found.truncate(32);
-    found
+/// In the order of their weight; what the profile knows is joined later, once consent is known.
+fn clicks_of(draft: &Draft, cookies: &BTreeMap<String, String>, now_ms: u64) -> Vec<ClickId> {
+    let cookies: Vec<(String, String)> = cookies.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let page = &draft.page;
+    let sources = Sources {
+        named: &draft.clicks,
+        url: page.url.as_deref(),
+        referrer: page.referrer.as_deref(),
+        cookies: &cookies,
+        profile: &[],
+    };
+    clicks::gather(&sources, now_ms)
 }

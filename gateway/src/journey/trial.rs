@@ -43,7 +43,7 @@ pub fn event(body: &[u8], site: &Site, clock: &dyn Clock) -> Result<Consented, F
     let visit = visit(clock);
     let draft = envelope.draft(raw, Protocol::Own)?;
     let id = draft.id.clone().unwrap_or_else(|| EventId::from(clock.new_id()));
-    let validated = validate::validate(identify::identify(draft, &visit), &visit)?;
+    let validated = validate::validate(identify::identify(draft, &visit, &site.click_aliases), &visit)?;
     Ok(consent::consent(validated, id, &visit, &site.consent))
 }
 
@@ -106,7 +106,6 @@ fn visit(clock: &dyn Clock) -> Visit {
         locale: None,
         referrer: None,
         idempotency_key: None,
-        domain_labels: 0,
         received_ms: clock.now_ms(),
         id_seed: clock.new_id(),
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone)]
 pub struct Visit {
     pub sender: Sender,
-    /// The visitor that the signed cookie names.
+    /// The visitor that the signed cookie names; of a site without cookies, the day's.
     pub visitor: Option<VisitorId>,
     /// The id that a browser gets if it has none and its consent allows one.
     pub visitor_new: VisitorId,
@@ -23,8 +23,6 @@ pub struct Visit {
     pub locale: Option<String>,
     pub referrer: Option<String>,
     pub idempotency_key: Option<String>,
-    /// Labels of the domain that cookies are set for.
-    pub domain_labels: usize,
     pub received_ms: u64,
     /// What makes ids for events that have none.
     pub id_seed: Uuid,

@@ -5,6 +5,9 @@
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_event::{EventId, Level};
+use tidegate_identity::clicks::Aliases;
+use tidegate_identity::redirect::Allowed;
+use tidegate_identity::set_cookie::SameSite;
 use tidegate_plugin_sdk::manifest::Manifest;
 use tidegate_sandbox::{Plugin, Transformed, contract, fixtures};
 use url::Url;
@@ -70,6 +73,11 @@ pub fn site() -> Site {
         origins: Vec::new(),
         write_keys: Vec::new(),
         api_keys: Vec::new(),
+        domains: Vec::new(),
+        click_aliases: Aliases::default(),
+        redirect_hosts: Allowed::default(),
+        cookieless: false,
+        same_site: SameSite::Lax,
         consent: ConsentRules { default: Level::Marketing, segment_categories: [].into() },
     }
 }

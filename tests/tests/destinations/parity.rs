@@ -1,6 +1,6 @@
 //! What the plugins ask for is what the gateway collects.
 
-use tidegate::journey::clicks;
+use tidegate_identity::{clicks, platform};
 use tidegate_plugin_sdk::manifest::Manifest;
 
 #[test]
@@ -11,7 +11,7 @@ fn every_click_and_cookie_that_a_plugin_reads_is_collected() {
         for field in manifest.reads.keys() {
             let known = match field.split_once('.') {
                 Some(("click", kind)) => kind == "*" || clicks::is_kind(kind),
-                Some(("cookie", name)) => name == "*" || clicks::is_platform_cookie(name.trim_end_matches('*')),
+                Some(("cookie", name)) => name == "*" || platform::is_known(name),
                 _ => true,
             };
             if !known {

@@ -6,10 +6,12 @@ mod click;
 mod consent;
 mod event;
 mod ids;
+mod parameter;
 mod withheld;
 
 pub use click::{ClickId, clicks_merge};
 pub use consent::{Consent, Level, Purpose, Purposes, Signal};
 pub use event::{Client, Event, Identifiers, Item, Kind, Page, Session};
 pub use ids::{DeliveryId, EventId, IdError, VisitorId};
-pub use withheld::{Withheld, is_click_parameter, withhold};
+pub use parameter::{Carries, Mark, PARAMETERS, Parameter, is_click_parameter};
+pub use withheld::{Withheld, withhold};

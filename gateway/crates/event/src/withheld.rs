@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Client, Event, Kind, Level, Page};
+use crate::{Client, Event, Kind, Level, Page, is_click_parameter};
 use serde_json::{Map, Value};
 
 /// What is kept back.
@@ -19,15 +19,6 @@ pub enum Withheld {
     /// Nothing.
     Nothing,
 }
-
-/// Query parameters that carry a click ID, or the address of a newsletter's reader, in lower-case.
-#[rustfmt::skip]
-const CLICK_PARAMETERS: &[&str] = &[
-    "gclid", "gbraid", "wbraid", "dclid", "gclsrc", "gad_source", "gad_campaignid", "fbclid", "ttclid", "msclkid",
-    "sccid", "sclid", "twclid", "li_fat_id", "epik", "rdt_cid", "yclid", "ymclid", "ysclid", "tblci", "dicbo",
-    "oborigurl", "vmcid", "qclid", "ndclid", "irclickid", "irclid", "im_ref", "awc", "cjevent", "sscid", "ransiteid",
-    "_gl", "oppref", "aleid", "alart", "mc_eid", "_kx", "_hsenc", "_hsmi", "mkt_tok",
-];
 
 /// Properties that hold what `user.…` and `click.…` hold, in lower-case without `_` and `-`. Clients put them anywhere.
 #[rustfmt::skip]
@@ -69,11 +60,6 @@ pub fn withhold(event: &mut Event) {
         event.items.clear();
         event.properties.clear();
     }
-}
-
-/// Whether a query parameter carries a click ID, or the address of a newsletter's reader.
-pub fn is_click_parameter(name: &str) -> bool {
-    CLICK_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 impl Withheld {

@@ -3,11 +3,19 @@
 use std::collections::BTreeMap;
 
 use tidegate_event::Level;
+use tidegate_identity::clicks::Aliases;
+use tidegate_identity::domain::Domain;
+use tidegate_identity::redirect::Allowed;
+use tidegate_identity::set_cookie::SameSite;
 
-use super::{destination, name, values};
+use super::{destination, name, store, values};
 use crate::config::mistake::{Mistake, suggestion};
-use crate::config::reader::{Node, Section};
+use crate::config::reader::{Complaint, Node, Section};
 use crate::config::{ConsentRules, Secret, Site, secret};
+
+/// What `same_site` may be.
+const SAME_SITE: [(&str, SameSite); 3] =
+    [("lax", SameSite::Lax), ("none", SameSite::None), ("partitioned", SameSite::Partitioned)];
 
 /// Name and line of every site, whatever else is wrong with it.
 pub(super) type Names = Vec<(String, Option<usize>)>;
@@ -53,10 +61,30 @@ fn one(section: Section<'_>, taken: &mut Taken) -> Option<Site> {
             .reader
             .report(silent.hint("no client can send to it: add `write_keys` for browsers, `api_keys` for backends"));
     }
+    let domains = domains(&section, &hosts);
+    let click_aliases = click_aliases(&section);
+    let redirect_hosts = redirect_hosts(&section);
+    let cookieless = section.flag("cookieless").unwrap_or(false);
+    let same_site = match section.get("same_site") {
+        Some(node) => store::choice(&node, "`same_site`", SAME_SITE),
+        None => Some(SameSite::Lax),
+    };
     let consent = consent(section.section("consent"));
     section.finish();
     let write_keys = write_keys.iter().map(|key| key.reveal().to_owned()).collect();
-    Some(Site { name: name?, hosts, origins, write_keys, api_keys, consent })
+    Some(Site {
+        name: name?,
+        hosts,
+        origins,
+        write_keys,
+        api_keys,
+        domains,
+        click_aliases,
+        redirect_hosts,
+        cookieless,
+        same_site: same_site?,
+        consent,
+    })
 }
 
 fn hosts(section: &Section<'_>, taken: &mut Taken) -> Vec<String> {
@@ -78,6 +106,43 @@ fn hosts(section: &Section<'_>, taken: &mut Taken) -> Vec<String> {
         hosts.push(host);
     }
     hosts
+}
+
+fn domains(section: &Section<'_>, hosts: &[String]) -> Vec<Domain> {
+    let mut domains = Vec::new();
+    for node in section.list("domains") {
+        let Some(domain) = node.parsed(values::domain) else { continue };
+        if !hosts.iter().any(|host| domain.covers(host)) {
+            let hint = "cookies are set with answers of the gateway's hosts: add one below it to `hosts`";
+            node.doubt(format!("no host of the site is in the domain `{domain}`"), hint);
+        }
+        domains.push(domain);
+    }
+    domains
+}
+
+fn click_aliases(section: &Section<'_>) -> Aliases {
+    let mut aliases = Aliases::default();
+    let entries = section.get("click_aliases").and_then(|node| node.section()).map(|section| section.entries());
+    for (alias, node) in entries.unwrap_or_default() {
+        let Some(parameter) = node.text() else { continue };
+        if let Err(why) = aliases.add(alias, parameter) {
+            let hint = "your own name, and the parameter it stands for: `click_aliases = { x = \"gclid\" }`";
+            node.wrong(format!("`{alias} = \"{parameter}\"` {why}"), hint);
+        }
+    }
+    aliases
+}
+
+fn redirect_hosts(section: &Section<'_>) -> Allowed {
+    let mut allowed = Allowed::default();
+    for node in section.list("redirect_hosts") {
+        node.parsed(|text| {
+            let hint = "a host, or `*.` and a domain, with a port where it has one: `*.shop.example`";
+            allowed.add(text).map_err(|_| Complaint { what: "names no hosts", hint: hint.to_owned() })
+        });
+    }
+    allowed
 }
 
 fn keys(section: &Section<'_>, key: &'static str, taken: &mut Taken) -> Vec<Secret> {

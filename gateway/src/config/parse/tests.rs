@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidegate_event::Level;
+use tidegate_identity::set_cookie::SameSite;
 
 use tidegate_queue::redis::Persistence;
 use tidegate_queue::{Cap, WhenFull};
@@ -101,6 +102,24 @@ fn the_documented_example_parses_without_a_word() {
     assert_eq!(meta.secrets["access_token"].reveal(), "value-of-META_TOKEN");
     assert_eq!(meta.base_url.as_ref().unwrap().as_str(), "http://127.0.0.1:9100/");
     assert!(meta.allow_insecure && meta.enabled && !meta.test_mode);
+}
+
+#[test]
+fn a_sites_cookies_aliases_and_redirects_are_read() {
+    let more = "consent.default = \"none\"\ndomains = [\"shop.example\"]\nclick_aliases = { x = \"gclid\" }\n\
+                redirect_hosts = [\"*.shop.example\"]\ncookieless = true\nsame_site = \"none\"";
+    let config = changed("consent = { default = \"none\" }", more).unwrap();
+    let site = config.site("shop").unwrap();
+    assert_eq!(site.domains.iter().map(ToString::to_string).collect::<Vec<_>>(), ["shop.example"]);
+    assert_eq!(site.click_aliases.parameter("X"), Some("gclid"));
+    assert_eq!((site.cookieless, site.same_site), (true, SameSite::None));
+    assert!(config.warnings.to_string().contains("no host of the site is in the domain `shop.example`"));
+
+    let wrong = "domains = [\"github.io\"]\nclick_aliases = { fbclid = \"gclid\" }\nredirect_hosts = [\"*\"]\nsame_site = \"lex\"";
+    let said = said("consent = { default = \"none\" }", wrong);
+    for part in ["is a private suffix", "is a platform's own parameter", "names no hosts", "did you mean `lax`"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use tidegate_identity::domain::Domain;
 use url::{Host, Url};
 
 use crate::config::reader::Complaint;
@@ -93,6 +94,11 @@ pub(super) fn host(text: &str) -> Result<String, Complaint> {
             complain("is no host", hint.unwrap_or_else(|| "a name such as `track.shop.example`".to_owned()))
         }
     }
+}
+
+/// `shop.example`: a domain that cookies may be set for.
+pub(super) fn domain(text: &str) -> Result<Domain, Complaint> {
+    Domain::parse(text).or_else(|why| complain("is no domain of cookies", format!("it {why}")))
 }
 
 /// `https://shop.example`: an origin as a browser's header has it.
