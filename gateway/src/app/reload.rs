@@ -16,6 +16,9 @@ use crate::config::{Config, Mistake, Mistakes, Source};
 use crate::destination::{self, Destination};
 use crate::reload::{Asked, Changes, Problems, Reloads, Status};
 
+/// How much is told of a fixture that fails; its author can see the rest.
+const PROBLEMS_MAX: usize = 3;
+
 /// What a reload needs.
 pub(super) struct Reloading {
     pub(super) parts: Parts,
@@ -143,7 +146,9 @@ fn tried(plugins: Vec<(String, Plugin)>) -> Vec<Mistake> {
     let failing = |(name, plugin): (String, Plugin)| {
         let all = fixtures::embedded_failures(&plugin).into_iter();
         all.map(move |ran| {
-            let problems = ran.problems.join("; ");
+            let places = ran.diff.iter().flat_map(|diff| &diff.places);
+            let problems: Vec<&str> = ran.problems.iter().chain(places).take(PROBLEMS_MAX).map(String::as_str).collect();
+            let problems = problems.join("; ");
             let what = format!("destination `{name}`: the plugin's own fixture `{}` fails: {problems}", ran.file);
             Mistake::error(None, what).hint("ask its author: it does not do what it was built to do")
         })
