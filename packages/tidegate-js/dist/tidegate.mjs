@@ -249,6 +249,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
   let failures = 0;
   let notBefore = 0;
   let asked = false;
+  const offline = () => navigator.onLine === false;
   const resting = () => Date.now() < notBefore;
   const consentOf = ({ event }) => lower(event.consent, consent.level());
   function bodyOf(entries) {
@@ -282,9 +283,10 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     return false;
   }
   async function sendMemory() {
-    for (let entries; (entries = memory.take()).length; ) {
-      if (navigator.onLine === false || !await sent(entries)) {
-        keep(entries);
+    while (!held.size && !memory.isEmpty()) {
+      const entries = offline() ? [] : memory.take();
+      if (!entries.length || !await sent(entries)) {
+        keep(entries.concat(memory.all()));
         return false;
       }
     }
@@ -308,7 +310,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     }
     busy = false;
     if (resting()) schedule();
-    else if (!memory.isEmpty() && navigator.onLine !== false) schedule();
+    else if (!memory.isEmpty() && !offline()) schedule();
   }
   addEventListener("online", () => {
     if (!asked) notBefore = 0;
@@ -330,7 +332,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     },
     /** The page is hidden, or (`gone`) left: this may be the last moment. */
     leave(gone) {
-      const poor = navigator.onLine === false || resting();
+      const poor = offline() || resting();
       const refused = [];
       if (poor) keep(memory.all());
       if (!poor || gone) {

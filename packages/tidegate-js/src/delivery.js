@@ -24,6 +24,7 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
   let notBefore = 0;
   let asked = false;
 
+  const offline = () => navigator.onLine === false;
   const resting = () => Date.now() < notBefore;
   const consentOf = ({ event }) => lower(event.consent, consent.level());
 
@@ -64,9 +65,11 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
   }
 
   async function sendMemory() {
-    for (let entries; (entries = memory.take()).length; ) {
-      if (navigator.onLine === false || !(await sent(entries))) {
-        keep(entries);
+    // What begins to be held while a request is under way waits for what it is to travel with.
+    while (!held.size && !memory.isEmpty()) {
+      const entries = offline() ? [] : memory.take();
+      if (!entries.length || !(await sent(entries))) {
+        keep(entries.concat(memory.all()));
         return false;
       }
     }
@@ -92,7 +95,7 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     }
     busy = false;
     if (resting()) schedule();
-    else if (!memory.isEmpty() && navigator.onLine !== false) schedule();
+    else if (!memory.isEmpty() && !offline()) schedule();
   }
 
   addEventListener("online", () => {
@@ -117,7 +120,7 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     },
     /** The page is hidden, or (`gone`) left: this may be the last moment. */
     leave(gone) {
-      const poor = navigator.onLine === false || resting();
+      const poor = offline() || resting();
       const refused = [];
       if (poor) keep(memory.all());
       // What may not be stored is kept in memory while there is one, and then has this last chance.

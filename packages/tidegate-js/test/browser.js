@@ -58,6 +58,9 @@ export async function still(page) {
 export const loaded = (page) => page.waitForFunction(() => window.tidegate?.loaded, undefined, { polling: 20 });
 /** Calls `tidegate` in the page, and gives the id that it gave. */
 export const call = (page, ...given) => page.evaluate((given) => window.tidegate(...given), given);
+/** Waits for a line of the console, unless there has been one. */
+export const line = async (page, text) =>
+  page.lines.some((line) => line.includes(text)) || page.waitForEvent("console", (message) => message.text().includes(text));
 /** The names and values of the page's local storage. */
 export const storage = (page) => page.evaluate(() => ({ ...localStorage }));
 /** All that the snippet does by itself has been done: its timers are short. */
