@@ -93,7 +93,7 @@ function createCrossing() {
       url.searchParams.set(PARAMETER, token);
       const before2 = link.getAttribute("href");
       link.href = url.href;
-      setTimeout(() => link.setAttribute("href", before2));
+      setTimeout(() => link.href === url.href && link.setAttribute("href", before2));
     },
     forget: () => token = void 0
   };
@@ -316,7 +316,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     if (!asked) notBefore = 0;
     schedule();
   });
-  if (store.read().length) schedule();
+  schedule();
   return {
     push(entry) {
       memory.push(entry);
@@ -596,12 +596,12 @@ function createClient(options) {
   });
   function submit(from, name, { id, at, ...fields }) {
     const message_id = String(id || newId());
+    const event = { event: name, message_id, timestamp: at || Date.now(), customer_id: customer, page: place(), ...fields };
+    const entry = { ...entryOf(event), from };
     tidegate.lastEventId = message_id;
     if (ids.has(message_id)) return message_id;
     if (ids.size > IDS_MAX) ids.clear();
     ids.add(message_id);
-    const event = { event: name, message_id, timestamp: at || Date.now(), customer_id: customer, page: place(), ...fields };
-    const entry = { ...entryOf(event), from };
     if (consent.isSettled()) admit(entry);
     else waiting.push(entry);
     return message_id;

@@ -42,13 +42,13 @@ export function createClient(options) {
   /** Makes an event and sends it on its way; gives its id. `from` says what it came from. */
   function submit(from, name, { id, at, ...fields }) {
     const message_id = String(id || newId());
+    const event = { event: name, message_id, timestamp: at || Date.now(), customer_id: customer, page: place(), ...fields };
+    const entry = { ...entryOf(event), from };
     tidegate.lastEventId = message_id;
     // Our own gtag call comes back through the data layer.
     if (ids.has(message_id)) return message_id;
     if (ids.size > IDS_MAX) ids.clear();
     ids.add(message_id);
-    const event = { event: name, message_id, timestamp: at || Date.now(), customer_id: customer, page: place(), ...fields };
-    const entry = { ...entryOf(event), from };
     if (consent.isSettled()) admit(entry);
     else waiting.push(entry);
     return message_id;

@@ -17,7 +17,7 @@ export function createCrossing() {
       const before = link.getAttribute("href");
       link.href = url.href;
       // The browser has followed the link by then; who copies it later copies nobody's identity.
-      setTimeout(() => link.setAttribute("href", before));
+      setTimeout(() => link.href === url.href && link.setAttribute("href", before));
     },
     forget: () => (token = undefined),
   };

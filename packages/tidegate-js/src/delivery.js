@@ -103,7 +103,8 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     if (!asked) notBefore = 0;
     schedule();
   });
-  if (store.read().length) schedule();
+  // What an earlier page has stored is looked for when the page is idle: the first look at the storage reads a disk.
+  schedule();
 
   return {
     push(entry) {
