@@ -35,7 +35,7 @@ async fn an_unknown_name_is_told_so() {
     let client = Arc::new(authority.client());
     for name in ["shop.test", "a.b.shop.test", "elsewhere.test"] {
         let (met, accepted) = meet_both(&tls, &client, name).await;
-        assert_eq!(met.unwrap_err(), "received fatal alert: UnrecognizedName", "{name}");
+        assert_eq!(met.unwrap_err(), "received fatal alert: UnrecognisedName", "{name}");
         assert_eq!(accepted.unwrap_err().to_string(), format!("no certificate for `{name}`"));
     }
 }
@@ -49,7 +49,7 @@ async fn a_client_that_names_no_host_sees_the_default_if_there_is_one() {
     client.enable_sni = false;
     let client = Arc::new(client);
     let (met, accepted) = meet_both(&open(options.clone()), &client, "t.shop.test").await;
-    assert_eq!(met.unwrap_err(), "received fatal alert: UnrecognizedName");
+    assert_eq!(met.unwrap_err(), "received fatal alert: UnrecognisedName");
     assert!(matches!(accepted, Err(AcceptError::UnknownName { name: None })));
     let options = Options { default_host: Some("T.shop.test".into()), ..options };
     assert_eq!(shown(&meet(&open(options), &client, "t.shop.test").await), der(&pem.cert));
@@ -89,7 +89,8 @@ async fn a_bad_new_file_leaves_the_old_certificate_and_is_told_once() {
     let good = authority.issue(&["t.shop.test"]);
     let written = good.write(dir.path(), "shop");
     let tls = open(files(std::slice::from_ref(&written)));
-    let client = Arc::new(authority.client());
+    // A new one each time: it would resume the first session, and not see another certificate.
+    let client = || Arc::new(authority.client());
     let other = authority.issue(&["t.shop.test"]);
     for (cert, told) in [
         ("nonsense", "has no certificate in PEM format"),
@@ -101,7 +102,7 @@ async fn a_bad_new_file_leaves_the_old_certificate_and_is_told_once() {
         assert!(mistakes[0].to_string().contains(told), "{mistakes:?}");
         assert!(tls.check_files().mistakes.is_empty());
         assert_eq!(tls.reload().mistakes.len(), 1);
-        assert_eq!(shown(&meet(&tls, &client, "t.shop.test").await), der(&good.cert));
+        assert_eq!(shown(&meet(&tls, &client(), "t.shop.test").await), der(&good.cert));
         let trouble = tls.status()[0].last_error.clone().unwrap();
         assert!(trouble.message.contains(told) && trouble.message.contains("shop.pem"), "{trouble:?}");
     }
@@ -111,7 +112,7 @@ async fn a_bad_new_file_leaves_the_old_certificate_and_is_told_once() {
     other.write(dir.path(), "shop");
     assert_eq!(tls.check_files().renewed, 1);
     assert_eq!(tls.status()[0].last_error, None);
-    assert_eq!(shown(&meet(&tls, &client, "t.shop.test").await), der(&other.cert));
+    assert_eq!(shown(&meet(&tls, &client(), "t.shop.test").await), der(&other.cert));
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) struct Desk {
     /// Further authorities that the directory's own certificate may be signed by.
     roots: Vec<CertificateDer<'static>>,
     hosts: Mutex<BTreeMap<Host, Holding>>,
+    registering: tokio::sync::Mutex<()>,
     provider: Arc<CryptoProvider>,
     seams: Seams,
 }
@@ -66,7 +67,15 @@ impl Desk {
             (host, holding)
         });
         let hosts = Mutex::new(hosts.collect());
-        Ok(Desk { acme: acme.clone(), cache, roots, hosts, provider, seams })
+        Ok(Desk {
+            acme: acme.clone(),
+            cache,
+            roots,
+            hosts,
+            registering: tokio::sync::Mutex::default(),
+            provider,
+            seams,
+        })
     }
 
     pub(crate) fn holdings(&self) -> Vec<(Host, Holding)> {
@@ -160,7 +169,16 @@ impl Desk {
         checked.map_err(|message| Failure::new(Kind::Unready, format!("not ordered: {message}")))?;
         let desk = self.cache.account();
         let now_ms = self.seams.clock.now_ms();
-        let job = Job { acme: &self.acme, host: host.as_str(), client, desk: &desk, place, lock, now_ms };
+        let job = Job {
+            acme: &self.acme,
+            host: host.as_str(),
+            client,
+            desk: &desk,
+            registering: &self.registering,
+            place,
+            lock,
+            now_ms,
+        };
         let late = || Failure::new(Kind::Refused, format!("the order took longer than {ORDER_TIMEOUT:?}"));
         let obtained = tokio::time::timeout(ORDER_TIMEOUT, Box::pin(order::obtain(&job))).await;
         let issued = obtained.map_err(|_| late())??;

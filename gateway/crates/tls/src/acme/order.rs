@@ -8,6 +8,7 @@ use instant_acme::{
     Identifier, NewAccount, NewOrder, Order, OrderStatus, Problem, RetryPolicy,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::cache::{Lock, Place, Posted};
 use super::client::Client;
@@ -28,6 +29,8 @@ pub(super) struct Job<'a> {
     pub(super) client: Client,
     /// The authority's own part of the cache.
     pub(super) desk: &'a Place,
+    /// Orders under way at once register one account among them.
+    pub(super) registering: &'a Mutex<()>,
     /// The host's, which is locked.
     pub(super) place: &'a Place,
     pub(super) lock: &'a Lock,
@@ -103,11 +106,12 @@ async fn account(job: &Job<'_>) -> Result<Account, Failure> {
     if let Some(account) = stored_account(job).await? {
         return Ok(account);
     }
+    let _one = job.registering.lock().await;
     let lock = job.desk.lock().map_err(|error| Failure::cache("lock the account", &error))?;
     let Some(lock) = lock else {
         return Err(Failure::new(Kind::Unready, "another gateway registers the account just now"));
     };
-    // Another gateway may have been quicker.
+    // Another order or gateway may have been quicker.
     if let Some(account) = stored_account(job).await? {
         return Ok(account);
     }

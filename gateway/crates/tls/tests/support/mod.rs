@@ -1,6 +1,8 @@
 //! An authority of our own, clients that trust it, and a clock that goes when told.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
 
+pub mod pebble;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
