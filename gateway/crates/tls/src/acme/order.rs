@@ -234,7 +234,8 @@ fn sentence(problem: &Problem) -> String {
         "dns" => "correct the host's DNS records",
         "caa" => "allow this authority in the domain's CAA record, or remove that",
         "unauthorized" | "incorrectResponse" | "tls" => {
-            "something else answers for this host: another server, a proxy before this one, or a wrong DNS record"
+            "this gateway was not reached on port 443 (tls-alpn-01) or 80 (http-01), or something else answers there for \
+             this host: another server, a proxy before this one, or a wrong DNS record"
         }
         "rateLimited" => "wait; it is tried again by itself",
         "rejectedIdentifier" => "this authority does not issue for this host",
