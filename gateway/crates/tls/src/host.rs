@@ -30,7 +30,8 @@ pub(crate) fn normal(raw: &str) -> String {
 
 /// What a wildcard that covers this name has after its `*.`: exactly one label less (RFC 6125, 6.4.3).
 pub(crate) fn parent(name: &str) -> Option<&str> {
-    name.split_once('.').map(|(_, parent)| parent).filter(|parent| !parent.is_empty())
+    let (label, parent) = name.split_once('.')?;
+    (!label.is_empty() && !parent.is_empty()).then_some(parent)
 }
 
 fn check(host: &str) -> Result<(), &'static str> {
@@ -81,6 +82,8 @@ mod tests {
     #[test]
     fn a_wildcard_covers_exactly_one_label() {
         assert_eq!(parent("a.b.example"), Some("b.example"));
-        assert_eq!(parent("localhost"), None);
+        for name in ["localhost", "", ".", ".b.example", "b."] {
+            assert_eq!(parent(name), None, "{name}");
+        }
     }
 }

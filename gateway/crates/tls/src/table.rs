@@ -80,3 +80,52 @@ fn choose(found: &[Arc<CertifiedKey>], offered: &[SignatureScheme]) -> Option<Ar
     let usable = found.iter().find(|certified| certified.key.choose_scheme(offered).is_some());
     usable.or(found.first()).cloned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
+
+    use super::*;
+    use crate::pair::Source;
+
+    fn pair(name: &str, algorithm: &'static SignatureAlgorithm) -> Pair {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let (cert_pem, key_pem) = (certificate.pem(), key.serialize_pem());
+        let path = Path::new("test.pem");
+        let source = Source { cert: path, key: path, cert_pem: cert_pem.as_bytes(), key_pem: key_pem.as_bytes() };
+        Pair::parse(&source, &crate::config::provider()).unwrap()
+    }
+
+    #[test]
+    fn a_client_gets_the_certificate_whose_key_it_can_check() {
+        let ecdsa = pair("t.shop.test", &PKCS_ECDSA_P256_SHA256);
+        let rsa = pair("t.shop.test", &PKCS_RSA_SHA256);
+        let mut table = Table::new(None);
+        table.add(&ecdsa);
+        table.add(&rsa);
+        let chosen = |offered: &[SignatureScheme]| choose(table.find(Some("t.shop.test")).unwrap(), offered).unwrap();
+        let both = [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256];
+        assert!(Arc::ptr_eq(&chosen(&both), &ecdsa.certified));
+        assert!(Arc::ptr_eq(&chosen(&both[..1]), &rsa.certified));
+        assert!(Arc::ptr_eq(&chosen(&[]), &ecdsa.certified));
+    }
+
+    #[test]
+    fn a_name_itself_comes_before_a_wildcard() {
+        let wild = pair("*.shop.test", &PKCS_ECDSA_P256_SHA256);
+        let exact = pair("t.shop.test", &PKCS_ECDSA_P256_SHA256);
+        let mut table = Table::new(Host::parse("other.shop.test").ok());
+        table.add(&wild);
+        table.add(&exact);
+        let found = |name| table.find(name).map(|found| Arc::clone(&found[0]));
+        assert!(Arc::ptr_eq(&found(Some("T.shop.test.")).unwrap(), &exact.certified));
+        assert!(Arc::ptr_eq(&found(Some("a.shop.test")).unwrap(), &wild.certified));
+        assert!(Arc::ptr_eq(&found(None).unwrap(), &wild.certified));
+        for name in ["shop.test", "a.b.shop.test", "", ".", ".shop.test.", "*.shop.test.x"] {
+            assert!(found(Some(name)).is_none(), "{name}");
+        }
+    }
+}
