@@ -2,7 +2,7 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign
+.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign pebble
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -30,7 +30,7 @@ cluster: wasm redis
 	$(target)/debug/tidegate-demo cluster --data $(target)/cluster $(if $(CLIENT),--client)
 
 # The build comes first: the end-to-end tests start the program that it makes.
-test: wasm clients tools redis valkey minisign
+test: wasm clients tools redis valkey minisign pebble
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 
@@ -108,6 +108,10 @@ $(venv_ready): tests/clients/requirements.txt
 # What the tests sign plugins with.
 minisign:
 	@command -v minisign >/dev/null || { $(call install,minisign,minisign); }
+
+# The ACME server, and its DNS server, that certificates are ordered from in tests.
+pebble:
+	@command -v pebble >/dev/null && command -v pebble-challtestsrv >/dev/null || { $(call install,pebble,pebble); }
 
 # What plugins in JavaScript and Python are built with. The packages themselves, pinned in the examples' package-lock.json and
 # requirements.txt, are installed by the build of a plugin, once.

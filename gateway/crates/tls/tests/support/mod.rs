@@ -1,0 +1,210 @@
+//! An authority of our own, clients that trust it, and a clock that goes when told.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
+
+pub mod pebble;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore};
+use tidegate_tls::{AcceptError, Clock, Files, Options, Seams, SystemClock, Tls};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub const DAY_MS: u64 = 24 * 3_600_000;
+
+/// A clock that goes when told.
+pub struct FakeClock(AtomicU64);
+
+impl FakeClock {
+    /// Begins with the time that it is: certificates of other programs are valid by that.
+    pub fn now() -> Arc<FakeClock> {
+        Arc::new(FakeClock(AtomicU64::new(SystemClock.now_ms())))
+    }
+
+    pub fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    pub fn set(&self, ms: u64) {
+        self.0.store(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// An authority.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub pem: String,
+}
+
+/// A certificate and its key, in PEM.
+pub struct Pem {
+    pub cert: String,
+    pub key: String,
+}
+
+impl Authority {
+    pub fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Shop Test Authority");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    pub fn issue(&self, names: &[&str]) -> Pem {
+        self.issue_with(names, |_| ())
+    }
+
+    pub fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pem {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Pem { cert: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+    }
+
+    /// A client's settings that trust it, and only it.
+    pub fn client(&self) -> ClientConfig {
+        Arc::unwrap_or_clone(with_provider(rustls::crypto::aws_lc_rs::default_provider(), self))
+    }
+}
+
+impl Pem {
+    pub fn write(&self, dir: &Path, name: &str) -> Files {
+        let files = Files { cert: dir.join(format!("{name}.pem")), key: dir.join(format!("{name}.key")) };
+        fs::write(&files.cert, &self.cert).unwrap();
+        fs::write(&files.key, &self.key).unwrap();
+        files
+    }
+}
+
+/// A client with this provider that trusts the authority.
+pub fn with_provider(provider: CryptoProvider, authority: &Authority) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(der(&authority.pem).into()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(rustls::ALL_VERSIONS);
+    Arc::new(builder.unwrap().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A client that takes each certificate, as long as its key signs.
+#[derive(Debug)]
+pub struct Anyone(pub Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+pub fn files(files: &[Files]) -> Options {
+    Options { files: files.to_vec(), ..Options::default() }
+}
+
+pub fn open(options: Options) -> Arc<Tls> {
+    Tls::open(options, Seams::default()).unwrap()
+}
+
+pub fn refused(options: Options) -> String {
+    match Tls::open(options, Seams::default()) {
+        Ok(_) => panic!("the options were taken"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A client's end of a connection, after a handshake and one answer; or why there was none.
+pub type Met = Result<TlsStream<tokio::io::DuplexStream>, String>;
+
+/// Connects, and hears one byte: what a server sends after its handshake (tickets, for one) has arrived then.
+pub async fn meet(tls: &Tls, config: &Arc<ClientConfig>, name: &str) -> Met {
+    meet_both(tls, config, name).await.0
+}
+
+pub async fn meet_both(tls: &Tls, config: &Arc<ClientConfig>, name: &str) -> (Met, Result<(), AcceptError>) {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let server = async {
+        if let Some(stream) = tls.accept(theirs).await? {
+            speak(stream).await;
+        }
+        Ok(())
+    };
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let client = async {
+        let connector = TlsConnector::from(Arc::clone(config));
+        let mut stream = connector.connect(name, ours).await.map_err(|error| error.to_string())?;
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.map_err(|error| error.to_string())?;
+        Ok(stream)
+    };
+    let (met, accepted) = tokio::join!(client, server);
+    (met, accepted)
+}
+
+async fn speak(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    stream.write_all(b"!").await.unwrap();
+    stream.flush().await.unwrap();
+}
+
+/// The first certificate that the server showed, in DER.
+pub fn shown(met: &Met) -> Vec<u8> {
+    let (_, session) = met.as_ref().unwrap().get_ref();
+    session.peer_certificates().unwrap()[0].to_vec()
+}
+
+pub fn der(pem: &str) -> Vec<u8> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
+}
+
+/// Every file below a directory.
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}
