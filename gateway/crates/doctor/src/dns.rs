@@ -39,7 +39,7 @@ pub struct Answer {
 
 /// Why a look-up gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "problem")]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Problem {
     /// NXDOMAIN, of the host itself or of a CNAME's target.
     NoSuchName {

@@ -20,6 +20,7 @@ mod html;
 mod predict;
 mod report;
 mod site;
+mod words;
 
 pub use browser::{BROWSERS, Browser, Limit, Mark, ThirdParty};
 pub use certificate::Certificate;

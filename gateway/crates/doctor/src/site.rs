@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
 use serde::{Deserialize, Serialize};
 use tidegate_event::Level;
 use url::Url;
@@ -64,6 +65,13 @@ pub enum Error {
         /// What is wrong with it.
         #[source]
         err: url::ParseError,
+    },
+    /// The certificate authorities cannot be read.
+    #[error("these are no certificates in PEM")]
+    Roots {
+        /// What is wrong with them.
+        #[source]
+        err: pem::Error,
     },
     /// It is not on the web.
     #[error("`{0}` is neither http nor https")]
@@ -183,6 +191,17 @@ impl Options {
             now,
         }
     }
+
+    /// Trusts the authorities of a PEM file, too: at least one.
+    pub fn trust(&mut self, file: &[u8]) -> Result<(), Error> {
+        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(file).collect();
+        let roots = roots.map_err(|err| Error::Roots { err })?;
+        if roots.is_empty() {
+            return Err(Error::Roots { err: pem::Error::NoItemsFound });
+        }
+        self.roots.extend(roots);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +220,16 @@ mod tests {
             (site.mode(), site.below("tidegate.js").as_str()),
             (Mode::Path, "https://www.shop.example/t/tidegate.js")
         );
+    }
+
+    #[test]
+    fn a_file_of_authorities_has_at_least_one() {
+        let mut options = Options::new(SystemTime::UNIX_EPOCH);
+        for none in [&b""[..], b"hello", b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"] {
+            assert!(matches!(options.trust(none), Err(Error::Roots { .. })));
+        }
+        options.trust(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert_eq!(options.roots.len(), 1);
     }
 
     #[test]
