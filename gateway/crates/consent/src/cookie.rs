@@ -12,7 +12,7 @@ use crate::{Own, Unreadable};
 pub const NAME: &str = "tg_consent";
 
 /// How long it lives: 400 days, which browsers cut longer lives down to.
-pub const LIFE_S: u64 = 400 * 24 * 60 * 60;
+pub const LIFE_S: u32 = 400 * 24 * 60 * 60;
 
 /// What the cookie keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,14 +43,17 @@ impl Signals {
     /// A `tcf` or `gpp` that is text but cannot be read is no error: it counts as a refusal.
     ///
     /// # Errors
-    /// When it is something else, or has something else in it: a misspelt signal would be a refusal lost in silence.
+    /// When it is something else, or has something else in it: a misspelt signal would be a refusal lost in silence. Only
+    /// beside `categoryPreferences` other fields are let be.
     pub fn parse(value: &Value, field: &str) -> Result<Signals, FieldError> {
         let mut signals = Signals::default();
         let Value::Object(object) = value else {
             signals.own(Own::parse(value, field)?);
             return Ok(signals);
         };
-        if let Some(unknown) = object.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+        // Segment's own form has more in it, such as a version.
+        let ours = !object.contains_key("categoryPreferences");
+        if let Some(unknown) = object.keys().find(|name| ours && !KNOWN.contains(&name.as_str())) {
             return Err(FieldError {
                 field: format!("{field}.{unknown}"),
                 expected: "`analytics`, `marketing`, `google`, `gcs`, `gcd`, `tcf`, `gpp`, `categoryPreferences` or \
@@ -164,13 +167,16 @@ impl Signals {
     }
 
     /// What our own cookie is to keep from now on: what the visitor told us with this event, unless the cookie keeps
-    /// something that was told later. Nothing where nothing was told, or where nobody knows when.
+    /// something that was told later. Nothing where nothing was told, or where nobody knows when; and a refusal of
+    /// everything only over a cookie that is there, since whoever refuses everything is given none.
     pub fn cookie_to_write(&self) -> Option<Stored> {
         let told = self.said.iter().filter_map(|said| match said {
             Said::Own(own, Some(at_s)) => Some(Stored::of(*own, *at_s)),
             _ => None,
         });
-        told.min_by_key(|stored| stored.level).filter(|told| self.cookie_at_s() <= Some(told.at_s))
+        let told = told.min_by_key(|stored| stored.level).filter(|told| self.cookie_at_s() <= Some(told.at_s))?;
+        let has_cookie = self.said.iter().any(|said| matches!(said, Said::Cookie(_)));
+        (told.level > Level::None || has_cookie).then_some(told)
     }
 
     /// When the newest of the cookies was told.

@@ -160,6 +160,21 @@ fn what_was_told_last_replaces_the_cookie() {
 }
 
 #[test]
+fn a_refusal_of_everything_is_written_only_over_a_cookie() {
+    for (level, written) in [("none", false), ("analytics", true)] {
+        let mut signals = Signals::parse(&json!(level), "consent").unwrap();
+        signals.told_at(200);
+        assert_eq!(signals.cookie_to_write().is_some(), written, "{level}");
+    }
+}
+
+#[test]
+fn segments_own_form_may_have_more_in_it() {
+    let field = json!({ "version": 2, "categoryPreferences": { "Analytics": true } });
+    assert_eq!(of(&field).level, Level::Analytics);
+}
+
+#[test]
 fn no_default_and_no_other_signal_is_written_to_the_cookie() {
     let mut signals = Signals::default();
     signals.region(Region::parse("US").unwrap());
