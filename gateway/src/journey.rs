@@ -22,11 +22,13 @@ pub mod visit;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use tidegate_consent::Geo;
+use tidegate_consent::cookie::Stored;
 use tidegate_event::{ClickId, EventId, Kind, Level, VisitorId};
 use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
-use self::consent::Consented;
+use self::consent::{Consented, Deciding};
 use self::decode::{Envelope, FieldError};
 use self::intake::Intake;
 use self::profile::Profiles;
@@ -61,6 +63,8 @@ pub struct Journey {
     pub clock: Arc<dyn Clock>,
     pub profile_ms: u64,
     pub switches: Switches,
+    /// Where addresses are, if a database is configured.
+    pub geo: Option<Arc<Geo>>,
 }
 
 /// A request's events on their way in.
@@ -109,6 +113,8 @@ pub struct Identity {
     pub level: Level,
     /// The click IDs of the request's events, where the level allows them.
     pub clicks: Vec<ClickId>,
+    /// What our own consent cookie is to keep: what the visitor told us last.
+    pub told: Option<Stored>,
 }
 
 impl Journey {
@@ -184,7 +190,8 @@ impl Journey {
                 return Ok((Arrival { id, result: Err(error) }, Passed::Refused(entry)));
             }
         };
-        let mut consented = consent::consent(validated, id.clone(), visit, &route.site.consent);
+        let deciding = Deciding { rules: &route.site.consent, geo: self.geo.as_deref() };
+        let mut consented = consent::consent(validated, id.clone(), visit, deciding);
         if let Some(visitor) = visitor.filter(|_| visit.sender == Sender::Browser) {
             note_identity(identity, visitor, &consented);
         }
@@ -217,8 +224,11 @@ impl Identity {
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
     let level = consented.event.consent.level;
-    let identity = identity.get_or_insert(Identity { visitor, level, clicks: Vec::new() });
+    let identity = identity.get_or_insert(Identity { visitor, level, clicks: Vec::new(), told: None });
     identity.level = identity.level.min(level);
+    // Of two that were told at the same time the more restrictive one holds.
+    let later = |stored: &Stored| (stored.at_s, std::cmp::Reverse(stored.level));
+    identity.told = identity.told.into_iter().chain(consented.told).max_by_key(later);
     tidegate_event::clicks_merge(&mut identity.clicks, consented.event.clicks.iter().cloned());
 }
 

@@ -8,6 +8,7 @@ use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
+use tidegate_consent::Signals;
 use tidegate_event::{Kind, VisitorId};
 use tokio::sync::Semaphore;
 
@@ -22,7 +23,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::journey::decode::{self, Envelope};
-use crate::journey::visit::{Gpc, Sender, Visit};
+use crate::journey::visit::{Sender, Visit};
 use crate::journey::{Arrivals, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
@@ -179,12 +180,13 @@ impl Answering<'_> {
             self.collector.metrics.forged_cookie();
         }
         let id_seed = clock.new_id();
+        let sender = sender(headers, grant.trust);
         Visit {
-            sender: sender(headers, grant.trust),
+            sender,
             visitor: if let Found::Visitor(visitor) = found { Some(visitor) } else { None },
             visitor_new: VisitorId(clock.new_id()),
             cookies: cookies::platform(headers),
-            gpc: if headers.get("sec-gpc").is_some_and(|value| value == "1") { Gpc::On } else { Gpc::Off },
+            signals: signals(headers, sender),
             ip: Some(peer.ip),
             user_agent: text(headers, USER_AGENT),
             locale: text(headers, ACCEPT_LANGUAGE).and_then(|list| first_language(&list)),
@@ -209,6 +211,18 @@ fn protocol(path: &str) -> Option<Protocol> {
         "/v1/alias" | "/v1/a" => Protocol::Segment(Kind::Alias),
         _ => return None,
     })
+}
+
+/// A request's own signals of consent. The cookies that a backend's library sends are not the visitor's.
+fn signals(headers: &HeaderMap, sender: Sender) -> Signals {
+    let mut signals = Signals::default();
+    if let Some(gpc) = headers.get("sec-gpc").and_then(|value| value.to_str().ok()) {
+        signals.sec_gpc(gpc);
+    }
+    if sender == Sender::Browser {
+        cookies::consent(headers, &mut signals);
+    }
+    signals
 }
 
 /// A browser says where a request comes from; a backend's library does not, and its address is not the visitor's.

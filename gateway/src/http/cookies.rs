@@ -6,6 +6,7 @@ use hmac::{Hmac, Mac};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use sha2::Sha256;
+use tidegate_consent::{Signals, cookie, gpp, tcf};
 use tidegate_event::{Level, VisitorId};
 
 use super::address::{self, Scheme};
@@ -83,6 +84,20 @@ pub(super) fn platform(headers: &HeaderMap) -> Vec<(String, String)> {
     known.take(32).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+/// Adds what a browser's cookies say of consent. A cookie that is there twice counts twice: the stricter one decides.
+pub(super) fn consent(headers: &HeaderMap, signals: &mut Signals) {
+    // So many are no browser's; more of them say nothing more.
+    const MAX: usize = 8;
+    let is_consent = |name: &str| name == cookie::NAME || name == tcf::COOKIE || gpp::COOKIES.contains(&name);
+    for (name, value) in cookies(headers).filter(|(name, _)| is_consent(name)).take(MAX) {
+        match name {
+            cookie::NAME => signals.cookie(value),
+            tcf::COOKIE => signals.tcf(value),
+            _ => signals.gpp(value),
+        }
+    }
+}
+
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).take(200)
@@ -99,7 +114,8 @@ pub(super) fn domain(host: &str) -> Option<&str> {
     psl::domain_str(host)
 }
 
-/// Sets the cookies that an answer may set by the visitor's consent; by none, none.
+/// Sets the cookies that an answer may set by the visitor's consent; by none, none but that which keeps what the visitor
+/// told us.
 pub(super) fn set(
     ring: &Ring,
     identity: &Identity,
@@ -108,10 +124,15 @@ pub(super) fn set(
     scheme: Scheme,
     answer: &mut HeaderMap,
 ) {
+    let place = Place { domain, scheme };
+    // What is refused by another signal is written no more than before: a refusal of our own is, over what it replaces.
+    let may_write = |level| level == Level::None || identity.level >= Level::Analytics;
+    if let Some(told) = identity.told.filter(|told| may_write(told.level)) {
+        append(answer, &format!("{}={told}", cookie::NAME), cookie::LIFE_S, &place, "");
+    }
     if identity.level < Level::Analytics {
         return;
     }
-    let place = Place { domain, scheme };
     let now_s = visit.received_ms / 1000;
     if let Some(value) = ring.sign(identity.visitor, now_s) {
         let prefix = if scheme == Scheme::Https { "__Secure-" } else { "" };

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::test::Used;
 use crate::clock::SystemClock;
-use crate::config::{ConsentRules, Site};
+use crate::config::Site;
 use crate::destination::Endpoint;
 use crate::journey::decode::FieldError;
 use crate::journey::{transform, trial};
@@ -70,7 +70,11 @@ pub fn site() -> Site {
         origins: Vec::new(),
         write_keys: Vec::new(),
         api_keys: Vec::new(),
-        consent: ConsentRules { default: Level::Marketing, segment_categories: [].into() },
+        consent: tidegate_consent::Rules {
+            default: Level::Marketing,
+            segment_categories: [].into(),
+            ..tidegate_consent::Rules::default()
+        },
     }
 }
 
