@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_consent::Geo;
 use tidegate_queue::{Queue, Retention};
 use tidegate_sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -57,6 +58,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("the database of `geo.database` could not be taken")]
+    Geo(#[source] tidegate_consent::geo::Error),
     #[error("the client for requests could not be set up")]
     Egress(#[source] reqwest::Error),
     #[error("the store has failed: {0}")]
@@ -125,6 +128,7 @@ pub async fn set_up(setup: Setup) -> Result<Gateway, Error> {
     let sandbox = Arc::new(sandbox(&config)?);
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
     approvals::tell(&config, &destinations);
+    let geo = geo(&config)?.map(Arc::new);
     let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
     let clock = catch_up::clock(&config, queue.as_ref()).await.map_err(Error::StoreRead)?;
     let switches = Switches::default();
@@ -146,7 +150,7 @@ pub async fn set_up(setup: Setup) -> Result<Gateway, Error> {
     let mut parts = Parts { config, source, crew, switches, metrics, public: None };
     gateway.start_admin(&parts, admin.0);
     if let Some((listener, _)) = public {
-        parts.public = Some(gateway.start_public(&parts, listener, &destinations));
+        parts.public = Some(gateway.start_public(&parts, listener, &destinations, geo));
     }
     gateway.start_housekeeping(&parts.config);
     gateway.announce(&parts.config, destinations.len());
@@ -179,7 +183,13 @@ pub async fn run(setup: Setup, signals: Signals) -> Result<(), Error> {
 /// # Errors
 /// Every mistake; or the sandbox cannot be set up.
 pub fn check(config: &Config) -> Result<Vec<Arc<Destination>>, Error> {
+    geo(config)?;
     destination::prepare(config, &sandbox(config)?).map_err(Error::Config)
+}
+
+/// The database of a configuration, loaded.
+fn geo(config: &Config) -> Result<Option<Geo>, Error> {
+    config.geo.database.as_deref().map(Geo::open).transpose().map_err(Error::Geo)
 }
 
 /// The sandbox of a configuration.
@@ -281,8 +291,15 @@ impl Gateway {
         });
     }
 
-    fn start_public(&self, parts: &Parts, listener: TcpListener, destinations: &[Arc<Destination>]) -> Public {
+    fn start_public(
+        &self,
+        parts: &Parts,
+        listener: TcpListener,
+        destinations: &[Arc<Destination>],
+        geo: Option<Arc<Geo>>,
+    ) -> Public {
         let surroundings = public::Surroundings {
+            geo,
             queue: Arc::clone(&self.queue),
             clock: Arc::clone(&self.clock),
             switches: parts.switches.clone(),

@@ -23,7 +23,7 @@ pub use publisher::{Key, KeyId, Publisher};
 pub use secret::{Secret, UNSET};
 pub use source::{Source, Variables};
 pub use store::{Backend, Redis, Store};
-use tidegate_event::Level;
+use tidegate_consent::Rules;
 use tidegate_identity::clicks::Aliases;
 use tidegate_identity::domain::Domain;
 use tidegate_identity::redirect::Allowed;
@@ -41,6 +41,7 @@ pub struct Config {
     pub plugins: Plugins,
     pub limits: Limits,
     pub delivery: Delivery,
+    pub geo: Geo,
     pub sites: Vec<Site>,
     pub destinations: Vec<Destination>,
     /// What somebody should look at, though the gateway starts.
@@ -177,6 +178,13 @@ pub struct Delivery {
     pub shutdown_ms: u64,
 }
 
+/// `[geo]`: where visitors are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Geo {
+    /// `database`: a MaxMind database of countries or cities, for `consent.regions`. Default none.
+    pub database: Option<PathBuf>,
+}
+
 /// `[[site]]`: one site whose events are taken.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -199,17 +207,7 @@ pub struct Site {
     pub cookieless: bool,
     /// `same_site` of its cookies: `lax`, `none`, `partitioned`. Default `lax`.
     pub same_site: SameSite,
-    pub consent: ConsentRules,
-}
-
-/// `[site] consent`.
-#[derive(Debug, Clone)]
-pub struct ConsentRules {
-    /// `default`: the level when no signal says anything. Default `none`.
-    pub default: Level,
-    /// `segment_categories`: which category of Segment's preferences means which level:
-    /// `{ Advertising = "marketing", Analytics = "analytics" }` is the default.
-    pub segment_categories: BTreeMap<String, Level>,
+    pub consent: Rules,
 }
 
 /// `[[destination]]`: one platform account that events go to.

@@ -21,13 +21,15 @@ pub mod visit;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use tidegate_consent::Geo;
+use tidegate_consent::cookie::Stored;
 use tidegate_event::{ClickId, Consent, EventId, Kind, Level, Signal, VisitorId};
 use tidegate_identity::answer::{Standing, Turn};
 use tidegate_identity::visitor::Found;
 use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
-use self::consent::Consented;
+use self::consent::{Consented, Deciding};
 use self::decode::{Envelope, FieldError};
 use self::intake::Intake;
 use self::profile::Profiles;
@@ -62,6 +64,8 @@ pub struct Journey {
     pub clock: Arc<dyn Clock>,
     pub profile_ms: u64,
     pub switches: Switches,
+    /// Where addresses are, if a database is configured.
+    pub geo: Option<Arc<Geo>>,
 }
 
 /// A request's events on their way in.
@@ -112,6 +116,8 @@ pub struct Identity {
     pub signal: Signal,
     /// The click IDs of the request's events, where the level allows them.
     pub clicks: Vec<ClickId>,
+    /// What our own consent cookie is to keep: what the visitor told us last.
+    pub told: Option<Stored>,
 }
 
 impl Journey {
@@ -188,7 +194,8 @@ impl Journey {
                 return Ok((Arrival { id, result: Err(error) }, Passed::Refused(entry)));
             }
         };
-        let mut consented = consent::consent(validated, id.clone(), visit, &route.site.consent);
+        let deciding = Deciding { rules: &route.site.consent, geo: self.geo.as_deref() };
+        let mut consented = consent::consent(validated, id.clone(), visit, deciding);
         if let Some(visitor) = visitor.filter(|_| visit.sender == Sender::Browser) {
             note_identity(identity, visitor, &consented);
         }
@@ -212,9 +219,9 @@ impl Journey {
 
 impl Identity {
     /// What the browser's cookies go by. A visitor whom we know, and who says so much and no more, has withdrawn the rest;
-    /// a site's default is said by nobody.
+    /// a default is said by nobody.
     pub fn standing(&self, found: Found) -> Standing {
-        let is_said = self.signal != Signal::SiteDefault && matches!(found, Found::Visitor(_));
+        let is_said = !matches!(self.signal, Signal::SiteDefault | Signal::RegionDefault) && matches!(found, Found::Visitor(_));
         Standing { level: self.level, turn: if is_said { Turn::Withdrawn } else { Turn::Steady } }
     }
 
@@ -228,11 +235,14 @@ impl Identity {
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
     let Consent { level, signal, .. } = consented.event.consent;
-    let identity = identity.get_or_insert(Identity { visitor, level, signal, clicks: Vec::new() });
+    let identity = identity.get_or_insert(Identity { visitor, level, signal, clicks: Vec::new(), told: None });
     // Of two events at one level that counts which the visitor decided.
     if level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault {
         (identity.level, identity.signal) = (level, signal);
     }
+    // Of two that were told at the same time the more restrictive one holds.
+    let later = |stored: &Stored| (stored.at_s, std::cmp::Reverse(stored.level));
+    identity.told = identity.told.into_iter().chain(consented.told).max_by_key(later);
     tidegate_event::clicks_merge(&mut identity.clicks, consented.event.clicks.iter().cloned());
 }
 

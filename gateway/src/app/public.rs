@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_consent::Geo;
 use tidegate_queue::Queue;
 use tokio::net::TcpListener;
 
@@ -33,6 +34,8 @@ pub(super) struct Surroundings {
     pub(super) switches: Switches,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ending: Ending,
+    /// Where addresses are, if a database is configured.
+    pub(super) geo: Option<Arc<Geo>>,
 }
 
 impl Public {
@@ -43,7 +46,7 @@ impl Public {
         config: &Config,
         destinations: &[Arc<Destination>],
     ) -> Public {
-        let Surroundings { queue, clock, switches, metrics, ending } = surroundings;
+        let Surroundings { queue, clock, switches, metrics, ending, geo } = surroundings;
         let timeout = match &config.store.backend {
             Backend::Sqlite { .. } => SQLITE_TIMEOUT,
             // The queue's own limits come first: they know more of what went wrong.
@@ -52,7 +55,7 @@ impl Public {
         let bounds = Bounds { bytes_max: config.limits.pending_bytes_max, timeout };
         let profile_ms = millis(DAY * config.store.profile_days);
         let intake = Intake::new(queue, bounds);
-        let journey = Journey { intake, clock, profile_ms, switches };
+        let journey = Journey { intake, clock, profile_ms, switches, geo };
         let sites = Snapshot::new(Sites::new(config, routes(config, destinations), None));
         let collector = Arc::new(Collector::new(config.limits.clone(), journey, sites.clone(), metrics));
         let Ending { stop, tracker, .. } = ending.clone();

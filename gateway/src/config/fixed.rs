@@ -34,6 +34,7 @@ impl Config {
         compare("limits.pending_bytes_max", own.pending_bytes_max == new.pending_bytes_max);
         compare("delivery.response_bytes_max", self.delivery.response_bytes_max == other.delivery.response_bytes_max);
         compare("delivery.shutdown_ms", self.delivery.shutdown_ms == other.delivery.shutdown_ms);
+        compare("geo.database", self.geo == other.geo);
         keys
     }
 }

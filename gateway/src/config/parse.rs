@@ -14,7 +14,7 @@ use toml_edit::Document;
 use super::mistake::{Mistake, Mistakes};
 use super::reader::{Complaint, Node, Reader, Section};
 use super::{
-    Admin, Backend, Config, Delivery, Limits, Listen, LockMode, Plugins, Secret, Severity, Signatures, Store,
+    Admin, Backend, Config, Delivery, Geo, Limits, Listen, LockMode, Plugins, Secret, Severity, Signatures, Store,
     Surroundings, Visitor, VisitorKey,
 };
 use super::{publisher, secret};
@@ -68,6 +68,7 @@ fn whole(root: &Section<'_>) -> Option<Config> {
     let plugins = plugins(root.section("plugins"), &store);
     let limits = limits(root.section("limits"));
     let delivery = delivery(root.section("delivery"));
+    let geo = geo(root.section("geo"));
     let (sites, site_names) = site::all(root);
     let destinations = destination::all(root, &site_names, plugins.as_ref());
     root.finish();
@@ -80,10 +81,18 @@ fn whole(root: &Section<'_>) -> Option<Config> {
         plugins: plugins?,
         limits,
         delivery,
+        geo,
         sites: sites?,
         destinations: destinations.parsed?,
         warnings: Mistakes::default(),
     })
+}
+
+fn geo(section: Section<'_>) -> Geo {
+    let base = section.reader.surroundings.base;
+    let database = section.get("database").and_then(|node| node.text().map(|path| base.join(path)));
+    section.finish();
+    Geo { database }
 }
 
 fn listen(section: Section<'_>) -> Option<Listen> {

@@ -8,6 +8,7 @@ use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
+use tidegate_consent::Signals;
 use tidegate_event::{Kind, VisitorId};
 use tidegate_identity::answer::{self, Browser, Moment, Setting};
 use tidegate_identity::cookieless::{Precision, Salts, Traits};
@@ -29,7 +30,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Limits, Site};
 use crate::journey::decode::{self, Envelope};
-use crate::journey::visit::{Gpc, Sender, Visit};
+use crate::journey::visit::{Sender, Visit};
 use crate::journey::{Arrivals, Identity, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
@@ -215,8 +216,9 @@ impl Answering<'_> {
         let Caller { place, jar, found, now_ms, .. } = caller;
         let browser = Browser { visitor: identity.visitor, found: *found, clicks: &identity.clicks, jar };
         let moment = Moment { now_ms: *now_ms, chance: rand::random() };
-        let lines =
-            answer::cookies(&browser, identity.standing(*found), moment, &Setting { ring: &self.sites.ring, place });
+        let setting = Setting { ring: &self.sites.ring, place };
+        let mut lines = answer::cookies(&browser, identity.standing(*found), moment, &setting);
+        lines.extend(cookies::told(identity.told, identity.level, place));
         cookies::set(&lines, reply.headers_mut());
     }
 
@@ -224,17 +226,18 @@ impl Answering<'_> {
         let (headers, clock) = (&self.head.headers, &self.collector.clock);
         let user_agent = text(headers, USER_AGENT);
         let id_seed = clock.new_id();
+        let sender = sender(headers, grant.trust);
         let visitor = match caller.found {
             _ if site.cookieless => self.visitor_of_day(caller, site, user_agent.as_deref()),
             Found::Visitor(signed) => Some(signed.visitor),
             Found::Absent | Found::Forged => None,
         };
         Visit {
-            sender: sender(headers, grant.trust),
+            sender,
             visitor,
             visitor_new: VisitorId(clock.new_id()),
             cookies: if site.cookieless { Vec::new() } else { cookies::platforms(&caller.jar) },
-            gpc: if headers.get("sec-gpc").is_some_and(|value| value == "1") { Gpc::On } else { Gpc::Off },
+            signals: self.signals(caller, sender),
             ip: Some(caller.ip),
             user_agent,
             locale: text(headers, ACCEPT_LANGUAGE).and_then(|list| first_language(&list)),
@@ -243,6 +246,18 @@ impl Answering<'_> {
             received_ms: caller.now_ms,
             id_seed,
         }
+    }
+
+    /// What the request itself says of consent.
+    pub(super) fn signals(&self, caller: &Caller, sender: Sender) -> Signals {
+        let mut signals = Signals::default();
+        if let Some(gpc) = self.head.headers.get("sec-gpc").and_then(|value| value.to_str().ok()) {
+            signals.sec_gpc(gpc);
+        }
+        if sender == Sender::Browser {
+            cookies::consent(&caller.jar, &mut signals);
+        }
+        signals
     }
 
     /// Who the browser is for today, by what it sends anyway.

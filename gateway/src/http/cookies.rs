@@ -1,16 +1,22 @@
-//! Cookies as headers: read from a request and set with its answer. What they mean is [`tidegate_identity`]'s.
+//! Cookies as headers: read from a request and set with its answer. What they mean is [`tidegate_identity`]'s, and
+//! [`tidegate_consent`]'s where they tell of consent.
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+use tidegate_consent::cookie::{self, Stored};
+use tidegate_consent::{Signals, gpp, tcf};
+use tidegate_event::Level;
 use tidegate_identity::jar::Jar;
-use tidegate_identity::platform;
-use tidegate_identity::set_cookie::SetCookie;
+use tidegate_identity::platform::{self, Readers};
+use tidegate_identity::set_cookie::{Place, SetCookie};
 use tidegate_identity::visitor::{Key, Ring};
 
 use crate::config::Visitor;
 
 /// How many of the platforms' cookies are kept with an event.
 const PLATFORM_COOKIES_MAX: usize = 32;
+/// So many cookies of consent are no browser's; more of them say nothing more.
+const CONSENT_COOKIES_MAX: usize = 8;
 
 /// The ring of a configuration.
 pub(super) fn ring(visitor: &Visitor) -> Ring {
@@ -27,6 +33,25 @@ pub(super) fn jar(headers: &HeaderMap) -> Jar {
 pub(super) fn platforms(jar: &Jar) -> Vec<(String, String)> {
     let known = jar.iter().filter(|(name, _)| platform::is_known(name));
     known.take(PLATFORM_COOKIES_MAX).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Adds what a browser's cookies say of consent. A cookie that is there twice counts twice: the stricter one decides.
+pub(super) fn consent(jar: &Jar, signals: &mut Signals) {
+    let is_consent = |name: &str| name == cookie::NAME || name == tcf::COOKIE || gpp::COOKIES.contains(&name);
+    for (name, value) in jar.iter().filter(|(name, _)| is_consent(name)).take(CONSENT_COOKIES_MAX) {
+        match name {
+            cookie::NAME => signals.cookie(value),
+            tcf::COOKIE => signals.tcf(value),
+            _ => signals.gpp(value),
+        }
+    }
+}
+
+/// The cookie that keeps what the visitor told us. What another signal refuses is written no more than before: a refusal of
+/// our own is, over what it replaces.
+pub(super) fn told(told: Option<Stored>, level: Level, place: &Place) -> Option<SetCookie> {
+    let told = told.filter(|told| told.level == Level::None || level >= Level::Analytics)?;
+    SetCookie::new(cookie::NAME, &told.to_string(), cookie::LIFE_S, Readers::Scripts, place)
 }
 
 /// Sets cookies with an answer.

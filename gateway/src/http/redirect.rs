@@ -1,11 +1,11 @@
 //! `GET /r?to=URL`: a top-level navigation through the gateway. Cookies of its answer live their full term in every browser.
 //!
-//! Leads only to `redirect_hosts` of the site whose host was asked. Nobody's consent comes along, so the site's default
-//! decides what is written.
+//! Leads only to `redirect_hosts` of the site whose host was asked. What is written follows the
+//! consent that the browser's cookies and headers tell, else the site's default.
 
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, Method, StatusCode};
-use tidegate_event::{Level, Signal, VisitorId};
+use tidegate_event::VisitorId;
 use tidegate_identity::clicks::{self, Sources};
 use tidegate_identity::redirect;
 use tidegate_identity::visitor::Found;
@@ -14,6 +14,7 @@ use super::collect::{Answering, text};
 use super::cookies;
 use super::reply::{self, Reply};
 use crate::journey::Identity;
+use crate::journey::visit::Sender;
 
 /// Where redirects are asked for.
 pub(super) const PATH: &str = "/r";
@@ -53,14 +54,13 @@ impl Answering<'_> {
             Found::Visitor(signed) => signed.visitor,
             Found::Absent | Found::Forged => VisitorId(self.collector.new_id()),
         };
-        let gpc = self.head.headers.get("sec-gpc").is_some_and(|value| value == "1");
-        let level = site.consent.default.min(if gpc { Level::Analytics } else { Level::Marketing });
+        let consent = tidegate_consent::decide(&self.signals(&caller, Sender::Browser), &site.consent);
         let url = format!("/?{query}");
         let url = site.click_aliases.restore(&url);
         let theirs = cookies::platforms(&caller.jar);
         let sources = Sources { url: Some(&url), cookies: &theirs, ..Sources::default() };
         let clicks = clicks::gather(&sources, caller.now_ms);
-        let identity = Identity { visitor, level, signal: Signal::SiteDefault, clicks };
+        let identity = Identity { visitor, level: consent.level, signal: consent.signal, clicks, told: None };
         self.set_cookies(&caller, &identity, site, &mut reply);
         reply
     }

@@ -10,7 +10,8 @@ mod segment;
 
 pub use field::FieldError;
 use serde_json::{Map, Value};
-use tidegate_event::{Client, EventId, Identifiers, Item, Kind, Level, Page, Session};
+use tidegate_consent::Signals;
+use tidegate_event::{Client, EventId, Identifiers, Item, Kind, Page, Session};
 
 use super::Protocol;
 
@@ -34,21 +35,14 @@ pub struct Draft {
     pub page: Page,
     pub client: Client,
     pub session: Option<Session>,
-    /// The level that our own field asks for.
-    pub consent: Option<Level>,
-    /// Segment's `categoryPreferences`.
-    pub consent_categories: Vec<(String, bool)>,
-    pub limited_data_use: Option<LimitedDataUse>,
+    /// Every signal of consent that the event has.
+    pub consent: Signals,
     pub value: Option<f64>,
     pub currency: Option<String>,
     pub order_id: Option<String>,
     pub items: Vec<Item>,
     pub properties: Map<String, Value>,
 }
-
-/// The visitor opted out of sale or sharing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitedDataUse;
 
 /// A body, parsed as far as its envelope.
 #[derive(Debug)]

@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
+use tidegate_consent::Signals;
 use tidegate_event::{EventId, VisitorId};
 use tidegate_queue::NewState;
 use tidegate_sandbox::{Plugin, contract};
 
-use super::consent::{self, Consented};
+use super::consent::{self, Consented, Deciding};
 use super::decode::{self, FieldError};
 use super::transform::{self, Moment, Routed};
-use super::visit::{Gpc, Sender, Visit};
+use super::visit::{Sender, Visit};
 use super::{Protocol, fan_out, identify, validate};
 use crate::clock::Clock;
 use crate::config::Site;
@@ -44,7 +45,8 @@ pub fn event(body: &[u8], site: &Site, clock: &dyn Clock) -> Result<Consented, F
     let draft = envelope.draft(raw, Protocol::Own)?;
     let id = draft.id.clone().unwrap_or_else(|| EventId::from(clock.new_id()));
     let validated = validate::validate(identify::identify(draft, &visit, &site.click_aliases), &visit)?;
-    Ok(consent::consent(validated, id, &visit, &site.consent))
+    let deciding = Deciding { rules: &site.consent, geo: None };
+    Ok(consent::consent(validated, id, &visit, deciding))
 }
 
 /// The event as a plugin is given it.
@@ -100,7 +102,7 @@ fn visit(clock: &dyn Clock) -> Visit {
         visitor: None,
         visitor_new: VisitorId(clock.new_id()),
         cookies: Vec::new(),
-        gpc: Gpc::Off,
+        signals: Signals::default(),
         ip: None,
         user_agent: None,
         locale: None,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use tidegate_consent::Signals;
 use tidegate_event::VisitorId;
 use uuid::Uuid;
 
@@ -15,8 +16,9 @@ pub struct Visit {
     pub visitor_new: VisitorId,
     /// The platforms' cookies that came along.
     pub cookies: Vec<(String, String)>,
-    /// `Sec-GPC: 1`.
-    pub gpc: Gpc,
+    /// The request's own signals of consent: `Sec-GPC`, and of a browser the cookies `tg_consent`, `euconsent-v2` and
+    /// those of the Global Privacy Platform. They hold for every event in it.
+    pub signals: Signals,
     /// The sender's own address and agent: the visitor's, if the sender is a browser.
     pub ip: Option<IpAddr>,
     pub user_agent: Option<String>,
@@ -35,11 +37,4 @@ pub enum Sender {
     Browser,
     /// A backend: what it does not say of the visitor is not known.
     Backend,
-}
-
-/// Global Privacy Control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gpc {
-    On,
-    Off,
 }

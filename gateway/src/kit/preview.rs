@@ -14,7 +14,7 @@ use url::Url;
 
 use super::test::Used;
 use crate::clock::SystemClock;
-use crate::config::{ConsentRules, Site};
+use crate::config::Site;
 use crate::destination::Endpoint;
 use crate::journey::decode::FieldError;
 use crate::journey::{transform, trial};
@@ -78,7 +78,11 @@ pub fn site() -> Site {
         redirect_hosts: Allowed::default(),
         cookieless: false,
         same_site: SameSite::Lax,
-        consent: ConsentRules { default: Level::Marketing, segment_categories: [].into() },
+        consent: tidegate_consent::Rules {
+            default: Level::Marketing,
+            segment_categories: [].into(),
+            ..tidegate_consent::Rules::default()
+        },
     }
 }
 

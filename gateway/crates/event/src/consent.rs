@@ -92,6 +92,18 @@ impl Purposes {
         Purposes(!self.0 & Purposes::ALL.0)
     }
 
+    /// The purposes that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Purposes) -> Purposes {
+        Purposes(self.0 & other.0)
+    }
+
+    /// The purposes that are in either set.
+    #[must_use]
+    pub const fn union(self, other: Purposes) -> Purposes {
+        Purposes(self.0 | other.0)
+    }
+
     /// The purposes in the set.
     pub fn iter(self) -> impl Iterator<Item = Purpose> {
         Purpose::ALL.into_iter().filter(move |purpose| self.contains(*purpose))
@@ -116,12 +128,29 @@ impl From<Purposes> for Vec<Purpose> {
 pub enum Signal {
     /// Nothing said anything: the site's default.
     SiteDefault,
+    /// Nothing said anything: the default of the visitor's region.
+    RegionDefault,
     /// The gateway's own field, `consent`.
     Event,
+    /// The gateway's own cookie, `tg_consent`: what the visitor said earlier.
+    ConsentCookie,
+    /// Google Consent Mode: `gcs`, `gcd`, or its fields by name.
+    GoogleConsentMode,
+    /// A consent string of the IAB's Transparency and Consent Framework.
+    Tcf,
+    /// A string of the IAB's Global Privacy Platform.
+    Gpp,
     /// Segment's `context.consent.categoryPreferences`.
     SegmentCategories,
     /// The header `Sec-GPC: 1`.
     GlobalPrivacyControl,
+}
+
+impl Signal {
+    /// Whether nobody said anything: what a default does not grant was never asked, and so is nobody's refusal.
+    pub const fn is_default(self) -> bool {
+        matches!(self, Signal::SiteDefault | Signal::RegionDefault)
+    }
 }
 
 /// A visitor's consent at the time of one event.
@@ -149,8 +178,7 @@ impl Consent {
             Level::Analytics => Purposes::NONE.with(Purpose::Analytics),
             Level::Marketing => Purposes::ALL,
         };
-        // A default is nobody's refusal: what it does not grant was simply never asked.
-        let denied = if signal == Signal::SiteDefault { Purposes::NONE } else { granted.complement() };
+        let denied = if signal.is_default() { Purposes::NONE } else { granted.complement() };
         Consent { level, granted, denied, gpc: false, limited_data_use: false, signal }
     }
 
@@ -177,6 +205,28 @@ mod tests {
     #[test]
     fn a_default_denies_nothing_explicitly() {
         assert_eq!(Consent::at(Level::None, Signal::SiteDefault).denied, Purposes::NONE);
+    }
+
+    #[test]
+    fn signals_are_stored_by_name_and_old_records_are_read() {
+        let stored = r#"{"level":"analytics","granted":["analytics"],"denied":["ad-storage"],"gpc":true,
+            "limited_data_use":false,"signal":"#;
+        for (name, signal) in [
+            ("site-default", Signal::SiteDefault),
+            ("event", Signal::Event),
+            ("segment-categories", Signal::SegmentCategories),
+            ("global-privacy-control", Signal::GlobalPrivacyControl),
+            // Newer than the first stored records.
+            ("region-default", Signal::RegionDefault),
+            ("consent-cookie", Signal::ConsentCookie),
+            ("google-consent-mode", Signal::GoogleConsentMode),
+            ("tcf", Signal::Tcf),
+            ("gpp", Signal::Gpp),
+        ] {
+            let consent: Consent = serde_json::from_str(&format!("{stored}\"{name}\"}}")).unwrap();
+            assert_eq!(consent.signal, signal);
+            assert_eq!(serde_json::to_string(&signal).unwrap(), format!("\"{name}\""));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tidegate_consent::{Regions, Rules, tcf};
 use tidegate_event::Level;
 use tidegate_identity::clicks::Aliases;
 use tidegate_identity::domain::Domain;
@@ -11,7 +12,7 @@ use tidegate_identity::set_cookie::SameSite;
 use super::{destination, name, store, values};
 use crate::config::mistake::{Mistake, suggestion};
 use crate::config::reader::{Complaint, Node, Section};
-use crate::config::{ConsentRules, Secret, Site, secret};
+use crate::config::{Secret, Site, secret};
 
 /// What `same_site` may be.
 const SAME_SITE: [(&str, SameSite); 3] =
@@ -172,26 +173,53 @@ fn one_key(node: &Node<'_>, key: &str, taken: &mut Taken) -> Option<Secret> {
     Some(value)
 }
 
-fn consent(section: Section<'_>) -> ConsentRules {
-    let level = |node: &Node<'_>| {
-        let text = node.text()?;
-        let level = Level::parse(text);
-        if level.is_none() {
-            let levels = [Level::None, Level::Analytics, Level::Marketing].map(Level::as_str);
-            node.wrong(format!("unknown consent level `{text}`"), suggestion(text, levels));
+fn consent(section: Section<'_>) -> Rules {
+    let usual = Rules::default();
+    let default = section.get("default").as_ref().and_then(level).unwrap_or(usual.default);
+    let mut regions = Regions::default();
+    let named = section.section("regions");
+    for (region, node) in named.entries() {
+        let Some(level) = level(&node) else { continue };
+        if let Err(error) = regions.add(region, level) {
+            node.wrong(format!("{error}, in `{}`", node.path), error.hint());
         }
-        level
-    };
-    let default = section.get("default").as_ref().and_then(level).unwrap_or(Level::None);
+    }
+    let tcf = tcf(section.section("tcf"), usual.tcf);
     let segment_categories = match section.get("segment_categories") {
         Some(node) => {
             let entries = node.section().map(|section| section.entries()).unwrap_or_default();
             entries.iter().filter_map(|(category, node)| Some(((*category).to_owned(), level(node)?))).collect()
         }
-        None => [("Advertising", Level::Marketing), ("Analytics", Level::Analytics)]
-            .map(|(category, level)| (category.to_owned(), level))
-            .into(),
+        None => usual.segment_categories,
     };
     section.finish();
-    ConsentRules { default, segment_categories }
+    Rules { default, regions, tcf, segment_categories }
+}
+
+fn tcf(section: Section<'_>, usual: tcf::Rules) -> tcf::Rules {
+    let purposes = |key: &'static str, usual: Vec<u8>| {
+        let Some((node, list)) = section.get(key).and_then(|node| node.list().map(|list| (node, list))) else {
+            return usual;
+        };
+        if list.is_empty() {
+            // Nothing to consent to would be consent by everybody.
+            node.wrong(format!("`{}` is empty", node.path), "name the purposes that have to be consented to");
+        }
+        list.iter().filter_map(|node| node.number(1..=tcf::PURPOSE_MAX)).collect()
+    };
+    let analytics = purposes("analytics", usual.analytics);
+    let marketing = purposes("marketing", usual.marketing);
+    let vendors = section.list("vendors").iter().filter_map(|node| node.number(1..=u16::MAX)).collect();
+    section.finish();
+    tcf::Rules { analytics, marketing, vendors }
+}
+
+fn level(node: &Node<'_>) -> Option<Level> {
+    let text = node.text()?;
+    let level = Level::parse(text);
+    if level.is_none() {
+        let levels = [Level::None, Level::Analytics, Level::Marketing].map(Level::as_str);
+        node.wrong(format!("unknown consent level `{text}`"), suggestion(text, levels));
+    }
+    level
 }

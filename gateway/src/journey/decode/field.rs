@@ -35,6 +35,13 @@ impl FieldError {
     }
 }
 
+impl From<tidegate_consent::FieldError> for FieldError {
+    fn from(error: tidegate_consent::FieldError) -> FieldError {
+        let tidegate_consent::FieldError { field, expected, found } = error;
+        FieldError { field, expected, found }
+    }
+}
+
 /// An error about a value that is of the wrong type.
 pub(super) fn wrong(field: impl Into<String>, expected: &'static str, found: &Value) -> FieldError {
     FieldError { field: field.into(), expected, found: describe(found) }

@@ -1,14 +1,12 @@
 //! Tidegate's own format: flat, snake case, the least of it one name.
 
 use serde_json::{Map, Value};
+use tidegate_consent::Signals;
 use tidegate_event::{Kind, Session};
 
 use super::field::{FieldError, Fields, wrong};
-use super::segment::{message_id, own_consent};
-use super::{Draft, LimitedDataUse, commerce, person};
-
-/// What our own consent field may hold.
-pub(super) const CONSENT: &str = "`none`, `analytics`, `marketing`, or {\"analytics\": true, \"marketing\": false}";
+use super::segment::message_id;
+use super::{Draft, commerce, person};
 
 /// Every field that an event may have at its top level.
 const KNOWN: &[&str] = &[
@@ -69,11 +67,11 @@ pub(super) fn draft(event: &Map<String, Value>) -> Result<Draft, FieldError> {
     draft.cookies = texts(root.inner("cookies")?)?;
     draft.session = session(root.inner("session")?)?;
     if let Some(value) = root.get("consent") {
-        draft.consent = Some(own_consent(value).ok_or_else(|| wrong("consent", CONSENT, value))?);
+        draft.consent = Signals::parse(value, "consent")?;
     }
     match root.get("limited_data_use") {
         None | Some(Value::Bool(false)) => {}
-        Some(Value::Bool(true)) => draft.limited_data_use = Some(LimitedDataUse),
+        Some(Value::Bool(true)) => draft.consent.limited_data_use(),
         Some(other) => return Err(wrong("limited_data_use", "true or false", other)),
     }
     Ok(draft)

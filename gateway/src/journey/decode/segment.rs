@@ -1,10 +1,11 @@
 //! Segment's format: one message, or one of a batch. <https://segment.com/docs/connections/spec/common/>
 
 use serde_json::{Map, Value};
-use tidegate_event::{EventId, Kind, Level, Page, Session};
+use tidegate_consent::Signals;
+use tidegate_event::{EventId, Kind, Page, Session};
 
 use super::field::{FieldError, Fields, wrong};
-use super::{Draft, LimitedDataUse, commerce, person};
+use super::{Draft, commerce, person};
 
 /// Decodes one message. `kind` is what the route says; without one the message's `type` says it.
 pub(super) fn draft(
@@ -109,35 +110,9 @@ fn context(context: Fields<'_>, draft: &mut Draft) -> Result<(), FieldError> {
 
 fn consent(context: Fields<'_>, draft: &mut Draft) -> Result<(), FieldError> {
     let Some(value) = context.get("consent") else { return Ok(()) };
-    if let Some(level) = own_consent(value) {
-        draft.consent = Some(draft.consent.map_or(level, |before| before.min(level)));
-    } else if let Some(Value::Object(preferences)) = value.get("categoryPreferences") {
-        let flags = preferences.iter().map(|(category, on)| (category.clone(), on.as_bool() == Some(true)));
-        draft.consent_categories.extend(flags);
-    } else {
-        return Err(wrong("context.consent", super::own::CONSENT, value));
-    }
-    if value.get("limited_data_use").and_then(Value::as_bool) == Some(true) {
-        draft.limited_data_use = Some(LimitedDataUse);
-    }
+    let said = Signals::parse(value, "context.consent")?;
+    draft.consent = std::mem::take(&mut draft.consent).and(said);
     Ok(())
-}
-
-/// Our own consent: a level's name, or `{"analytics": bool, "marketing": bool}`.
-pub(super) fn own_consent(value: &Value) -> Option<Level> {
-    match value {
-        Value::String(name) => Level::parse(name),
-        Value::Object(flags) => {
-            let flag = |name: &str| flags.get(name).map(Value::as_bool);
-            match (flag("analytics"), flag("marketing")) {
-                (None, None) => None,
-                (_, Some(Some(true))) => Some(Level::Marketing),
-                (Some(Some(true)), _) => Some(Level::Analytics),
-                _ => Some(Level::None),
-            }
-        }
-        _ => None,
-    }
 }
 
 fn set(slot: &mut Option<String>, value: Option<String>) {
