@@ -301,7 +301,8 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     return true;
   }
   async function run() {
-    if (busy || held.size || resting() || !consent.isSettled()) return;
+    if (busy || held.size || !consent.isSettled()) return;
+    if (resting()) return schedule();
     busy = true;
     try {
       if (await sendMemory() && store.read().length && await exclusive(sendStored) == null) schedule(OTHER_TAB_MS);
@@ -362,13 +363,14 @@ function newId() {
 var LEASE_MS = 4e4;
 var SETTLE_MS = 50;
 function createExclusive(key) {
-  if (navigator.locks) return (work) => navigator.locks.request("tidegate." + key, { ifAvailable: true }, (lock) => lock && work());
   const item = "tidegate-owner." + key;
-  const me = newId();
+  let me;
   const owner = () => (localStorage.getItem(item) || "").split(" ");
   return async (work) => {
+    if (navigator.locks) return navigator.locks.request("tidegate." + key, { ifAvailable: true }, (lock) => lock && work());
     const [held, until] = owner();
     if (held && until > Date.now()) return;
+    me ||= newId();
     localStorage.setItem(item, `${me} ${Date.now() + LEASE_MS}`);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     if (owner()[0] !== me) return;
@@ -476,7 +478,7 @@ function watchPages({ page, spa }, { guarded, look, view, hold, release }) {
       since = Date.now();
       hold();
       addEventListener("DOMContentLoaded", emit);
-      if (document.readyState !== "loading") emit();
+      if (document.readyState !== "loading") setTimeout(emit);
       addEventListener("pageshow", (event) => {
         if (!event.persisted) return;
         viewed = void 0;

@@ -86,7 +86,9 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
   }
 
   async function run() {
-    if (busy || held.size || resting() || !consent.isSettled()) return;
+    if (busy || held.size || !consent.isSettled()) return;
+    // A timer may be early by a fraction of a millisecond.
+    if (resting()) return schedule();
     busy = true;
     try {
       if ((await sendMemory()) && store.read().length && (await exclusive(sendStored)) == null) schedule(OTHER_TAB_MS);

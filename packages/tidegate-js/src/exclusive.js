@@ -12,13 +12,14 @@ const SETTLE_MS = 50;
  * Web Locks, and use an item of the local storage, which says who is at it and until when.
  */
 export function createExclusive(key) {
-  if (navigator.locks) return (work) => navigator.locks.request("tidegate." + key, { ifAvailable: true }, (lock) => lock && work());
   const item = "tidegate-owner." + key;
-  const me = newId();
+  let me;
   const owner = () => (localStorage.getItem(item) || "").split(" ");
   return async (work) => {
+    if (navigator.locks) return navigator.locks.request("tidegate." + key, { ifAvailable: true }, (lock) => lock && work());
     const [held, until] = owner();
     if (held && until > Date.now()) return;
+    me ||= newId();
     localStorage.setItem(item, `${me} ${Date.now() + LEASE_MS}`);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     if (owner()[0] !== me) return;

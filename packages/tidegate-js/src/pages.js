@@ -56,7 +56,8 @@ export function watchPages({ page, spa }, { guarded, look, view, hold, release }
       since = Date.now();
       hold();
       addEventListener("DOMContentLoaded", emit);
-      if (document.readyState !== "loading") emit();
+      // Not while the script is evaluated: what that costs, the page pays for at its busiest.
+      if (document.readyState !== "loading") setTimeout(emit);
       addEventListener("pageshow", (event) => {
         if (!event.persisted) return;
         viewed = undefined;

@@ -65,7 +65,7 @@ test("an event is never sent with more than was allowed when it happened", async
 });
 
 test("data-consent=wait sends and stores nothing until consent is told, then all that waited", async (t) => {
-  const { gateway, page, context } = await visit(t, { attributes: 'data-consent="wait"', clock: true });
+  const { gateway, page, context } = await visit(t, { attributes: 'data-consent="wait" data-page="off"', clock: true });
   await page.evaluate(() => {
     for (let n = 0; n < 130; n++) window.tidegate("track", "Early", { n });
     window.fbq = () => 0;

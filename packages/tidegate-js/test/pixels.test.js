@@ -12,6 +12,7 @@ const PURCHASE = { value: 99.5, currency: "EUR", order_id: "T1", items: [{ item_
 
 test("the pixels are told the event under the gateway's id, and Google's tag does not bring it back", async (t) => {
   const { gateway, page } = await visit(t, { head: PIXELS, attributes: "data-fbq data-gtag", clock: true });
+  await quiet(page);
   const id = await call(page, "track", "purchase", PURCHASE);
   await call(page, "track", "Order Completed", { order_value: 5 });
   await call(page, "track", "Trial Started");
