@@ -6,11 +6,13 @@ use http::StatusCode;
 use http::header::{DATE, LOCATION, STRICT_TRANSPORT_SECURITY};
 use tidegate_doctor::Code;
 
-use crate::world::{Authority, Behaviour, Shop, TRACKING, now, set};
+use crate::world::{Authority, Behaviour, Shop, TRACKING, Tls, now, set};
+
+type Fault = fn(&mut Tls);
 
 #[tokio::test]
 async fn each_fault_of_a_certificate_has_its_code_and_the_rest_is_still_checked() {
-    let faults: [(fn(&mut crate::world::Tls), Code); 5] = [
+    let faults: [(Fault, Code); 5] = [
         (|tls| tls.until = (2023, 11, 1), Code::CertificateExpired),
         (|tls| tls.from = (2023, 12, 1), Code::CertificateNotYetValid),
         (|tls| tls.until = (2023, 11, 25), Code::CertificateExpiresSoon),
