@@ -6,6 +6,7 @@ mod addresses;
 mod check;
 mod destination;
 mod dlq;
+mod doctor;
 mod events;
 mod failure;
 mod ledger;
@@ -14,6 +15,7 @@ mod plugin;
 mod reload;
 mod run;
 mod send;
+mod snippet;
 mod store;
 mod trace;
 
@@ -31,7 +33,7 @@ use tidegate_sandbox::{Options, Sandbox};
 use failure::{Exit, Failure};
 use output::{Format, Output};
 
-use crate::config::{Config, UNSET};
+use crate::config::{Config, Site, UNSET, suggestion};
 
 /// First-party events, with delivery that you can prove.
 #[derive(Debug, Parser)]
@@ -57,6 +59,10 @@ enum Command {
     /// Try a destination out, or switch it off and on
     #[command(subcommand)]
     Destination(destination::Command),
+    /// Print the lines that a site's pages need
+    Snippet(snippet::Arguments),
+    /// Look at a site from outside, and say how long its cookies live and what to change
+    Doctor(doctor::Arguments),
     /// Explain events
     #[command(subcommand)]
     Events(events::Command),
@@ -98,6 +104,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, &out),
         Command::Reload(arguments) => wait(reload::run(&arguments, &out)),
         Command::Send(arguments) => wait(send::run(&arguments, &out)),
+        Command::Snippet(arguments) => snippet::run(&arguments, &out),
+        Command::Doctor(arguments) => wait(doctor::run(&arguments, &out)),
         Command::Destination(command) => wait(destination::run(&command, &out)),
         Command::Events(command) => wait(events::run(&command, &out)),
         Command::Dlq(command) => wait(dlq::run(&command, &out)),
@@ -134,6 +142,20 @@ enum Variables {
     Needed,
     /// They are not: who looks at dead letters does not need the platforms' credentials.
     Optional,
+}
+
+/// The site of a name, or the only one.
+fn site<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Site, Failure> {
+    let names = || config.sites.iter().map(|site| site.name.as_str());
+    let known = || names().collect::<Vec<_>>().join(", ");
+    match (name, config.sites.as_slice()) {
+        (Some(name), _) => config.site(name).ok_or_else(|| {
+            let failure = Failure::new(Exit::NotFound, format!("there is no site `{name}`"));
+            failure.hint(suggestion(name, names()))
+        }),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Failure::new(Exit::Usage, "which site?").hint(format!("name one of {}", known()))),
+    }
 }
 
 /// Where a listener is reached from this machine.

@@ -203,6 +203,8 @@ pub struct Site {
     pub click_aliases: Aliases,
     /// `redirect_hosts` that `/r` may lead to: `shop.example`, `*.shop.example`. Default none.
     pub redirect_hosts: Allowed,
+    /// `snippet`: the path of the browser's script. Default `/t.js`.
+    pub snippet: String,
     /// `cookieless`: no cookie is read or written, and a visitor is one for a day. Default false.
     pub cookieless: bool,
     /// `same_site` of its cookies: `lax`, `none`, `partitioned`. Default `lax`.

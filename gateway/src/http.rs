@@ -13,6 +13,7 @@ mod redirect;
 mod reply;
 mod server;
 mod sites;
+pub mod snippet;
 mod throttle;
 
 pub use collect::Collector;

@@ -221,7 +221,8 @@ impl Identity {
     /// What the browser's cookies go by. A visitor whom we know, and who says so much and no more, has withdrawn the rest;
     /// a default is said by nobody.
     pub fn standing(&self, found: Found) -> Standing {
-        let is_said = !matches!(self.signal, Signal::SiteDefault | Signal::RegionDefault) && matches!(found, Found::Visitor(_));
+        let is_said =
+            !matches!(self.signal, Signal::SiteDefault | Signal::RegionDefault) && matches!(found, Found::Visitor(_));
         Standing { level: self.level, turn: if is_said { Turn::Withdrawn } else { Turn::Steady } }
     }
 

@@ -147,7 +147,8 @@ fn tried(plugins: Vec<(String, Plugin)>) -> Vec<Mistake> {
         let all = fixtures::embedded_failures(&plugin).into_iter();
         all.map(move |ran| {
             let places = ran.diff.iter().flat_map(|diff| &diff.places);
-            let problems: Vec<&str> = ran.problems.iter().chain(places).take(PROBLEMS_MAX).map(String::as_str).collect();
+            let problems: Vec<&str> =
+                ran.problems.iter().chain(places).take(PROBLEMS_MAX).map(String::as_str).collect();
             let problems = problems.join("; ");
             let what = format!("destination `{name}`: the plugin's own fixture `{}` fails: {problems}", ran.file);
             Mistake::error(None, what).hint("ask its author: it does not do what it was built to do")

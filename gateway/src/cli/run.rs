@@ -81,6 +81,9 @@ fn failure(error: app::Error, file: &ConfigFile) -> Failure {
     match error {
         app::Error::Config(mistakes) => mistakes.named(file.config.display().to_string()).into(),
         app::Error::Store(error) => Failure::of(Exit::Unavailable, "", &error).hint(error.hint()),
+        app::Error::Geo(error) => {
+            Failure::of(Exit::Data, "take the database of `geo.database`", &error).hint(error.hint())
+        }
         app::Error::Listen { .. } => Failure::of(Exit::Unavailable, "", &error)
             .hint("does another program, or another gateway, listen there? `[listen]` names the addresses"),
         error @ app::Error::StoreRead(_) => Failure::of(Exit::Unavailable, "", &error),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT};
+use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -26,6 +26,7 @@ use super::keys::{Grant, Trust};
 use super::redirect;
 use super::reply::{self, Reply};
 use super::sites::{Refusal, Sites, is_ours};
+use super::snippet;
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Limits, Site};
@@ -104,6 +105,7 @@ impl Collector {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.metrics.request(reply.status());
+        reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         reply
     }
 
@@ -133,6 +135,9 @@ impl Answering<'_> {
         if self.head.uri.path() == redirect::PATH {
             return self.redirect();
         }
+        if let Some(reply) = self.snippet() {
+            return reply;
+        }
         let Some(protocol) = protocol(self.head.uri.path()) else {
             return reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events");
         };
@@ -154,6 +159,20 @@ impl Answering<'_> {
         };
         cors::allow(&origin, reply.headers_mut());
         reply
+    }
+
+    /// The snippet, where the path is one of it.
+    fn snippet(&self) -> Option<Reply> {
+        let path = self.head.uri.path();
+        let named = self.sites.routes.iter().find_map(|route| snippet::named(path, &route.site.snippet))?;
+        Some(match self.head.method {
+            Method::GET | Method::HEAD => snippet::answer(named, &self.head.headers),
+            _ => {
+                let mut reply = reply::failure(StatusCode::METHOD_NOT_ALLOWED, "a script is asked for with GET", "");
+                reply.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+                reply
+            }
+        })
     }
 
     async fn collect(&self, body: &mut Incoming, protocol: Protocol) -> Reply {

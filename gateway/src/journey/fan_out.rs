@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidegate_sandbox::contract;
 
 use super::consent::Consented;
+use super::names;
 use crate::destination::{Destination, Switch};
 use crate::record::Dropped;
 use crate::switch::{Position, Switches};
@@ -40,6 +41,9 @@ pub fn fan_out(consented: &Consented, destinations: &[Arc<Destination>], switche
 }
 
 fn obstacle(consented: &Consented, destination: &Destination, switches: &Switches) -> Option<String> {
+    if names::is_signal(&consented.event.name) {
+        return Some("it only tells the gateway of the visitor's consent".into());
+    }
     if destination.switch == Switch::Off {
         return Some("the destination is switched off".into());
     }

@@ -25,6 +25,7 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// Names that are canonical already, however they are written.
 const CANONICAL: &[&str] = &[
+    CONSENT_UPDATED,
     "add_payment_info",
     "add_shipping_info",
     "add_to_cart",
@@ -46,6 +47,14 @@ const CANONICAL: &[&str] = &[
     "view_item_list",
     "view_promotion",
 ];
+
+/// What tells the gateway of a visitor's consent, and no platform.
+const CONSENT_UPDATED: &str = "consent_updated";
+
+/// Whether an event is for the gateway alone.
+pub(super) fn is_signal(name: &str) -> bool {
+    name == CONSENT_UPDATED
+}
 
 /// The canonical name for a name as it was sent; a name that is none of ours stays as it is.
 pub(super) fn canonical(sent: &str) -> String {

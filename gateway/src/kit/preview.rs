@@ -76,6 +76,7 @@ pub fn site() -> Site {
         domains: Vec::new(),
         click_aliases: Aliases::default(),
         redirect_hosts: Allowed::default(),
+        snippet: String::new(),
         cookieless: false,
         same_site: SameSite::Lax,
         consent: tidegate_consent::Rules {

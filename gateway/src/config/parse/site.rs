@@ -14,6 +14,8 @@ use crate::config::mistake::{Mistake, suggestion};
 use crate::config::reader::{Complaint, Node, Section};
 use crate::config::{Secret, Site, secret};
 
+/// Where a site's pages load the browser's script from.
+const SNIPPET: &str = "/t.js";
 /// What `same_site` may be.
 const SAME_SITE: [(&str, SameSite); 3] =
     [("lax", SameSite::Lax), ("none", SameSite::None), ("partitioned", SameSite::Partitioned)];
@@ -65,6 +67,10 @@ fn one(section: Section<'_>, taken: &mut Taken) -> Option<Site> {
     let domains = domains(&section, &hosts);
     let click_aliases = click_aliases(&section);
     let redirect_hosts = redirect_hosts(&section);
+    let snippet = match section.get("snippet") {
+        Some(node) => node.parsed(values::script_path),
+        None => Some(SNIPPET.to_owned()),
+    };
     let cookieless = section.flag("cookieless").unwrap_or(false);
     let same_site = match section.get("same_site") {
         Some(node) => store::choice(&node, "`same_site`", SAME_SITE),
@@ -82,6 +88,7 @@ fn one(section: Section<'_>, taken: &mut Taken) -> Option<Site> {
         domains,
         click_aliases,
         redirect_hosts,
+        snippet: snippet?,
         cookieless,
         same_site: same_site?,
         consent,

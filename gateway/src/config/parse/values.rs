@@ -96,6 +96,17 @@ pub(super) fn host(text: &str) -> Result<String, Complaint> {
     }
 }
 
+/// `/t.js`: where a site's pages load the snippet from. It sends events to the folder that it lies in.
+pub(super) fn script_path(text: &str) -> Result<String, Complaint> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    let stem = text.strip_prefix('/').and_then(|rest| rest.strip_suffix(".js"));
+    let is_fit = stem.is_some_and(|stem| !stem.is_empty() && !stem.contains('/'));
+    if !is_fit || text.len() > 64 || !text.bytes().all(plain) {
+        return complain("is no path for the snippet", "a file's name at the root, such as `/t.js` or `/main.js`");
+    }
+    Ok(text.to_owned())
+}
+
 /// `shop.example`: a domain that cookies may be set for.
 pub(super) fn domain(text: &str) -> Result<Domain, Complaint> {
     Domain::parse(text).or_else(|why| complain("is no domain of cookies", format!("it {why}")))
