@@ -2,11 +2,12 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign pebble
+.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign pebble chromium snippet
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
 node_modules := tests/clients/node_modules/.package-lock.json
+snippet_modules := packages/tidegate-js/node_modules/.package-lock.json
 venv := $(target)/test-clients/venv
 venv_ready := $(venv)/ready
 unpacked := $(target)/test-redis/valkey
@@ -30,9 +31,10 @@ cluster: wasm redis
 	$(target)/debug/tidegate-demo cluster --data $(target)/cluster $(if $(CLIENT),--client)
 
 # The build comes first: the end-to-end tests start the program that it makes.
-test: wasm clients tools redis valkey minisign pebble
+test: wasm clients tools redis valkey minisign pebble chromium snippet
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
+	npm test --prefix packages/tidegate-js
 
 lint: wasm linters
 	cargo fmt --all --check
@@ -103,6 +105,19 @@ $(venv_ready): tests/clients/requirements.txt
 	python3 -m venv --clear $(venv)
 	$(venv)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile \
 		--requirement tests/clients/requirements.txt
+	@touch $@
+
+# The browser that the snippet is tested in.
+chromium:
+	@[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || { $(call install,Chromium,chromium); }
+
+# The snippet that the gateway serves is committed; here it is held against its sources.
+snippet: $(snippet_modules)
+	npm run --silent --prefix packages/tidegate-js check
+
+$(snippet_modules): packages/tidegate-js/package.json packages/tidegate-js/package-lock.json
+	@command -v npm >/dev/null || { $(call install,npm,nodejs npm); }
+	npm ci --prefix packages/tidegate-js --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # What the tests sign plugins with.

@@ -129,7 +129,12 @@ fn finding(finding: &Finding, paint: Paint) -> Vec<String> {
         Severity::Notice => paint.cyan("notice"),
         Severity::Ok => paint.green("ok"),
     };
-    let mut lines = vec![format!("{label}  {}  {}", paint.bold(clean(&finding.subject)), clean(&finding.what))];
+    // Most sentences name their subject themselves.
+    let subject = match finding.what.contains(&finding.subject) {
+        true => String::new(),
+        false => format!("  {}", paint.bold(clean(&finding.subject))),
+    };
+    let mut lines = vec![format!("{label}{subject}  {}", clean(&finding.what))];
     if finding.severity > Severity::Ok {
         lines.push(format!("  why     {}", clean(&finding.why)));
     }

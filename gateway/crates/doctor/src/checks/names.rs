@@ -91,7 +91,7 @@ fn failed(host: &str, problem: &Problem, chain: &[String]) -> Finding {
             ))
         }
         Problem::NoSuchName { name } => Finding::new(Code::DnsNoSuchName, host, what)
-            .change(format!("Add `{name}. 300 IN A <the gateway's address>` to the zone.")),
+            .change(format!("Add `{name}. 300 IN A <its server's address>` to the zone.")),
         Problem::NoAddress { .. } => Finding::new(Code::DnsNoAddress, host, what),
         Problem::ServerFailure { .. } => Finding::new(Code::DnsServerFailure, host, what),
         Problem::Timeout { .. } => Finding::new(Code::DnsTimeout, host, what),

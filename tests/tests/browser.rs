@@ -1,0 +1,155 @@
+//! What a browser is given beside the answers to its events: the snippet, redirects, and nothing where a site wants no
+//! cookies; and what is taken back from it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tidegate_tests::{Answer, Destinations, HOOK, ORIGIN, Process, Settings, Stack};
+
+const LAMPS: &str = "https://www.shop.example/lamps?gclid=Cj0K";
+
+/// A site with these lines more, and a webhook.
+async fn site(lines: &str) -> Stack {
+    let more = format!("{lines}\n{HOOK}");
+    Stack::with(Settings { destinations: Destinations::None, more, ..Settings::default() }).await
+}
+
+fn view(consent: &str) -> Value {
+    json!({ "event": "page_view", "consent": consent, "page": { "url": LAMPS } })
+}
+
+async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = stack.request(Method::GET, path).header("host", "track.shop.example");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    stack.send(request).await.unwrap()
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// The cookies that an answer sets, and for how long.
+fn set(answer: &Answer) -> Vec<(String, u32)> {
+    let age = |line: &str| line.split("; ").find_map(|part| part.strip_prefix("Max-Age=")?.parse().ok()).unwrap();
+    answer.cookies().into_iter().map(|(name, _, line)| (name, age(&line))).collect()
+}
+
+/// A `Cookie` line of all that an answer sets.
+fn jar(answer: &Answer) -> String {
+    let pairs: Vec<String> = answer.cookies().iter().map(|(name, value, _)| format!("{name}={value}")).collect();
+    pairs.join("; ")
+}
+
+#[tokio::test]
+async fn the_snippet_is_served_where_the_site_says_and_its_tag_is_printed() {
+    let stack = site("snippet = \"/main.js\"").await;
+    let script = get(&stack, "/main.js", &[]).await;
+    assert_eq!((script.status, header(&script, "content-type")), (200, "text/javascript; charset=utf-8"));
+    assert!(script.text.contains("v1/events") && !script.text.contains("http://"), "{}", script.text);
+    assert_eq!(header(&script, "x-content-type-options"), "nosniff");
+    let again = get(&stack, "/main.js", &[("if-none-match", header(&script, "etag"))]).await;
+    assert_eq!((again.status, again.text.as_str()), (304, ""));
+    assert_eq!(get(&stack, "/t.js", &[]).await.status, 404);
+
+    let config = stack.dir.path().join("tidegate.toml");
+    let command = ["snippet", "--integrity", "--json", "--config", config.to_str().unwrap()];
+    let output = Process::command(&command).output().await.unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let src = said["src"].as_str().unwrap();
+    let path = src.strip_prefix("https://localhost").unwrap();
+    let fixed = get(&stack, path, &[]).await;
+    assert_eq!((fixed.status, &fixed.text), (200, &script.text));
+    assert_eq!(header(&fixed, "cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(header(&fixed, "access-control-allow-origin"), "*", "or `integrity` could not be checked");
+    assert!(said["html"].as_str().unwrap().contains(said["integrity"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn who_withdraws_consent_loses_the_cookies_and_no_platform_hears_of_it() {
+    let stack = site("").await;
+    let given = stack.post_from_page(&view("marketing"), "_ttp=abc").await;
+    let names: Vec<String> = set(&given).into_iter().map(|(name, _)| name).collect();
+    for name in ["__Secure-tg_vid", "_gcl_aw", "_fbp", "_ttp", "tg_consent"] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+    }
+    let withdrawn = json!({ "event": "consent_updated", "message_id": "w1", "consent": "none" });
+    let answer = stack.post_from_page(&withdrawn, &format!("{}; _ttp=abc", jar(&given))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    for (name, age) in set(&answer) {
+        assert_eq!(age > 0, name == "tg_consent", "{name} lives {age}");
+    }
+    let expired: Vec<String> = set(&answer).into_iter().filter(|(_, age)| *age == 0).map(|(name, _)| name).collect();
+    for name in ["__Secure-tg_vid", "_gcl_aw", "_fbp", "_ttp"] {
+        assert!(expired.iter().any(|known| known == name), "{name}: {expired:?}");
+    }
+    // Also where consent is given: it is no event of a platform.
+    let given = json!({ "event": "consent_updated", "message_id": "g1", "consent": "marketing", "customer_id": "c" });
+    stack.take(&given).await;
+    let trace = stack.trace("g1").await;
+    let dropped = trace["dropped"].as_array().unwrap_or_else(|| panic!("{trace:#}"));
+    assert!(dropped.iter().any(|one| one["reason"].as_str().unwrap().contains("only tells the gateway")), "{trace:#}");
+}
+
+#[tokio::test]
+async fn a_page_that_sends_before_its_banner_takes_nothing_back() {
+    let stack = site("").await;
+    let given = stack.post_from_page(&view("marketing"), "").await;
+    let silent = json!({ "event": "page_view", "page": { "url": LAMPS } });
+    let without: Vec<String> =
+        given.cookies().iter().filter(|(n, ..)| n != "tg_consent").map(|(n, v, _)| format!("{n}={v}")).collect();
+    let answer = stack.post_from_page(&silent, &without.join("; ")).await;
+    assert_eq!(set(&answer), [], "the default is nobody's withdrawal");
+}
+
+#[tokio::test]
+async fn a_redirect_leads_to_the_sites_own_hosts_and_nowhere_else() {
+    let stack = site("redirect_hosts = [\"www.shop.example\"]").await;
+    let to = |url: &str| format!("/r?gclid=Cj0K&to={}", url.replace(':', "%3A").replace('/', "%2F"));
+    let answer = get(&stack, &to("https://www.shop.example/lamps"), &[("x-forwarded-proto", "https")]).await;
+    assert_eq!(answer.status, 302, "{}", answer.text);
+    assert_eq!(header(&answer, "location"), "https://www.shop.example/lamps?gclid=Cj0K");
+    assert_eq!(set(&answer), [], "the site's default is none");
+    let consents = [("x-forwarded-proto", "https"), ("cookie", "tg_consent=v1.marketing.1700000000")];
+    let answer = get(&stack, &to("https://www.shop.example/"), &consents).await;
+    let names: Vec<String> = set(&answer).into_iter().map(|(name, _)| name).collect();
+    assert!(names.iter().any(|name| name == "__Secure-tg_vid"), "{names:?}");
+    assert!(names.iter().any(|name| name == "_gcl_aw"), "{names:?}");
+    for elsewhere in [
+        "https://evil.example/",
+        "https://www.shop.example.evil.example/",
+        "https://www.shop.example@evil.example/",
+        "javascript:alert(1)",
+        "//evil.example/",
+    ] {
+        let answer = get(&stack, &to(elsewhere), &[]).await;
+        assert_eq!((answer.status, header(&answer, "location")), (400, ""), "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_without_cookies_knows_a_visitor_for_a_day_and_writes_nothing() {
+    let stack = site("cookieless = true").await;
+    let mut visitors = Vec::new();
+    for _ in 0..2 {
+        let answer = stack.post_from_page(&view("marketing"), "").await;
+        assert_eq!((answer.status, set(&answer)), (200, vec![]));
+        let trace = stack.trace(&answer.event_id(0)).await;
+        visitors.push(trace["event"]["anonymous_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(visitors[0], visitors[1]);
+}
+
+#[tokio::test]
+async fn a_page_may_read_when_to_try_again_and_private_networks_are_asked_for() {
+    let stack = site("").await;
+    let request = stack.request(Method::OPTIONS, "/v1/events").header("origin", ORIGIN);
+    let answer = stack.send(request.header("access-control-request-private-network", "true")).await.unwrap();
+    assert_eq!(header(&answer, "access-control-allow-private-network"), "true");
+    assert_eq!(header(&answer, "access-control-expose-headers"), "retry-after");
+    let request = stack.request(Method::OPTIONS, "/v1/events").header("origin", "https://evil.example");
+    let answer = stack.send(request.header("access-control-request-private-network", "true")).await.unwrap();
+    assert_eq!(header(&answer, "access-control-allow-private-network"), "");
+    assert_eq!(header(&answer, "access-control-allow-origin"), "");
+}
