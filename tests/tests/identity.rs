@@ -6,6 +6,8 @@ use tidegate::clock::{Clock as _, SystemClock};
 use tidegate_tests::{Answer, Destinations, ORIGIN, Settings, Stack, WRITE_KEY};
 
 const VISITOR: &str = "__Secure-tg_vid";
+/// What keeps the consent that the event told.
+const CONSENT: &str = "tg_consent";
 
 /// A gateway that only collects.
 async fn collector() -> Stack {
@@ -48,7 +50,7 @@ fn attributes(line: &str) -> Vec<&str> {
 async fn the_visitors_cookie_is_set_for_the_site_and_scripts_cannot_read_it() {
     let stack = collector().await;
     let answer = stack.post_from_page(&view(LAMPS, "analytics"), "").await;
-    assert_eq!(names(&answer), [VISITOR], "and no platform's cookie");
+    assert_eq!(names(&answer), [VISITOR, CONSENT], "and no platform's cookie");
     let line = line(&answer, VISITOR).unwrap();
     let expected = ["Path=/", "Max-Age=34560000", "SameSite=Lax", "Domain=shop.example", "Secure", "HttpOnly"];
     assert_eq!(attributes(&line), expected);
@@ -64,7 +66,7 @@ async fn by_plain_http_on_an_address_the_cookie_is_the_hosts_own_without_a_prefi
     let body = view("http://127.0.0.1:8080/", "analytics").to_string();
     let request = stack.request(Method::POST, "/v1/events").header("origin", ORIGIN).header("x-write-key", WRITE_KEY);
     let answer = stack.send(request.body(body)).await.unwrap();
-    assert_eq!(names(&answer), ["tg_vid"]);
+    assert_eq!(names(&answer), ["tg_vid", CONSENT]);
     assert_eq!(
         attributes(&line(&answer, "tg_vid").unwrap()),
         ["Path=/", "Max-Age=34560000", "SameSite=Lax", "HttpOnly"]
@@ -137,7 +139,7 @@ async fn click_ids_become_the_platforms_own_cookies_with_consent_to_marketing() 
     let answer = stack.post_from_page(&view(CLICKED, "marketing"), "").await;
     let mut set = names(&answer);
     set.sort();
-    assert_eq!(set, [VISITOR, "_fbc", "_fbp", "_gcl_aw", "_uetmsclkid", "ttclid"]);
+    assert_eq!(set, [VISITOR, "_fbc", "_fbp", "_gcl_aw", "_uetmsclkid", CONSENT, "ttclid"]);
     let at_ms = stack.trace(&answer.event_id(0)).await["event"]["received_ms"].as_u64().unwrap();
     assert_eq!(cookie(&answer, "_fbc"), format!("fb.1.{at_ms}.IwAR_AbC-9"));
     assert_eq!(cookie(&answer, "_gcl_aw"), format!("GCL.{}.Cj0K.x", at_ms / 1000));
@@ -147,7 +149,7 @@ async fn click_ids_become_the_platforms_own_cookies_with_consent_to_marketing() 
     assert_eq!(attributes(&line(&answer, "_fbc").unwrap()), expected, "the platforms' own scripts read it");
 
     let answer = stack.post_from_page(&view(CLICKED, "analytics"), "").await;
-    assert_eq!(names(&answer), [VISITOR]);
+    assert_eq!(names(&answer), [VISITOR, CONSENT]);
     let event = stack.trace(&answer.event_id(0)).await["event"].clone();
     assert_eq!(
         (&event["clicks"], &event["page"]["url"]),

@@ -43,7 +43,8 @@ impl Site {
 
 fn purchase(id: &str) -> Value {
     json!({
-        "event": "purchase_completed", "message_id": id, "user": { "email": "John_Smith@gmail.com" },
+        "event": "purchase_completed", "message_id": id, "anonymous_id": "1234567890.1700000000",
+        "user": { "email": "John_Smith@gmail.com" },
         "client": { "ip": "203.0.113.7", "user_agent": "Agent" },
         "properties": { "order_value": 149.99, "currency": "EUR", "order_id": "O-1", "nested": { "a": [1, 2.5, null] } }
     })

@@ -82,7 +82,7 @@ pub(super) fn named(path: &str, own: &str) -> Option<Named> {
 pub(super) fn answer(named: Named, headers: &HeaderMap) -> Reply {
     let snippet = &*SNIPPET;
     let is_known = headers.get(IF_NONE_MATCH).is_some_and(|known| known == snippet.etag);
-    let gzips = headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).is_some_and(|list| takes_gzip(list));
+    let gzips = headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).is_some_and(takes_gzip);
     let mut reply = match is_known {
         true => reply::empty(StatusCode::NOT_MODIFIED),
         false if gzips && !snippet.gzip.is_empty() => {
