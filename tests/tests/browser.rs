@@ -88,8 +88,9 @@ async fn who_withdraws_consent_loses_the_cookies_and_no_platform_hears_of_it() {
     let given = json!({ "event": "consent_updated", "message_id": "g1", "consent": "marketing", "customer_id": "c" });
     stack.take(&given).await;
     let trace = stack.trace("g1").await;
-    let dropped = trace["dropped"].as_array().unwrap_or_else(|| panic!("{trace:#}"));
-    assert!(dropped.iter().any(|one| one["reason"].as_str().unwrap().contains("only tells the gateway")), "{trace:#}");
+    let hook = &trace["destinations"][0];
+    assert_eq!((&hook["name"], &hook["outcome"]), (&json!("hook"), &json!("dropped")), "{trace:#}");
+    assert_eq!(hook["reason"], "it only tells the gateway of the visitor's consent");
 }
 
 #[tokio::test]
