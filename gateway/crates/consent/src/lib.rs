@@ -1,6 +1,6 @@
 //! Consent: what each signal says, and which of them decides.
 //!
-//! A request and its event bring [`Signals`]; a site has [`Rules`]; [`decide`] makes one [`Consent`] of both. The most
+//! A request and its event bring [`Signals`]; a site has [`Rules`]; [`decide()`] makes one [`Consent`] of both. The most
 //! restrictive signal wins, purpose by purpose, and what cannot be read grants nothing
 //! (`docs/decisions/0015-a-consent-string-that-cannot-be-read.md`).
 //!
