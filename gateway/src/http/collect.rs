@@ -135,11 +135,10 @@ impl Answering<'_> {
         if self.head.uri.path() == redirect::PATH {
             return self.redirect();
         }
-        if let Some(reply) = self.snippet() {
-            return reply;
-        }
         let Some(protocol) = protocol(self.head.uri.path()) else {
-            return reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events");
+            return self.snippet().unwrap_or_else(|| {
+                reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events")
+            });
         };
         let origin = self.sites.origin(&self.head.headers);
         let mut reply = match self.head.method {
