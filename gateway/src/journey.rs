@@ -23,13 +23,13 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tidegate_consent::Geo;
 use tidegate_consent::cookie::Stored;
-use tidegate_event::{ClickId, Consent, EventId, Kind, Level, Signal, VisitorId};
+use tidegate_event::{ClickId, EventId, Kind, Level, Signal, VisitorId};
 use tidegate_identity::answer::{Standing, Turn};
 use tidegate_identity::visitor::Found;
 use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
-use self::consent::{Consented, Deciding};
+use self::consent::{Consented, Deciding, Now};
 use self::decode::{Envelope, FieldError};
 use self::intake::Intake;
 use self::profile::Profiles;
@@ -110,10 +110,13 @@ pub struct Arrivals {
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub visitor: VisitorId,
-    /// The most restrictive level among the request's events.
+    /// What the visitor told last, by the request's events or before; of several that nobody knows the order of, the most
+    /// restrictive.
     pub level: Level,
     /// What decided it.
     pub signal: Signal,
+    /// When it was told, in Unix seconds.
+    pub told_at_s: Option<u64>,
     /// The click IDs of the request's events, where the level allows them.
     pub clicks: Vec<ClickId>,
     /// What our own consent cookie is to keep: what the visitor told us last.
@@ -235,11 +238,16 @@ impl Identity {
 }
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
-    let Consent { level, signal, .. } = consented.event.consent;
-    let identity = identity.get_or_insert(Identity { visitor, level, signal, clicks: Vec::new(), told: None });
-    // Of two events at one level that counts which the visitor decided.
-    if level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault {
-        (identity.level, identity.signal) = (level, signal);
+    let Now { level, signal, told_at_s } = consented.now;
+    let identity =
+        identity.get_or_insert(Identity { visitor, level, signal, told_at_s, clicks: Vec::new(), told: None });
+    let counts = match (told_at_s, identity.told_at_s) {
+        (Some(this), Some(that)) if this != that => this > that,
+        // Of two events at one level that counts which the visitor decided.
+        _ => level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault,
+    };
+    if counts {
+        (identity.level, identity.signal, identity.told_at_s) = (level, signal, told_at_s);
     }
     // Of two that were told at the same time the more restrictive one holds.
     let later = |stored: &Stored| (stored.at_s, std::cmp::Reverse(stored.level));

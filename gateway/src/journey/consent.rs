@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use tidegate_consent::cookie::Stored;
 use tidegate_consent::{Geo, Region, Rules};
-use tidegate_event::{Event, EventId, withhold};
+use tidegate_event::{Consent, Event, EventId, Level, Signal, withhold};
 
 use super::names;
 use super::validate::Validated;
@@ -19,6 +19,16 @@ pub struct Consented {
     pub(super) event: Event,
     /// What our own consent cookie is to keep, if the visitor told us something with this event.
     pub(super) told: Option<Stored>,
+    pub(super) now: Now,
+}
+
+/// What the browser's visitor allows now. An event that waited in the browser may be older than that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) level: Level,
+    pub(super) signal: Signal,
+    /// When the visitor last told us something, in Unix seconds.
+    pub(super) told_at_s: Option<u64>,
 }
 
 /// What consent is decided by.
@@ -63,7 +73,10 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, deciding: Decid
         properties: draft.properties,
     };
     withhold(&mut event);
-    Consented { event, told: signals.cookie_to_write() }
+    let now = signals.from_now_on().map(|signals| tidegate_consent::decide(&signals, deciding.rules));
+    let Consent { level, signal, .. } = now.unwrap_or(event.consent);
+    let now = Now { level, signal, told_at_s: signals.told_at_s() };
+    Consented { event, told: signals.cookie_to_write(), now }
 }
 
 /// Where the visitor is: by the database, else as the client says. Nobody is looked up for a site without regions.
@@ -78,8 +91,6 @@ fn region(ip: Option<&str>, said: Option<&str>, deciding: Deciding<'_>) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use tidegate_event::Level;
-
     use super::*;
 
     #[test]
