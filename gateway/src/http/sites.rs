@@ -3,7 +3,7 @@
 //! A reload replaces all of it at once; a request keeps what it began with. Owns who may send what, not what becomes of it.
 
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use ipnet::IpNet;
 use tidegate_identity::domain::host_name;
 use tidegate_identity::visitor::Ring;
@@ -12,6 +12,7 @@ use super::cookies;
 use super::cors::{self, Origin};
 use super::keys::{self, Grant, Keys, Trust};
 use super::reply::{self, Reply};
+use super::secure;
 use super::throttle::Throttle;
 use crate::config::{Config, Limits};
 use crate::journey::Route;
@@ -24,6 +25,8 @@ pub struct Sites {
     pub(super) ring: Ring,
     pub(super) limits: Limits,
     pub(super) trusted_proxies: Vec<IpNet>,
+    /// What every answer by our own TLS tells browsers.
+    pub(super) hsts: Option<HeaderValue>,
     keys: Keys,
     throttle: Throttle,
 }
@@ -51,6 +54,7 @@ impl Sites {
             ring: cookies::ring(&config.visitor),
             limits: config.limits.clone(),
             trusted_proxies: config.listen.trusted_proxies.clone(),
+            hsts: config.tls.as_ref().and_then(|tls| secure::hsts(tls.hsts_days)),
             throttle,
             routes,
         }
