@@ -165,7 +165,7 @@ impl Answering<'_> {
                 reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events")
             });
         };
-        let origin = self.sites.origin(&self.head.headers);
+        let origin = self.sites.origin(&self.head.headers, &self.peer().host);
         let mut reply = match self.head.method {
             Method::POST => self.collect(body, protocol).await,
             Method::OPTIONS => {
@@ -207,7 +207,7 @@ impl Answering<'_> {
             let bytes = body::read(body, &self.sites.limits).await.map_err(|error| unread(&error))?;
             // The body is parsed before the key is known: some clients have no other place for it.
             let envelope = decode::open(&bytes, protocol).map_err(|error| Box::new(reply::bad_envelope(&error)))?;
-            let grant = self.sites.admit(self.head, &envelope, self.collector.clock.steady_ms())?;
+            let grant = self.sites.admit(self.head, &self.peer().host, &envelope, self.collector.clock.steady_ms())?;
             self.sites.measure(&envelope, bytes.len())?;
             Ok(self.take(&envelope, protocol, grant).await)
         };

@@ -61,8 +61,8 @@ impl Sites {
     }
 
     /// What a request's origin is to all sites together: a preflight brings no key.
-    pub(super) fn origin(&self, headers: &HeaderMap) -> Origin {
-        cors::origin(headers, self.routes.iter().flat_map(|route| &route.site.origins))
+    pub(super) fn origin(&self, headers: &HeaderMap, host: &str) -> Origin {
+        cors::origin(headers, host, self.routes.iter().map(|route| &route.site))
     }
 
     /// The first site that is reached under a host.
@@ -71,7 +71,7 @@ impl Sites {
     }
 
     /// Whose request it is, if it may send events now.
-    pub(super) fn admit(&self, head: &Parts, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
+    pub(super) fn admit(&self, head: &Parts, host: &str, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
         let refuse = |status, error, hint| Err(Box::new(reply::failure(status, error, hint)));
         let Some(presented) = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri) else {
             let hint = "give it as Basic user, Bearer token, X-Write-Key header, or `writeKey` in the body";
@@ -81,7 +81,8 @@ impl Sites {
             let hint = "compare it with `write_keys` and `api_keys` of the site";
             return refuse(StatusCode::UNAUTHORIZED, "unknown write key", hint);
         };
-        if cors::origin(&head.headers, self.routes[grant.site].site.origins.iter()) == Origin::Foreign {
+        let site = &self.routes[grant.site].site;
+        if cors::origin(&head.headers, host, std::iter::once(site)) == Origin::Foreign {
             let hint = "add it to `origins` of the site";
             return refuse(StatusCode::FORBIDDEN, "pages of this origin may not send events here", hint);
         }
