@@ -101,6 +101,7 @@ fn visit(clock: &dyn Clock) -> Visit {
         sender: Sender::Backend,
         visitor: None,
         visitor_new: VisitorId(clock.new_id()),
+        clicks: Vec::new(),
         cookies: Vec::new(),
         signals: Signals::default(),
         ip: None,
