@@ -157,3 +157,30 @@ test("a cookie that a script set for one host alone is taken back in path mode",
     assert.deepEqual(Object.keys(await jar(context)).sort(), expected);
   }
 });
+
+test("a visitor who follows a link to the site's other domain stays the same, as far as consent goes", async (t) => {
+  const world = await stack(t);
+  const { shop, gateway } = world;
+  const to = shop.url("/arrived", "www.other.test");
+  const arrivedTag = gateway.tag("", { src: `${gateway.other}/t.js` });
+  for (const level of ["marketing", "none"]) {
+    const context = await emptyBrowser(t);
+    const here = { ...world, context };
+    const tag = gateway.tag('data-domains="other.test"');
+    const page = await view(t, here, { path: `/${clicks("first")}`, head: consent(level), body: `<a href="${to}">on</a>`, tag });
+    shop.page("/arrived", { head: consent("marketing") + arrivedTag });
+    const [answer] = await Promise.all([page.waitForResponse((answer) => answer.url() === `${gateway.other}/v1/events`), page.click("a")]);
+    assert.equal(answer.status(), 200);
+    assert.equal(page.url(), to, "nothing of the link stays in the address");
+
+    const cookies = await context.cookies();
+    const value = (name, domain) => cookies.find((cookie) => cookie.name === name && cookie.domain === domain)?.value;
+    const visitor = (domain) => value("__Secure-tg_vid", domain)?.split(".")[2];
+    assert.ok(visitor(".other.test"));
+    const followed = level === "marketing";
+    assert.equal(visitor(".shop.test") === visitor(".other.test"), followed, `${level} on the first domain`);
+    assert.equal(value("_fbc", ".other.test")?.split(".").pop(), followed ? "fbclid-first" : undefined);
+    const [{ message_id }] = JSON.parse(answer.request().postData()).events;
+    assert.equal((await gateway.trace(message_id)).event.anonymous_id, visitor(".other.test"));
+  }
+});

@@ -1,7 +1,7 @@
 // The gateway under test: the program that cargo built, in a process and a directory of its own.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,7 +14,7 @@ const BUILT = join(process.env.CARGO_TARGET_DIR || join(ROOT, "target"), "debug"
 export const PLUGIN_CACHE = join(BUILT, "plugin-cache");
 const ADMIN_TOKEN = "the-operators-own-token";
 
-/** The write keys of the three sites: on a host of its own, in path mode, without cookies. */
+/** The write keys of the three sites: on hosts of its own, in path mode, without cookies. */
 export const KEYS = { track: "track-key", path: "path-key", bare: "bare-key" };
 
 /** Starts it for the shop's three sites, to end with the test. */
@@ -22,9 +22,10 @@ export async function startGateway(t, world) {
   return runGateway(t, text(world));
 }
 
-/** Starts it with this configuration. */
-export async function runGateway(t, config) {
+/** Starts it with this configuration, in a directory that has these. */
+export async function runGateway(t, config, directories = []) {
   const dir = mkdtempSync(join(tmpdir(), "tidegate-browser-"));
+  for (const name of directories) mkdirSync(join(dir, name));
   const file = join(dir, "tidegate.toml");
   writeFileSync(file, config);
   const child = spawn(built("tidegate"), ["run", "--config", file, "--log-format", "json"], {
@@ -71,6 +72,7 @@ class Gateway {
   constructor({ http, https, admin }) {
     this.port = Number(http);
     this.origin = `https://track.shop.test:${https}`;
+    this.other = `https://track.other.test:${https}`;
     this.bare = `https://bare.shop.test:${https}`;
     this.#admin = `http://127.0.0.1:${admin}`;
   }
@@ -108,7 +110,7 @@ ${lines}
 `;
 
 function text({ shop, platforms, certificate }) {
-  const origins = JSON.stringify(["www.shop.test", "shop.test"].map((host) => shop.origin(host)));
+  const origins = JSON.stringify(["www.shop.test", "shop.test", "www.other.test"].map((host) => shop.origin(host)));
   const hook = `plugin = "webhook"
 config = { url = "${platforms.url}/hook" }
 secrets = { signing_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }`;
@@ -139,7 +141,7 @@ backoff_base_ms = 40
 
 [[site]]
 name = "track"
-hosts = ["track.shop.test"]
+hosts = ["track.shop.test", "track.other.test"]
 origins = ${origins}
 write_keys = ["${KEYS.track}"]
 redirect_hosts = ["www.shop.test:${shop.port}"]

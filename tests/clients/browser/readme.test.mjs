@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { PLUGIN_CACHE, runGateway } from "./gateway.mjs";
-import { answered, emptyBrowser, tab } from "./stack.mjs";
 import { jar } from "./jar.mjs";
+import { answered, emptyBrowser, tab } from "./stack.mjs";
 
 const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
 const block = (language, having) => {
@@ -30,14 +30,15 @@ test("a page with the README's tag is counted by a gateway with the README's con
   let gateway;
   const port = await startPage(t, () => block("html", "data-key").replace("127.0.0.1:8080", `127.0.0.1:${gateway.port}`));
   const config = block("toml", "[listen]").replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:0").replace("localhost:3000", `localhost:${port}`);
-  gateway = await runGateway(t, `${config}\n[plugins]\ncache = "${PLUGIN_CACHE}"\n`);
+  const [, made] = /^mkdir -p (\w+)/m.exec(readme);
+  gateway = await runGateway(t, `${config}\n[plugins]\ncache = "${PLUGIN_CACHE}"\n`, [made]);
 
   const context = await emptyBrowser(t);
   const page = await tab(t, context);
   const [answer] = await Promise.all([answered(page, "page_view"), page.goto(`http://localhost:${port}/`)]);
   assert.equal(answer.status(), 200);
-  const [{ id }] = JSON.parse(answer.request().postData()).events.map(({ message_id }) => ({ id: message_id }));
-  const { name, consent } = await gateway.trace(id);
+  const [{ message_id }] = JSON.parse(answer.request().postData()).events;
+  const { name, consent } = await gateway.trace(message_id);
   assert.deepEqual([name, consent.level], ["page_view", "none"]);
   assert.deepEqual(await jar(context), {}, "before consent it writes nothing to the browser");
 });
