@@ -5,6 +5,7 @@ import { badge, el, facts, span, when } from "./parts.js";
 const byId = (id) => document.getElementById(id);
 /** A certificate that ends sooner should have been renewed long ago: an authority's are with a third of their life left. */
 const SOON_MS = 14 * 86_400_000;
+let opened = false;
 
 /** Draws them; nothing is there where TLS is a proxy's. */
 export function drawCertificates(certificates) {
@@ -12,6 +13,8 @@ export function drawCertificates(certificates) {
   if (!certificates) return;
   const troubled = certificates.filter((one) => mark(one)[1] !== "good").length;
   byId("certificates-say").textContent = [String(certificates.length), troubled && `${troubled} to look at`].filter(Boolean).join(" · ");
+  // Trouble opens it, once: whoever closes it has seen it.
+  if (troubled && !opened) byId("certificates-box").open = opened = true;
   byId("certificates").replaceChildren(...certificates.map(card));
 }
 
@@ -32,5 +35,5 @@ function card(one) {
     error ? el("p", "why", el("b", "", error.message), " ", el("span", "soft", when(error.at_ms))) : null,
     warnings.map((warning) => el("p", "why", warning)),
     facts([["ends", certificate && el("span", "", `in ${span(Math.max(0, certificate.not_after_ms - Date.now()))}, `, when(certificate.not_after_ms))],
-      ["issuer", certificate?.issuer], ["from", from], ["renewal", next && when(next)]]));
+      ["issuer", certificate?.issuer], ["from", from], [certificate ? "renewal" : "next try", next && when(next)]]));
 }
