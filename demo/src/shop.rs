@@ -72,7 +72,8 @@ pub(crate) async fn serve(
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await.context("serve the shop")
 }
 
-/// The page with the tag, as `tidegate snippet` prints its second line, and with what the shop's script needs to know.
+/// The page with the tag, as `tidegate snippet` prints its second line, but that it waits for consent; and with what the
+/// shop's script needs to know.
 async fn shop_page(State(site): State<Arc<Site>>) -> Response {
     let Addresses { gateway, dashboard, token, write_key } = &site.addresses;
     let policy = format!(

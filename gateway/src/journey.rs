@@ -115,12 +115,12 @@ pub struct Identity {
     pub level: Level,
     /// What decided it.
     pub signal: Signal,
-    /// When it was told, in Unix seconds.
-    pub told_at_s: Option<u64>,
+    /// When it was told, in Unix milliseconds.
+    pub told_at_ms: Option<u64>,
     /// The click IDs of the request's events, where the level allows them.
     pub clicks: Vec<ClickId>,
-    /// What our own consent cookie is to keep: what the visitor told us last.
-    pub told: Option<Stored>,
+    /// What our own consent cookie is to keep, and when it was told, in Unix milliseconds: the last that an event told.
+    pub told: Option<(u64, Stored)>,
 }
 
 impl Journey {
@@ -238,20 +238,21 @@ impl Identity {
 }
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
-    let Now { level, signal, told_at_s } = consented.now;
+    let Now { level, signal, told_at_ms } = consented.now;
     let identity =
-        identity.get_or_insert(Identity { visitor, level, signal, told_at_s, clicks: Vec::new(), told: None });
-    let counts = match (told_at_s, identity.told_at_s) {
+        identity.get_or_insert(Identity { visitor, level, signal, told_at_ms, clicks: Vec::new(), told: None });
+    let counts = match (told_at_ms, identity.told_at_ms) {
         (Some(this), Some(that)) if this != that => this > that,
         // Of two events at one level that counts which the visitor decided.
         _ => level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault,
     };
     if counts {
-        (identity.level, identity.signal, identity.told_at_s) = (level, signal, told_at_s);
+        (identity.level, identity.signal, identity.told_at_ms) = (level, signal, told_at_ms);
     }
     // Of two that were told at the same time the more restrictive one holds.
-    let later = |stored: &Stored| (stored.at_s, std::cmp::Reverse(stored.level));
-    identity.told = identity.told.into_iter().chain(consented.told).max_by_key(later);
+    let later = |(at_ms, stored): &(u64, Stored)| (*at_ms, std::cmp::Reverse(stored.level));
+    let told = consented.told.map(|stored| (consented.event.at_ms, stored));
+    identity.told = identity.told.into_iter().chain(told).max_by_key(later);
     tidegate_event::clicks_merge(&mut identity.clicks, consented.event.clicks.iter().cloned());
 }
 

@@ -99,18 +99,18 @@ async fn an_event_that_waited_in_the_browser_takes_nothing_back() {
     let given = stack.post_from_page(&view("marketing"), "").await;
     let all = jar(&given);
     let now_s: u64 = all.split("v1.marketing.").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok()).unwrap();
-    let told = |consent: &str, s_ago: u64| {
-        let at_ms = (now_s - s_ago) * 1_000;
+    let told = |consent: &str, ms_ago: u64| {
+        let at_ms = now_s * 1_000 - ms_ago;
         json!({ "event": "page_view", "consent": consent, "timestamp": at_ms, "page": { "url": LAMPS } })
     };
     let refused = all.replace("marketing", "none");
     let without = all.replace("tg_consent", "other");
     for (events, cookies, level) in [
-        (json!([told("analytics", 3_600)]), &all, "marketing"),
-        (json!([told("marketing", 3_600)]), &refused, "none"),
-        (json!([told("none", 20), told("marketing", 10)]), &without, "marketing"),
-        (json!([told("marketing", 10), told("none", 20)]), &without, "marketing"),
-        (json!([told("marketing", 20), told("none", 10)]), &without, "none"),
+        (json!([told("analytics", 3_600_000)]), &all, "marketing"),
+        (json!([told("marketing", 3_600_000)]), &refused, "none"),
+        (json!([told("none", 900), told("marketing", 800)]), &without, "marketing"),
+        (json!([told("marketing", 800), told("none", 900)]), &without, "marketing"),
+        (json!([told("marketing", 900), told("none", 800)]), &without, "none"),
     ] {
         let set = set(&stack.post_from_page(&json!({ "events": events }), cookies).await);
         let lives = |name: &str| set.iter().find(|(known, _)| known == name).map(|(_, age)| *age > 0);

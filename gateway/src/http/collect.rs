@@ -265,7 +265,7 @@ impl Answering<'_> {
         let moment = Moment { now_ms: *now_ms, chance: rand::random() };
         let setting = Setting { ring: &self.sites.ring, place };
         let mut lines = answer::cookies(&browser, identity.standing(*found), moment, &setting);
-        lines.extend(cookies::told(identity.told, identity.level, place));
+        lines.extend(cookies::told(identity.told.map(|(_, stored)| stored), identity.level, place));
         cookies::set(&lines, reply.headers_mut());
     }
 

@@ -60,8 +60,8 @@ impl Answering<'_> {
         let theirs = cookies::platforms(&caller.jar);
         let sources = Sources { url: Some(&url), cookies: &theirs, ..Sources::default() };
         let clicks = clicks::gather(&sources, caller.now_ms);
-        let (level, signal, told_at_s) = (consent.level, consent.signal, signals.told_at_s());
-        let identity = Identity { visitor, level, signal, told_at_s, clicks, told: None };
+        let (level, signal, told_at_ms) = (consent.level, consent.signal, signals.told_at_ms(caller.now_ms));
+        let identity = Identity { visitor, level, signal, told_at_ms, clicks, told: None };
         self.set_cookies(&caller, &identity, site, &mut reply);
         reply
     }

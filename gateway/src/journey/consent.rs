@@ -27,8 +27,8 @@ pub struct Consented {
 pub(super) struct Now {
     pub(super) level: Level,
     pub(super) signal: Signal,
-    /// When the visitor last told us something, in Unix seconds.
-    pub(super) told_at_s: Option<u64>,
+    /// When the visitor last told us something, in Unix milliseconds.
+    pub(super) told_at_ms: Option<u64>,
 }
 
 /// What consent is decided by.
@@ -75,7 +75,7 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, deciding: Decid
     withhold(&mut event);
     let now = signals.from_now_on().map(|signals| tidegate_consent::decide(&signals, deciding.rules));
     let Consent { level, signal, .. } = now.unwrap_or(event.consent);
-    let now = Now { level, signal, told_at_s: signals.told_at_s() };
+    let now = Now { level, signal, told_at_ms: signals.told_at_ms(at_ms) };
     Consented { event, told: signals.cookie_to_write(), now }
 }
 

@@ -167,7 +167,7 @@ test("a visitor who follows a link to the site's other domain stays the same, as
     const context = await emptyBrowser(t);
     const here = { ...world, context };
     const tag = gateway.tag('data-domains="other.test"');
-    const page = await view(t, here, { path: `/${clicks("first")}`, head: consent(level), body: `<a href="${to}">on</a>`, tag });
+    const page = await view(t, here, { path: "/?fbclid=fbclid-first", head: consent(level), body: `<a href="${to}">on</a>`, tag });
     shop.page("/arrived", { head: consent("marketing") + arrivedTag });
     const [answer] = await Promise.all([page.waitForResponse((answer) => answer.url() === `${gateway.other}/v1/events`), page.click("a")]);
     assert.equal(answer.status(), 200);

@@ -1,29 +1,33 @@
 // The demo as `make run` starts it, on free ports, and a visitor who buys something in its shop.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, symlinkSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { built, endWith, PLUGIN_CACHE } from "./gateway.mjs";
 
 /** Starts it, to end with the test; gives its three addresses. */
 export async function startDemo(t) {
-  const dir = mkdtempSync(join(tmpdir(), "tidegate-demo-"));
-  mkdirSync(PLUGIN_CACHE, { recursive: true });
-  symlinkSync(PLUGIN_CACHE, join(dir, "plugin-cache"));
+  const dir = mkdtempSync(join(dirname(PLUGIN_CACHE), "demo-"));
+  // What other tests have compiled is not compiled again.
+  const cache = join(dir, "plugin-cache");
+  mkdirSync(cache, { mode: 0o700 });
+  const compiled = existsSync(PLUGIN_CACHE) ? readdirSync(PLUGIN_CACHE).filter((name) => name.endsWith(".cwasm")) : [];
+  for (const name of compiled) linkSync(join(PLUGIN_CACHE, name), join(cache, name));
   const [shop, gateway, admin] = (await freePorts(3)).map((port) => `127.0.0.1:${port}`);
   const words = ["--shop", shop, "--gateway", gateway, "--admin", admin, "--data", dir];
-  const child = spawn(built("tidegate-demo"), words, { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(built("tidegate-demo"), words, { stdio: ["ignore", "pipe", "pipe"] });
   endWith(t, child, dir);
+  const complaints = [];
+  child.stderr.on("data", (said) => complaints.push(said));
   const addresses = {};
   for await (const line of createInterface({ input: child.stdout })) {
     const [, name, url] = /the (shop|dashboard|platforms) +(http\S+)/.exec(line) ?? [];
     if (name) addresses[name] = url;
     if (addresses.platforms) return addresses;
   }
-  throw new Error("the demo ended instead of starting");
+  throw new Error(`the demo ended instead of starting:\n${complaints.join("")}`);
 }
 
 /** Ports that were free a moment ago. */

@@ -37,14 +37,16 @@ export const SHAPES = {
   _rdt_uuid: shape("<ms>.<uuid>", `${MS}\\.${UUID}`),
 };
 
-/** The cookies that the platforms' own tags would have made, as such tags write them: for a week only, as in Safari. */
+/** The cookies that the platforms' own tags make at a level, as such tags write them: for a week only, as in Safari. */
 export function tagsCookies(level) {
   const [ms, s] = [Date.now(), Math.floor(Date.now() / 1000)];
-  const analytics = { _ga: `GA1.1.123456789.${s}`, _ga_TIDEGATE00: `GS2.1.s${s}$o1$g1$t${s}$j60` };
   const id = "0f4cf1e4-7a51-4c2c-9b1f-0d3a5e6f7a8b";
-  const marketing = { _ttp: "ttp-1", _scid: id, _uetvid: "uetvid-1", _rdt_uuid: `${ms}.${id}` };
-  const named = Object.entries({ ...analytics, ...(level === "marketing" ? marketing : {}) });
-  return named.map(([name, value]) => `${name}=${value}; domain=shop.test; path=/; max-age=${7 * DAY_S}; secure; samesite=lax`);
+  const named = {
+    analytics: { _ga: `GA1.1.123456789.${s}`, _ga_TIDEGATE00: `GS2.1.s${s}$o1$g1$t${s}$j60` },
+    marketing: { _ttp: "ttp-1", _scid: id, _uetvid: "uetvid-1", _rdt_uuid: `${ms}.${id}` },
+  }[level];
+  const attributes = `domain=shop.test; path=/; max-age=${7 * DAY_S}; secure; samesite=lax`;
+  return Object.entries(named).map(([name, value]) => `${name}=${value}; ${attributes}`);
 }
 
 /** The jar by name: `{ value, domain, path, flags, days }`. Each cookie is expected, looks as it should, and is there once. */

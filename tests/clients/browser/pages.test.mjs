@@ -12,13 +12,18 @@ const consent = (level) => `${STUB}<script>tidegate("consent", "${level}")</scri
 const MARKETING = consent("marketing");
 const PURCHASE = { value: 99.5, currency: "EUR", order_id: "T1", items: [{ item_id: "S1", price: 49.75, quantity: 2 }] };
 
-/** Each of these came to the gateway once, and to the webhook once; nothing else did that has one of their ids. */
-async function once({ gateway, platforms }, ids) {
+/** Each of these was delivered, and once. A page that is left may send twice under one id: the gateway counts that once. */
+async function delivered({ platforms }, ids) {
   for (const id of ids) {
     await platforms.hooked(id);
-    assert.equal((await gateway.trace(id)).duplicates, 0, `${id} came once`);
     assert.equal(platforms.hook.filter(({ data }) => data.id === id).length, 1, `${id} was delivered once`);
   }
+}
+
+/** The same, and each was sent once. */
+async function sentOnce(world, ids) {
+  await delivered(world, ids);
+  for (const id of ids) assert.equal((await world.gateway.trace(id)).duplicates, 0, `${id} came once`);
 }
 
 const views = ({ hook }) => hook.filter(({ type }) => type === "page_view").map(({ data }) => data.page);
@@ -51,7 +56,7 @@ test("what happens without a network is delivered once when it is back, under th
   const kept = async () => Object.keys(await storage(page)).filter((name) => ids.some((id) => name.endsWith(id)));
   await until("both in the local storage", async () => (await kept()).length === 2);
   await context.setOffline(false);
-  await once(world, ids);
+  await sentOnce(world, ids);
   await until("an empty storage", async () => !(await kept()).length);
 
   // The visitor allows more meanwhile: what happened before goes out with what was allowed then, and takes nothing back.
@@ -60,7 +65,7 @@ test("what happens without a network is delivered once when it is back, under th
   await call(page, "consent", "marketing");
   await until("both in the local storage", async () => Object.keys(await storage(page)).length === 2);
   await context.setOffline(false);
-  await once(world, [before]);
+  await sentOnce(world, [before]);
   assert.equal((await platforms.hooked(before)).data.consent.granted.join(), "analytics");
   await until("an empty storage", async () => !Object.keys(await storage(page)).length);
   assert.ok((await jar(context))._fbp, "marketing's cookies are there");
@@ -72,7 +77,7 @@ test("what happens without a network is delivered once when it is back, under th
   await page.close();
   await context.setOffline(false);
   const next = await visit(t, world, { path: "/next", head: MARKETING });
-  await once(world, [left]);
+  await sentOnce(world, [left]);
   await until("an empty storage", async () => !Object.keys(await storage(next)).length);
 });
 
@@ -134,12 +139,12 @@ test("a purchase arrives though its page is closed, or left, in the same moment"
   await call(gone, ...buy("was-closed"));
   await gone.close();
 
-  await once(world, ["navigated", "closed-itself", "was-closed"]);
+  await delivered(world, ["navigated", "closed-itself", "was-closed"]);
 });
 
 test("two tabs are one visitor, and send what both have stored once", async (t) => {
   const world = await stack(t);
-  const { context, gateway, platforms } = world;
+  const { context, platforms } = world;
   const one = await visit(t, world, { path: "/one", head: consent("analytics") });
   await platforms.hooked("page_view");
   const two = await visit(t, world, { path: "/two", head: consent("analytics") });
@@ -149,11 +154,10 @@ test("two tabs are one visitor, and send what both have stored once", async (t) 
   for (const name of ["A", "B", "C"]) for (const page of [one, two]) ids.push(await call(page, "track", name));
   await until("all in the local storage", async () => Object.keys(await storage(one)).length === ids.length);
   await context.setOffline(false);
-  await once(world, ids);
+  await sentOnce(world, ids);
   await until("an empty storage", async () => !Object.keys(await storage(two)).length);
   const visitors = new Set(platforms.hook.map(({ data }) => data.anonymous_id));
   assert.equal(visitors.size, 1, "one visitor");
-  for (const id of ids) assert.equal((await gateway.trace(id)).duplicates, 0);
 });
 
 test("where blockers know the usual names, others in path mode work", async (t) => {
@@ -263,5 +267,5 @@ test("the pixels in the page and the platforms' servers are told the same ids", 
   const [{ params }] = ga4s("purchase");
   assert.deepEqual([params.event_id, params.transaction_id], [bought, calls[0][2].transaction_id]);
   assert.equal(ga4s("add_to_cart")[0].params.event_id, added);
-  await once(world, [bought, added]);
+  await delivered(world, [bought, added]);
 });

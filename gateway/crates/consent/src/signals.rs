@@ -176,9 +176,11 @@ impl Signals {
         Some(signals)
     }
 
-    /// When the visitor last told us something, in Unix seconds: with this event, or what the cookie keeps.
-    pub fn told_at_s(&self) -> Option<u64> {
-        self.own_at_s().max(self.cookie_at_s())
+    /// When the visitor last told us something, in Unix milliseconds: with the event of that time, or what the cookie keeps.
+    pub fn told_at_ms(&self, event_at_ms: u64) -> Option<u64> {
+        let (own_at_s, cookie_at_s) = (self.own_at_s(), self.cookie_at_s());
+        let with_event = own_at_s.is_some() && own_at_s >= cookie_at_s;
+        if with_event { Some(event_at_ms) } else { cookie_at_s.map(|at_s| at_s.saturating_mul(1_000)) }
     }
 
     /// What our own cookie is to keep from now on: what the visitor told us with this event, unless the cookie keeps

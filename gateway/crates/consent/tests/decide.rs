@@ -164,10 +164,10 @@ fn what_was_told_last_replaces_the_cookie() {
 
 #[test]
 fn an_event_that_waited_says_nothing_of_what_holds_now() {
-    for (level, at_s, cookie, now, told_at_s) in [
-        ("analytics", 100, "v1.marketing.200", Level::Marketing, 200),
-        ("marketing", 100, "v1.analytics.200", Level::Analytics, 200),
-        ("analytics", 300, "v1.marketing.200", Level::Analytics, 300),
+    for (level, at_s, cookie, now, told_at_ms) in [
+        ("analytics", 100, "v1.marketing.200", Level::Marketing, 200_000),
+        ("marketing", 100, "v1.analytics.200", Level::Analytics, 200_000),
+        ("analytics", 300, "v1.marketing.200", Level::Analytics, 300_123),
     ] {
         let mut event = Signals::parse(&json!(level), "consent").unwrap();
         event.told_at(at_s);
@@ -182,9 +182,9 @@ fn an_event_that_waited_says_nothing_of_what_holds_now() {
         let from_now_on = signals.from_now_on();
         assert_eq!(from_now_on.is_some(), at_s < 200);
         assert_eq!(decide(&from_now_on.unwrap_or(signals.clone()), &Rules::default()).level, now, "{level} at {at_s}");
-        assert_eq!(signals.told_at_s(), Some(told_at_s));
+        assert_eq!(signals.told_at_ms(at_s * 1_000 + 123), Some(told_at_ms));
     }
-    assert_eq!((Signals::default().told_at_s(), Signals::default().from_now_on()), (None, None));
+    assert_eq!((Signals::default().told_at_ms(1), Signals::default().from_now_on()), (None, None));
 }
 
 #[test]
