@@ -31,7 +31,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Limits, Site};
 use crate::journey::decode::{self, Envelope};
-use crate::journey::visit::{Sender, Visit};
+use crate::journey::visit::{Authority, Sender, Visit};
 use crate::journey::{Arrivals, Identity, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
@@ -252,6 +252,10 @@ impl Answering<'_> {
         };
         Visit {
             sender,
+            authority: match grant.trust {
+                Trust::Secret => Authority::Everybody,
+                Trust::Public => Authority::Itself,
+            },
             visitor,
             visitor_new: VisitorId(clock.new_id()),
             cookies: if site.cookieless { Vec::new() } else { cookies::platforms(&caller.jar) },

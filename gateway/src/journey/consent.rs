@@ -12,6 +12,7 @@ use tidegate_event::{Event, EventId, withhold};
 use super::names;
 use super::validate::Validated;
 use super::visit::Visit;
+use super::withdrawal::Withdrawing;
 
 /// An event that holds what its visitor's consent covers, and no more.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Consented {
     pub(super) event: Event,
     /// What our own consent cookie is to keep, if the visitor told us something with this event.
     pub(super) told: Option<Stored>,
+    /// Who takes something back with it, if anybody does.
+    pub(super) withdrawing: Option<Withdrawing>,
 }
 
 /// What consent is decided by.
@@ -62,8 +65,9 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, deciding: Decid
         items: draft.items,
         properties: draft.properties,
     };
+    let withdrawing = Withdrawing::of(&event, visit);
     withhold(&mut event);
-    Consented { event, told: signals.cookie_to_write() }
+    Consented { event, told: signals.cookie_to_write(), withdrawing }
 }
 
 /// Where the visitor is: by the database, else as the client says. Nobody is looked up for a site without regions.
