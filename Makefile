@@ -2,7 +2,7 @@
 # Each target sets up what it needs; nothing has to be installed by hand but Rust (https://rustup.rs).
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign pebble chromium snippet
+.PHONY: help run cluster test lint bench faults rust wasm linters clients tools redis valkey minisign pebble nginx chromium snippet
 
 # Where everything that is built goes; the tests look for their clients there too.
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -31,7 +31,7 @@ cluster: wasm redis
 	$(target)/debug/tidegate-demo cluster --data $(target)/cluster $(if $(CLIENT),--client)
 
 # The build comes first: the end-to-end tests start the program that it makes.
-test: wasm clients tools redis valkey minisign pebble chromium snippet
+test: wasm clients tools redis valkey minisign pebble nginx chromium snippet
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 	npm test --prefix packages/tidegate-js
@@ -127,6 +127,10 @@ minisign:
 # The ACME server, and its DNS server, that certificates are ordered from in tests.
 pebble:
 	@command -v pebble >/dev/null && command -v pebble-challtestsrv >/dev/null || { $(call install,pebble,pebble); }
+
+# The web server that stands before a gateway in path mode.
+nginx:
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || { $(call install,nginx,nginx-light); }
 
 # What plugins in JavaScript and Python are built with. The packages themselves, pinned in the examples' package-lock.json and
 # requirements.txt, are installed by the build of a plugin, once.

@@ -1,6 +1,7 @@
 // The admin listener's one page: destinations, what has left, the last events, dead letters, and an event's trace.
 // Events hold whatever visitors sent, so every text goes in as text, never as markup.
 
+import { drawCertificates } from "./dashboard/certificates.js";
 import { drawDestinations } from "./dashboard/destinations.js";
 import { forgetLedger, refreshLedger } from "./dashboard/ledger.js";
 import { badge, el, kindOf, outcomes, span, when } from "./dashboard/parts.js";
@@ -89,6 +90,7 @@ function drawStatus() {
   byId("trouble").hidden = !store?.trouble;
   drawReload(state.status.reload);
   drawDestinations(destinations, turn);
+  if (changed("certificates", state.status.certificates)) drawCertificates(state.status.certificates);
   const dead = destinations.reduce((sum, one) => sum + (one.dead ?? 0), 0);
   byId("dead-count").hidden = dead === 0;
   byId("dead-count").textContent = dead;

@@ -3,6 +3,7 @@
 mod approvals;
 mod aside;
 mod catch_up;
+mod certificates;
 mod crew;
 mod housekeeping;
 mod public;
@@ -19,13 +20,14 @@ use std::time::Duration;
 use tidegate_consent::Geo;
 use tidegate_queue::{Queue, Retention};
 use tidegate_sandbox::Sandbox;
+use tidegate_tls::Tls;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use self::crew::{Crew, Manner, Tools};
 use self::housekeeping::Housekeeping;
-use self::public::Public;
+use self::public::{Listeners, Public};
 use self::reload::Reloading;
 pub use self::roles::{Role, Roles};
 use crate::admin::{self, Operator};
@@ -88,6 +90,8 @@ pub struct Signals {
 pub struct Gateway {
     /// Where the public listener really is; none where it does not collect.
     pub http: Option<SocketAddr>,
+    /// Where the TLS listener really is, if there is one.
+    pub https: Option<SocketAddr>,
     /// Where the admin listener really is.
     pub admin: SocketAddr,
     reloads: Reloads,
@@ -129,28 +133,31 @@ pub async fn set_up(setup: Setup) -> Result<Gateway, Error> {
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
     approvals::tell(&config, &destinations);
     let geo = geo(&config)?.map(Arc::new);
+    let tls = certificates::open(&config).map_err(Error::Config)?.filter(|_| roles.has(Role::Collect));
     let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
     let clock = catch_up::clock(&config, queue.as_ref()).await.map_err(Error::StoreRead)?;
     let switches = Switches::default();
     switches.learn(queue.as_ref()).await.map_err(Error::StoreRead)?;
-    let public = match roles.has(Role::Collect) {
-        true => Some(listen(config.listen.http).await?),
+    let listeners = match roles.has(Role::Collect) {
+        true => Some(Listeners::open(&config, tls.clone()).await?),
         false => None,
     };
     let admin = listen(config.listen.admin).await?;
-    let http = public.as_ref().map(|(_, address)| *address);
+    let http = listeners.as_ref().map(Listeners::http);
+    let https = listeners.as_ref().and_then(Listeners::https);
     let (reloads, asked) = Reloads::new();
     let (ending, shutdown_ms) = (Ending::default(), config.delivery.shutdown_ms);
     let ledger = Arc::new(Ledger::new(Arc::clone(&queue), Arc::clone(&clock)));
-    let gateway = Gateway { http, admin: admin.1, reloads, ending, queue, clock, ledger, roles, shutdown_ms, sandbox };
+    let gateway =
+        Gateway { http, https, admin: admin.1, reloads, ending, queue, clock, ledger, roles, shutdown_ms, sandbox };
     let metrics = Arc::new(Metrics::default());
     gateway.start_switching(&switches);
     let mut crew = gateway.crew(&config, &switches)?;
     crew.change(&destinations, &config.delivery);
-    let mut parts = Parts { config, source, crew, switches, metrics, public: None };
+    let mut parts = Parts { config, source, crew, switches, metrics, tls, public: None };
     gateway.start_admin(&parts, admin.0);
-    if let Some((listener, _)) = public {
-        parts.public = Some(gateway.start_public(&parts, listener, &destinations, geo));
+    if let Some(listeners) = listeners {
+        parts.public = Some(gateway.start_public(&parts, listeners, &destinations, geo));
     }
     gateway.start_housekeeping(&parts.config);
     gateway.announce(&parts.config, destinations.len());
@@ -165,6 +172,8 @@ struct Parts {
     crew: Crew,
     switches: Switches,
     metrics: Arc<Metrics>,
+    /// Absent where TLS is a proxy's, or it does not collect.
+    tls: Option<Arc<Tls>>,
     /// Absent where it does not collect.
     public: Option<Public>,
 }
@@ -184,7 +193,15 @@ pub async fn run(setup: Setup, signals: Signals) -> Result<(), Error> {
 /// Every mistake; or the sandbox cannot be set up.
 pub fn check(config: &Config) -> Result<Vec<Arc<Destination>>, Error> {
     geo(config)?;
-    destination::prepare(config, &sandbox(config)?).map_err(Error::Config)
+    let certificates = certificates::open(config);
+    match (destination::prepare(config, &sandbox(config)?), certificates) {
+        (Ok(destinations), Ok(_)) => Ok(destinations),
+        (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => Err(Error::Config(mistakes)),
+        (Err(mut mistakes), Err(mut others)) => {
+            mistakes.append(&mut others);
+            Err(Error::Config(mistakes))
+        }
+    }
 }
 
 /// The database of a configuration, loaded.
@@ -231,7 +248,10 @@ impl Gateway {
 
     fn announce(&self, config: &Config, destinations: usize) {
         let collecting = match self.http {
-            Some(http) => format!("collecting on http://{http}"),
+            Some(http) => {
+                let https = self.https.map(|https| format!(" and https://{https}")).unwrap_or_default();
+                format!("collecting on http://{http}{https}")
+            }
             None => "not collecting".to_owned(),
         };
         let delivering = match self.roles.has(Role::Deliver) {
@@ -279,6 +299,7 @@ impl Gateway {
             metrics: Arc::clone(&parts.metrics),
             posts: parts.crew.posts(),
             switches: parts.switches.clone(),
+            tls: parts.tls.clone(),
             reloads: self.reloads.clone(),
             started_ms: self.clock.steady_ms(),
             stopping: self.ending.stop.clone(),
@@ -294,7 +315,7 @@ impl Gateway {
     fn start_public(
         &self,
         parts: &Parts,
-        listener: TcpListener,
+        listeners: Listeners,
         destinations: &[Arc<Destination>],
         geo: Option<Arc<Geo>>,
     ) -> Public {
@@ -306,7 +327,7 @@ impl Gateway {
             metrics: Arc::clone(&parts.metrics),
             ending: self.ending.clone(),
         };
-        Public::start(surroundings, listener, &parts.config, destinations)
+        Public::start(surroundings, listeners, &parts.config, destinations)
     }
 
     fn start_reloading(&self, parts: Parts, asked: mpsc::Receiver<Asked>) {

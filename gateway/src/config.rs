@@ -35,6 +35,8 @@ use url::Url;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub listen: Listen,
+    /// `[tls]`, where there is `listen.https`.
+    pub tls: Option<Tls>,
     pub admin: Admin,
     pub store: Store,
     pub visitor: Visitor,
@@ -59,11 +61,22 @@ pub struct Surroundings<'a> {
     pub built_in: &'a [&'a str],
 }
 
-/// `[listen]`: where the two listeners are.
+/// `[tls]`: what the TLS listener shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// `certificates`, `default_host`, `[tls.acme]`: where certificates come from.
+    pub options: tidegate_tls::Options,
+    /// `hsts_days`: how long browsers keep to HTTPS after an answer by it; 0 says nothing. Default 365.
+    pub hsts_days: u32,
+}
+
+/// `[listen]`: where the listeners are.
 #[derive(Debug, Clone)]
 pub struct Listen {
     /// `http`: the public listener. Default `127.0.0.1:8080`.
     pub http: SocketAddr,
+    /// `https`: the public listener with TLS. Default none: TLS is a proxy's.
+    pub https: Option<SocketAddr>,
     /// `admin`: the operator's listener. Default `127.0.0.1:9090`.
     pub admin: SocketAddr,
     /// `trusted_proxies`: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default none.

@@ -9,13 +9,17 @@ mod collect;
 mod cookies;
 mod cors;
 mod keys;
+mod linking;
+mod pixel;
 mod redirect;
 mod reply;
+mod secure;
 mod server;
 mod sites;
 pub mod snippet;
 mod throttle;
 
 pub use collect::Collector;
-pub use server::serve;
+pub use secure::Secured;
+pub use server::{Door, Serving, serve};
 pub use sites::Sites;

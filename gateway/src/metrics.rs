@@ -44,6 +44,11 @@ struct ByDestination {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByHost {
+    host: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByDestinationOutcome {
     destination: String,
     outcome: &'static str,
@@ -115,7 +120,12 @@ impl Metrics {
     ///
     /// # Errors
     /// When the text cannot be written.
-    pub fn encode(&self, store: StoreState, destinations: &[DestinationNumbers]) -> Result<String, std::fmt::Error> {
+    pub fn encode(
+        &self,
+        store: StoreState,
+        destinations: &[DestinationNumbers],
+        certificates: &[tidegate_tls::Status],
+    ) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("tidegate");
         registry.register("requests", "Requests answered on the public listener", self.requests.clone());
         registry.register("events", "Events by what became of them on arrival", self.events.clone());
@@ -167,10 +177,30 @@ impl Metrics {
             quality,
         );
         registry.register("attempts", "Delivery attempts since the start by outcome", attempts);
+        register_certificates(&mut registry, certificates);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
     }
+}
+
+fn register_certificates(registry: &mut Registry, certificates: &[tidegate_tls::Status]) {
+    if certificates.is_empty() {
+        return;
+    }
+    let (ends, failing) = (Family::<ByHost, Gauge>::default(), Family::<ByHost, Gauge>::default());
+    for status in certificates {
+        let label = || ByHost { host: status.host.clone() };
+        let not_after_ms = status.certificate.as_ref().map_or(0, |certificate| certificate.not_after_ms);
+        ends.get_or_create(&label()).set(i64::try_from(not_after_ms / 1000).unwrap_or(i64::MAX));
+        failing.get_or_create(&label()).set(i64::from(status.last_error.is_some()));
+    }
+    registry.register(
+        "tls_certificate_not_after_timestamp_seconds",
+        "When a host's certificate ends; 0 while it has none",
+        ends,
+    );
+    registry.register("tls_certificate_failing", "1 while a host's certificate cannot be renewed or read", failing);
 }
 
 fn gauges() -> Family<ByDestination, Gauge> {

@@ -29,6 +29,10 @@ pub struct Settings {
     pub more: String,
     /// Files beside the configuration, by their names.
     pub files: Vec<(&'static str, Vec<u8>)>,
+    /// Further hosts of the site.
+    pub hosts: Vec<&'static str>,
+    /// Lines of `[listen]`, beside its plain addresses.
+    pub listen: String,
     /// Lines of `[store]`, beside its url.
     pub store: String,
     /// Lines of `[limits]`.
@@ -53,6 +57,8 @@ impl Default for Settings {
             destinations: Destinations::All,
             more: String::new(),
             files: Vec::new(),
+            hosts: Vec::new(),
+            listen: String::new(),
             store: String::new(),
             limits: String::new(),
             delivery: "timeout_ms = 2000\nbackoff_base_ms = 40\nbackoff_max_ms = 4000\nattempts_max = 5\n\
@@ -65,12 +71,14 @@ impl Default for Settings {
 impl Settings {
     /// The text of the configuration file.
     pub fn text(&self, platforms: &Platforms, cache: &Path) -> String {
+        let own = ["localhost", "127.0.0.1", "track.shop.example"];
+        let hosts: Vec<String> = own.iter().chain(&self.hosts).map(|host| format!("{host:?}")).collect();
         let mut text = format!(
             r#"[listen]
 http = "127.0.0.1:0"
 admin = "127.0.0.1:0"
 trusted_proxies = ["127.0.0.1/32"]
-
+{}
 [admin]
 token = "env:TIDEGATE_ADMIN_TOKEN"
 
@@ -89,16 +97,18 @@ cache = "{}"
 {}
 [[site]]
 name = "shop"
-hosts = ["localhost", "127.0.0.1", "track.shop.example"]
+hosts = [{}]
 origins = ["{ORIGIN}"]
 write_keys = ["{WRITE_KEY}"]
 api_keys = ["env:SHOP_API_KEY"]
 consent = {{ default = "{}" }}
 "#,
+            self.listen,
             self.store,
             cache.display(),
             self.limits,
             self.delivery,
+            hosts.join(", "),
             self.consent_default
         );
         if self.destinations == Destinations::All {

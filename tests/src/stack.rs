@@ -1,5 +1,6 @@
 //! A gateway in this process, with the platforms that it delivers to.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +92,14 @@ impl Stack {
         settings.write_files(dir.path());
         let gateway = start(&settings.text(&platforms, &plugin_cache()), &dir).await?;
         gateway.stop().await.map_err(|error| error.to_string())
+    }
+
+    /// Where it speaks TLS.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn https(&self) -> SocketAddr {
+        self.gateway.as_ref().and_then(|gateway| gateway.https).expect("it speaks TLS")
     }
 
     /// Stops the gateway in order, and starts it again on the same store.

@@ -4,7 +4,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidegate_tests::{Answer, Destinations, HOOK, ORIGIN, Process, Settings, Stack};
+use tidegate_tests::{Answer, Destinations, HOOK, ORIGIN, Process, Settings, Stack, WRITE_KEY};
 
 const LAMPS: &str = "https://www.shop.example/lamps?gclid=Cj0K";
 
@@ -153,4 +153,92 @@ async fn a_page_may_read_when_to_try_again_and_private_networks_are_asked_for() 
     let answer = stack.send(request.header("access-control-request-private-network", "true")).await.unwrap();
     assert_eq!(header(&answer, "access-control-allow-private-network"), "");
     assert_eq!(header(&answer, "access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn a_pixel_is_an_event_and_an_image_whatever_becomes_of_it() {
+    let stack = site("").await;
+    let at = |query: &str| format!("/p.gif?{query}");
+    let mail = format!(
+        "write_key={WRITE_KEY}&event=email_open&id=may-sale-4711&customer_id=c1&consent=analytics&campaign=may+sale"
+    );
+    for outcome in ["accepted", "duplicate"] {
+        let answer = get(&stack, &at(&mail), &[]).await;
+        assert_eq!((answer.status, header(&answer, "content-type")), (200, "image/gif"), "{outcome}");
+        assert_eq!((header(&answer, "cache-control"), header(&answer, "x-tidegate-error")), ("no-store", ""));
+        assert!(answer.text.starts_with("GIF89a"));
+        assert_eq!(answer.cookies(), [], "a mail's reader is no visitor");
+    }
+    let trace = stack.trace("may-sale-4711").await;
+    let event = &trace["event"];
+    assert_eq!((&event["name"], &event["properties"]["campaign"]), (&json!("email_open"), &json!("may sale")));
+
+    let view =
+        format!("write_key={WRITE_KEY}&id=v1&consent=marketing&url=https%3A%2F%2Fshop.example%2F%3Fgclid%3DCj0K");
+    let page = [("sec-fetch-site", "same-site"), ("x-forwarded-proto", "https")];
+    let seen = get(&stack, &at(&view), &page).await;
+    let names: Vec<String> = set(&seen).into_iter().map(|(name, _)| name).collect();
+    assert!(
+        names.iter().any(|name| name == "__Secure-tg_vid") && names.iter().any(|name| name == "_gcl_aw"),
+        "{names:?}"
+    );
+
+    for (query, status, why) in [
+        ("write_key=nobodys", 401, "unknown write key"),
+        ("", 401, "no write key"),
+        (&format!("write_key={WRITE_KEY}&customer_id=c1&timestamp=soon"), 400, "timestamp"),
+        (&format!("write_key={WRITE_KEY}&event=email_open"), 400, "customer_id"),
+    ] {
+        let answer = get(&stack, &at(query), &[]).await;
+        assert_eq!((answer.status, header(&answer, "content-type")), (status, "image/gif"), "{query}");
+        assert!(answer.text.starts_with("GIF89a") && header(&answer, "x-tidegate-error").contains(why), "{query}");
+    }
+    let posted = stack.send(stack.request(Method::POST, "/p.gif")).await.unwrap();
+    assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[tokio::test]
+async fn a_visitor_stays_the_same_on_the_sites_other_domain() {
+    let settings = Settings { destinations: Destinations::None, more: HOOK.into(), ..Settings::default() };
+    let stack = Stack::with(Settings { hosts: vec!["track.shop-b.example"], ..settings }).await;
+    let post = async |host: &str, body: &Value, cookies: &str| {
+        let request =
+            stack.request(Method::POST, "/v1/events").header("host", host).header("x-forwarded-proto", "https");
+        let request = request.header("origin", ORIGIN).header("content-type", "text/plain").header("cookie", cookies);
+        stack.send(request.body(body.to_string())).await.unwrap()
+    };
+    let body = |consent: &str, more: Value| {
+        let mut body = json!({ "write_key": WRITE_KEY, "events": [view(consent)] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let visitor = |answer: &Answer| {
+        let found = answer.cookies().into_iter().find(|(name, ..)| name == "__Secure-tg_vid");
+        found.map(|(_, value, line)| (value.split('.').nth(2).map(str::to_owned), line))
+    };
+    let asks = json!({ "link": true });
+    let none = post("track.shop.example", &body("none", asks.clone()), "").await;
+    assert_eq!((none.status, none.json.get("link")), (200, None), "before consent nobody is told on");
+    let first = post("track.shop.example", &body("marketing", asks), "").await;
+    let token = first.json["link"].as_str().unwrap();
+    let (own, _) = visitor(&first).unwrap();
+
+    let arriving = json!({ "arrived": token });
+    let second = post("track.shop-b.example", &body("marketing", arriving.clone()), "").await;
+    let (arrived, line) = visitor(&second).unwrap();
+    assert_eq!(arrived, own);
+    assert!(line.contains("Domain=shop-b.example"), "{line}");
+    let id = second.event_id(0);
+    assert_eq!(stack.trace(&id).await["event"]["clicks"][0]["value"], json!("Cj0K"));
+
+    // Who is known there stays who that is; a token that was changed is nobody's.
+    let known = post("track.shop-b.example", &body("marketing", json!({})), "").await;
+    let (other, _) = visitor(&known).unwrap();
+    let kept = post("track.shop-b.example", &body("marketing", arriving), &jar(&known)).await;
+    assert_eq!(visitor(&kept).map(|(id, _)| id), Some(other.clone()));
+    assert_ne!(other, own);
+    let forged = json!({ "arrived": format!("{token}x") });
+    let stranger = post("track.shop-b.example", &body("marketing", forged), "").await;
+    assert_eq!(stranger.status, 200, "{}", stranger.text);
+    assert_ne!(visitor(&stranger).unwrap().0, own);
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use tidegate_queue::{DeadFilter, DeliveryKey, Queue};
+use tidegate_tls::Tls;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,8 @@ pub struct Operator {
     /// Every destination that runs, with its worker's state.
     pub posts: Snapshot<Posts>,
     pub switches: Switches,
+    /// Absent where TLS is a proxy's.
+    pub tls: Option<Arc<Tls>>,
     pub reloads: Reloads,
     /// In steady time.
     pub started_ms: u64,
@@ -55,8 +58,9 @@ pub(super) type Shared = Arc<Operator>;
 
 const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
 /// The page's script, and the modules that it imports, by their paths.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("/dashboard.js", include_str!("../../assets/dashboard.js")),
+    ("/dashboard/certificates.js", include_str!("../../assets/dashboard/certificates.js")),
     ("/dashboard/destinations.js", include_str!("../../assets/dashboard/destinations.js")),
     ("/dashboard/ledger.js", include_str!("../../assets/dashboard/ledger.js")),
     ("/dashboard/parts.js", include_str!("../../assets/dashboard/parts.js")),
@@ -66,6 +70,12 @@ const SCRIPTS: [(&str, &str); 6] = [
 const DASHBOARD_CSS: &str = include_str!("../../assets/dashboard.css");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const GUARDS: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Serves until `stop`.
@@ -103,6 +113,7 @@ fn router(operator: Shared) -> Router {
         .route("/dashboard.css", get(|| page("text/css; charset=utf-8", DASHBOARD_CSS)))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", "") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(guarded))
         .with_state(operator)
 }
 
@@ -118,15 +129,16 @@ async fn authorise(State(operator): State<Shared>, request: Request, next: Next)
     response
 }
 
+/// What every answer tells a browser: to take it for what it says it is, and to show it to no other page.
+async fn guarded(mut response: Response) -> Response {
+    for (name, value) in GUARDS {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
 async fn page(kind: &'static str, body: &'static str) -> Response {
-    let headers: [(HeaderName, &'static str); 5] = [
-        (CONTENT_TYPE, kind),
-        (CACHE_CONTROL, "no-cache"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        (HeaderName::from_static("referrer-policy"), "no-referrer"),
-    ];
-    (headers, body).into_response()
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache"), (CONTENT_SECURITY_POLICY, POLICY)], body).into_response()
 }
 
 #[derive(Deserialize)]

@@ -145,6 +145,7 @@ pub(super) async fn status(State(operator): State<Shared>) -> Response {
                 "roles": operator.roles,
                 "store": { "url": operator.store, "durability": durability(&operator), "trouble": trouble },
                 "destinations": destinations,
+                "certificates": operator.tls.as_ref().map(|tls| tls.status()),
                 "reload": operator.reloads.status(),
             }))
             .into_response()
@@ -163,7 +164,8 @@ pub(super) async fn metrics(State(operator): State<Shared>) -> Response {
         None => StoreState::Ready,
         Some(_) => StoreState::Trouble,
     };
-    match operator.metrics.encode(store, &numbers) {
+    let certificates = operator.tls.as_ref().map(|tls| tls.status()).unwrap_or_default();
+    match operator.metrics.encode(store, &numbers, &certificates) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, kind)], text).into_response()

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::aside;
-use super::{Parts, approvals};
+use super::{Parts, approvals, certificates};
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Config, Mistake, Mistakes, Source};
@@ -125,6 +125,9 @@ fn make(source: &Source, config: &Config, sandbox: &Sandbox, running: &[Arc<Dest
         let fixed =
             Mistake::error(source.line(key), format!("needs a restart: `{key}` is not what it was at the start"));
         mistakes.push(fixed.hint("restart the gateway, or put the old value back and reload the rest"));
+    }
+    if let Err(mut found) = certificates::open(&new) {
+        mistakes.append(&mut found);
     }
     match destination::prepare_beside(&new, sandbox, running) {
         Ok(destinations) if mistakes.is_empty() => return Ok(Ready { config: new, destinations }),

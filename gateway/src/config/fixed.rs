@@ -8,6 +8,7 @@ impl Config {
         let mut keys = Vec::new();
         let mut compare = |key, is_same: bool| keys.extend((!is_same).then_some(key));
         compare("listen.http", self.listen.http == other.listen.http);
+        compare("listen.https", self.listen.https == other.listen.https);
         compare("listen.admin", self.listen.admin == other.listen.admin);
         compare("admin.token", self.admin.token == other.admin.token);
         match (&self.store.backend, &other.store.backend) {

@@ -5,6 +5,7 @@ mod site;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 
 use std::net::SocketAddr;
@@ -71,10 +72,13 @@ fn whole(root: &Section<'_>) -> Option<Config> {
     let geo = geo(root.section("geo"));
     let (sites, site_names) = site::all(root);
     let destinations = destination::all(root, &site_names, plugins.as_ref());
+    let hosts = sites.iter().flatten().flat_map(|site| &site.hosts);
+    let tls = tls::tls(root.section("tls"), listen.as_ref().and_then(|listen| listen.https), hosts);
     root.finish();
     site::doubt_if_silent(root, &site_names, &destinations);
     Some(Config {
         listen: listen?,
+        tls: tls?,
         admin: admin?,
         store: store?,
         visitor: visitor?,
@@ -103,6 +107,7 @@ fn listen(section: Section<'_>) -> Option<Listen> {
         None => default.parse().ok(),
     };
     let http = address(&http_node, "127.0.0.1:8080");
+    let https = section.get("https").map(|node| node.parsed(values::address));
     let admin = address(&admin_node, "127.0.0.1:9090");
     if let (Some(http), Some(admin), Some(node)) = (http, admin, admin_node.as_ref().or(http_node.as_ref())) {
         if http == admin && http.port() != 0 {
@@ -130,7 +135,9 @@ fn listen(section: Section<'_>) -> Option<Listen> {
         trusted_proxies.push(network);
     }
     section.finish();
-    Some(Listen { http: http?, admin: admin?, trusted_proxies })
+    // One that cannot be read has been reported; none is none.
+    let https = https.map_or(Some(None), |read| read.map(Some));
+    Some(Listen { http: http?, https: https?, admin: admin?, trusted_proxies })
 }
 
 fn admin(section: Section<'_>) -> Option<Admin> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{ACCEPT_LANGUAGE, CONNECTION, HOST, REFERER, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT_LANGUAGE, CONNECTION, REFERER, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -18,13 +18,15 @@ use tidegate_identity::set_cookie::Place;
 use tidegate_identity::visitor::Found;
 use tokio::sync::Semaphore;
 
-use super::address;
+use super::address::{self, Connection, Peer};
 use super::body::{self, Rest};
 use super::cookies;
 use super::cors::{self, Origin};
 use super::keys::{Grant, Trust};
+use super::pixel;
 use super::redirect;
 use super::reply::{self, Reply};
+use super::secure::Secured;
 use super::sites::{Refusal, Sites, is_ours};
 use super::snippet;
 use crate::causes::chain;
@@ -41,6 +43,8 @@ pub struct Collector {
     journey: Journey,
     sites: Snapshot<Sites>,
     in_flight: Semaphore,
+    /// Absent where TLS is a proxy's.
+    secured: Option<Secured>,
     /// Those that hold for the listener as a whole; the others are the sites' own.
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -54,7 +58,7 @@ pub(super) struct Answering<'a> {
     pub(super) collector: &'a Collector,
     pub(super) sites: &'a Sites,
     pub(super) head: &'a Parts,
-    connection: IpAddr,
+    pub(super) connection: Connection,
 }
 
 /// Who a request comes from.
@@ -72,8 +76,15 @@ const STORE_RETRY_S: u64 = 5;
 
 impl Collector {
     /// Each request goes by the sites as they are when it begins.
-    pub fn new(limits: Limits, journey: Journey, sites: Snapshot<Sites>, metrics: Arc<Metrics>) -> Collector {
+    pub fn new(
+        limits: Limits,
+        journey: Journey,
+        sites: Snapshot<Sites>,
+        metrics: Arc<Metrics>,
+        secured: Option<Secured>,
+    ) -> Collector {
         Collector {
+            secured,
             in_flight: Semaphore::new(limits.in_flight_max),
             clock: Arc::clone(&journey.clock),
             journey,
@@ -88,16 +99,25 @@ impl Collector {
         &self.limits
     }
 
+    pub(super) fn secured(&self) -> Option<&Secured> {
+        self.secured.as_ref()
+    }
+
+    pub(super) fn steady_ms(&self) -> u64 {
+        self.clock.steady_ms()
+    }
+
     pub(super) fn new_id(&self) -> uuid::Uuid {
         self.clock.new_id()
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>, connection: IpAddr) -> Reply {
+    pub(super) async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Reply {
         let (head, mut body) = request.into_parts();
         let sites = self.sites.take();
         let answering = Answering { collector: self, sites: &sites, head: &head, connection };
         let mut reply = answering.route(&mut body).await;
+        answering.mark_secure(&mut reply);
         // Who was too slow to send is not waited for again.
         if reply.status() == StatusCode::REQUEST_TIMEOUT
             || body::discard(&mut body, &sites.limits).await == Rest::Something
@@ -132,15 +152,20 @@ impl Collector {
 
 impl Answering<'_> {
     async fn route(&self, body: &mut Incoming) -> Reply {
-        if self.head.uri.path() == redirect::PATH {
-            return self.redirect();
+        if let Some(reply) = self.secure() {
+            return reply;
         }
         let Some(protocol) = protocol(self.head.uri.path()) else {
+            match self.head.uri.path() {
+                redirect::PATH => return self.redirect(),
+                pixel::PATH => return self.pixel().await,
+                _ => {}
+            }
             return self.snippet().unwrap_or_else(|| {
                 reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events")
             });
         };
-        let origin = self.sites.origin(&self.head.headers);
+        let origin = self.sites.origin(&self.head.headers, &self.peer().host);
         let mut reply = match self.head.method {
             Method::POST => self.collect(body, protocol).await,
             Method::OPTIONS => {
@@ -182,7 +207,7 @@ impl Answering<'_> {
             let bytes = body::read(body, &self.sites.limits).await.map_err(|error| unread(&error))?;
             // The body is parsed before the key is known: some clients have no other place for it.
             let envelope = decode::open(&bytes, protocol).map_err(|error| Box::new(reply::bad_envelope(&error)))?;
-            let grant = self.sites.admit(self.head, &envelope, self.collector.clock.steady_ms())?;
+            let grant = self.sites.admit(self.head, &self.peer().host, &envelope, self.collector.clock.steady_ms())?;
             self.sites.measure(&envelope, bytes.len())?;
             Ok(self.take(&envelope, protocol, grant).await)
         };
@@ -190,18 +215,18 @@ impl Answering<'_> {
     }
 
     /// Sends a request's events on their journey, and says what became of them.
-    async fn take(&self, envelope: &Envelope, protocol: Protocol, grant: Grant) -> Reply {
+    pub(super) async fn take(&self, envelope: &Envelope, protocol: Protocol, grant: Grant) -> Reply {
         let route = &self.sites.routes[grant.site];
         let caller = self.caller(&route.site);
-        let visit = self.visit(grant, &caller, &route.site);
+        let visit = self.visit(envelope, grant, &caller, &route.site);
         let post = Post { envelope, protocol, route, visit: &visit };
         match self.collector.journey.take(post).await {
             Ok(arrivals) => {
                 self.collector.count(&arrivals);
-                let mut reply = reply::arrivals(&arrivals);
-                if let Some(identity) = &arrivals.identity {
-                    self.set_cookies(&caller, identity, &route.site, &mut reply);
-                }
+                let Some(identity) = &arrivals.identity else { return reply::arrivals(&arrivals, None) };
+                let link = self.link(envelope, &caller, identity, &route.site);
+                let mut reply = reply::arrivals(&arrivals, link.as_deref());
+                self.set_cookies(&caller, identity, &route.site, &mut reply);
                 reply
             }
             Err(error) => {
@@ -211,19 +236,23 @@ impl Answering<'_> {
         }
     }
 
+    /// How the request reached us.
+    pub(super) fn peer(&self) -> Peer {
+        address::peer(self.connection, self.head, &self.sites.trusted_proxies)
+    }
+
     /// Who the request comes from, by its connection and its cookies.
     pub(super) fn caller(&self, site: &Site) -> Caller {
         let headers = &self.head.headers;
-        let host = text(headers, HOST).unwrap_or_default();
-        let peer = address::peer(self.connection, headers, &self.sites.trusted_proxies);
+        let Peer { ip, scheme, host } = self.peer();
         let domain = Domain::of_host(&host, &site.domains);
-        let place = Place { domain, scheme: peer.scheme, same_site: site.same_site };
+        let place = Place { domain, scheme, same_site: site.same_site };
         let jar = cookies::jar(headers);
         let found = self.sites.ring.find(&jar);
         if found == Found::Forged {
             self.collector.metrics.forged_cookie();
         }
-        Caller { host, ip: peer.ip, place, jar, found, now_ms: self.collector.clock.now_ms() }
+        Caller { host, ip, place, jar, found, now_ms: self.collector.clock.now_ms() }
     }
 
     /// Sets what consent allows; a host that is not the site's, and a site without cookies, set none.
@@ -240,7 +269,7 @@ impl Answering<'_> {
         cookies::set(&lines, reply.headers_mut());
     }
 
-    fn visit(&self, grant: Grant, caller: &Caller, site: &Site) -> Visit {
+    fn visit(&self, envelope: &Envelope, grant: Grant, caller: &Caller, site: &Site) -> Visit {
         let (headers, clock) = (&self.head.headers, &self.collector.clock);
         let user_agent = text(headers, USER_AGENT);
         let id_seed = clock.new_id();
@@ -250,14 +279,17 @@ impl Answering<'_> {
             Found::Visitor(signed) => Some(signed.visitor),
             Found::Absent | Found::Forged => None,
         };
+        let passenger = self.passenger(envelope, caller, site).filter(|_| sender == Sender::Browser);
+        let (brought, clicks) = passenger.map(|passenger| (passenger.visitor, passenger.clicks)).unzip();
         Visit {
             sender,
             authority: match grant.trust {
                 Trust::Secret => Authority::Everybody,
                 Trust::Public => Authority::Itself,
             },
-            visitor,
+            visitor: visitor.or(brought),
             visitor_new: VisitorId(clock.new_id()),
+            clicks: clicks.unwrap_or_default(),
             cookies: if site.cookieless { Vec::new() } else { cookies::platforms(&caller.jar) },
             signals: self.signals(caller, sender),
             ip: Some(caller.ip),
@@ -322,7 +354,7 @@ fn unread(error: &body::Error) -> Refusal {
     Box::new(reply::failure(status, &error.to_string(), hint))
 }
 
-pub(super) fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?.trim();
     (!value.is_empty() && value.len() <= 2_048).then(|| value.to_owned())
 }

@@ -1,4 +1,4 @@
-//! CORS: a configured origin is mirrored, with credentials; any other gets nothing.
+//! CORS: a configured origin is mirrored, with credentials, and so is the host's own; any other gets nothing.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -6,6 +6,9 @@ use http::header::{
     ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::sites::is_ours;
+use crate::config::Site;
 
 const PRIVATE_NETWORK_ASKED: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const PRIVATE_NETWORK_ALLOWED: HeaderName = HeaderName::from_static("access-control-allow-private-network");
@@ -20,11 +23,15 @@ pub(super) enum Origin {
     Foreign,
 }
 
-/// Compares a request's origin with the configured ones.
-pub(super) fn origin<'a>(headers: &HeaderMap, mut allowed: impl Iterator<Item = &'a String>) -> Origin {
+/// Compares a request's origin with those of sites. In path mode a page asks its own host, which needs no configuring.
+pub(super) fn origin<'a>(headers: &HeaderMap, host: &str, mut sites: impl Iterator<Item = &'a Site>) -> Origin {
     let Some(value) = headers.get(ORIGIN) else { return Origin::Absent };
-    let known = value.to_str().is_ok_and(|text| allowed.any(|origin| origin.eq_ignore_ascii_case(text)));
-    if known { Origin::Allowed(value.clone()) } else { Origin::Foreign }
+    let Ok(text) = value.to_str() else { return Origin::Foreign };
+    let is_host = text.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host));
+    let knows = |site: &Site| {
+        site.origins.iter().any(|origin| origin.eq_ignore_ascii_case(text)) || is_host && is_ours(host, &site.hosts)
+    };
+    if sites.any(knows) { Origin::Allowed(value.clone()) } else { Origin::Foreign }
 }
 
 /// Headers for the answer to an allowed origin. `Vary` always: a cache must not give one origin another's answer.

@@ -10,7 +10,7 @@ use tidegate_identity::clicks::{self, Sources};
 use tidegate_identity::redirect;
 use tidegate_identity::visitor::Found;
 
-use super::collect::{Answering, text};
+use super::collect::Answering;
 use super::cookies;
 use super::reply::{self, Reply};
 use crate::journey::Identity;
@@ -26,8 +26,7 @@ impl Answering<'_> {
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return reply;
         }
-        let host = text(&self.head.headers, http::header::HOST).unwrap_or_default();
-        let Some(route) = self.sites.of_host(&host) else {
+        let Some(route) = self.sites.of_host(&self.peer().host) else {
             let hint = "redirects are asked of a host in `hosts` of the site";
             return reply::failure(StatusCode::NOT_FOUND, "there is no site at this host", hint);
         };

@@ -28,6 +28,9 @@ struct Taken<'a> {
     accepted: usize,
     duplicates: usize,
     events: Vec<Event<'a>>,
+    /// For links to the site's other domains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Refused<'a>>,
 }
@@ -49,8 +52,8 @@ struct Refused<'a> {
 }
 
 /// What became of a request's events: 200 when all were taken, 400 when some were not; the others are kept.
-pub(super) fn arrivals(arrivals: &Arrivals) -> Reply {
-    let mut taken = Taken { success: true, accepted: 0, duplicates: 0, events: Vec::new(), errors: Vec::new() };
+pub(super) fn arrivals(arrivals: &Arrivals, link: Option<&str>) -> Reply {
+    let mut taken = Taken { success: true, accepted: 0, duplicates: 0, events: Vec::new(), link, errors: Vec::new() };
     for (index, Arrival { id, result }) in arrivals.events.iter().enumerate() {
         let outcome = match result {
             Ok(Appended::Stored) => {

@@ -1,6 +1,8 @@
-//! The listener: accepts connections within their number, gives each its limits, and lets them end when it is time.
+//! The listeners: accept connections within their number, give each its limits, and let them end when it is time. One is
+//! plain, another may speak TLS; what they take is answered alike.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,26 +10,49 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tidegate_identity::Scheme;
+use tidegate_tls::Tls;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::address::Connection;
 use super::collect::Collector;
 
 /// Out of file descriptors, most likely: the next connection would fail at once as well.
 const ACCEPT_PAUSE_MS: u64 = 50;
 const STREAMS_MAX: u32 = 128;
 
-/// Serves until `stop`; then finishes the requests under way, for at most `grace_ms`.
-pub async fn serve(
-    listener: TcpListener,
+/// What is said before the first request.
+#[derive(Clone)]
+pub enum Door {
+    Plain,
+    Tls(Arc<Tls>),
+}
+
+/// One connection, before it says anything.
+struct Guest {
     collector: Arc<Collector>,
-    stop: CancellationToken,
-    tracker: TaskTracker,
-    grace_ms: u64,
-) {
+    builder: auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    ip: IpAddr,
+}
+
+/// What all listeners have in common.
+#[derive(Clone)]
+pub struct Serving {
+    pub collector: Arc<Collector>,
+    pub stop: CancellationToken,
+    pub tracker: TaskTracker,
+    pub grace_ms: u64,
+}
+
+/// Serves until `stop`; then finishes the requests under way, for at most `grace_ms`.
+pub async fn serve(listener: TcpListener, door: Door, serving: Serving) {
+    let Serving { collector, stop, tracker, grace_ms } = serving;
     let connections = Arc::new(Semaphore::new(collector.limits().connections_max));
     let builder = builder(&collector);
     let graceful = GracefulShutdown::new();
@@ -52,25 +77,12 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY could not be set: {error}");
         }
-        let collector = Arc::clone(&collector);
-        let head_timeout_ms = collector.limits().head_timeout_ms;
-        let begun = Arc::new(AtomicBool::new(false));
-        let service = service_fn({
-            let begun = Arc::clone(&begun);
-            move |request| {
-                begun.store(true, Ordering::Relaxed);
-                let collector = Arc::clone(&collector);
-                async move { Ok::<_, Infallible>(collector.answer(request, peer.ip()).await) }
-            }
-        });
-        let watched = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        let (door, watcher) = (door.clone(), graceful.watcher());
+        let guest = Guest { collector: Arc::clone(&collector), builder: builder.clone(), watcher, ip: peer.ip() };
         tracker.spawn(async move {
-            tokio::select! {
-                // A client that goes away, or sends what is not HTTP, is no event of ours.
-                ended = watched => if let Err(error) = ended {
-                    tracing::debug!("a connection ended early: {error}");
-                },
-                () = silence(head_timeout_ms, &begun) => tracing::debug!("a connection began no request in time"),
+            match door {
+                Door::Plain => guest.converse(stream, Scheme::Http).await,
+                Door::Tls(tls) => guest.shake_hands(&tls, stream).await,
             }
             drop(place);
         });
@@ -78,6 +90,42 @@ pub async fn serve(
     drop(listener);
     if tokio::time::timeout(Duration::from_millis(grace_ms), graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end within {grace_ms} ms");
+    }
+}
+
+impl Guest {
+    async fn shake_hands(self, tls: &Tls, stream: TcpStream) {
+        match tls.accept(stream).await {
+            Ok(Some(stream)) => self.converse(stream, Scheme::Https).await,
+            // An authority saw that the host is ours.
+            Ok(None) => {}
+            Err(error) => tracing::debug!("a handshake failed: {error}"),
+        }
+    }
+
+    async fn converse<IO>(self, stream: IO, scheme: Scheme)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Guest { collector, builder, watcher, ip } = self;
+        let head_timeout_ms = collector.limits().head_timeout_ms;
+        let begun = Arc::new(AtomicBool::new(false));
+        let service = service_fn({
+            let begun = Arc::clone(&begun);
+            move |request| {
+                begun.store(true, Ordering::Relaxed);
+                let collector = Arc::clone(&collector);
+                async move { Ok::<_, Infallible>(collector.answer(request, Connection { ip, scheme }).await) }
+            }
+        });
+        let watched = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        tokio::select! {
+            // A client that goes away, or sends what is not HTTP, is no event of ours.
+            ended = watched => if let Err(error) = ended {
+                tracing::debug!("a connection ended early: {error}");
+            },
+            () = silence(head_timeout_ms, &begun) => tracing::debug!("a connection began no request in time"),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A reload replaces all of it at once; a request keeps what it began with. Owns who may send what, not what becomes of it.
 
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use ipnet::IpNet;
 use tidegate_identity::domain::host_name;
 use tidegate_identity::visitor::Ring;
@@ -12,6 +12,7 @@ use super::cookies;
 use super::cors::{self, Origin};
 use super::keys::{self, Grant, Keys, Trust};
 use super::reply::{self, Reply};
+use super::secure;
 use super::throttle::Throttle;
 use crate::config::{Config, Limits};
 use crate::journey::Route;
@@ -24,6 +25,8 @@ pub struct Sites {
     pub(super) ring: Ring,
     pub(super) limits: Limits,
     pub(super) trusted_proxies: Vec<IpNet>,
+    /// What every answer by our own TLS tells browsers.
+    pub(super) hsts: Option<HeaderValue>,
     keys: Keys,
     throttle: Throttle,
 }
@@ -51,14 +54,15 @@ impl Sites {
             ring: cookies::ring(&config.visitor),
             limits: config.limits.clone(),
             trusted_proxies: config.listen.trusted_proxies.clone(),
+            hsts: config.tls.as_ref().and_then(|tls| secure::hsts(tls.hsts_days)),
             throttle,
             routes,
         }
     }
 
     /// What a request's origin is to all sites together: a preflight brings no key.
-    pub(super) fn origin(&self, headers: &HeaderMap) -> Origin {
-        cors::origin(headers, self.routes.iter().flat_map(|route| &route.site.origins))
+    pub(super) fn origin(&self, headers: &HeaderMap, host: &str) -> Origin {
+        cors::origin(headers, host, self.routes.iter().map(|route| &route.site))
     }
 
     /// The first site that is reached under a host.
@@ -67,7 +71,7 @@ impl Sites {
     }
 
     /// Whose request it is, if it may send events now.
-    pub(super) fn admit(&self, head: &Parts, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
+    pub(super) fn admit(&self, head: &Parts, host: &str, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
         let refuse = |status, error, hint| Err(Box::new(reply::failure(status, error, hint)));
         let Some(presented) = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri) else {
             let hint = "give it as Basic user, Bearer token, X-Write-Key header, or `writeKey` in the body";
@@ -77,7 +81,8 @@ impl Sites {
             let hint = "compare it with `write_keys` and `api_keys` of the site";
             return refuse(StatusCode::UNAUTHORIZED, "unknown write key", hint);
         };
-        if cors::origin(&head.headers, self.routes[grant.site].site.origins.iter()) == Origin::Foreign {
+        let site = &self.routes[grant.site].site;
+        if cors::origin(&head.headers, host, std::iter::once(site)) == Origin::Foreign {
             let hint = "add it to `origins` of the site";
             return refuse(StatusCode::FORBIDDEN, "pages of this origin may not send events here", hint);
         }

@@ -57,6 +57,10 @@ pub struct Envelope {
     context: Option<Value>,
     /// The body was a list of events, not a single one.
     pub shape: Shape,
+    /// The page has links to the site's other domains, and asks for a token for them.
+    pub wants_link: bool,
+    /// The token that the page was reached with, from another of the site's domains.
+    pub arrived: Option<String>,
 }
 
 /// Whether a body held one event or a list of them.
@@ -84,7 +88,7 @@ pub fn open(body: &[u8], protocol: Protocol) -> Result<Envelope, FieldError> {
     let mut object = match value {
         Value::Object(object) => object,
         Value::Array(events) if protocol == Protocol::Own => {
-            return Ok(Envelope { write_key: None, events, sent_at: None, context: None, shape: Shape::Many });
+            return Ok(Envelope::of(events, Shape::Many));
         }
         other => return Err(field::wrong("", "a JSON object", &other)),
     };
@@ -97,14 +101,25 @@ pub fn open(body: &[u8], protocol: Protocol) -> Result<Envelope, FieldError> {
         }
         None => {
             let event = Value::Object(object);
-            return Ok(Envelope { write_key, events: vec![event], sent_at: None, context: None, shape: Shape::One });
+            return Ok(Envelope { write_key, ..Envelope::of(vec![event], Shape::One) });
         }
     };
     let (sent_at, context) = (object.remove("sentAt"), object.remove("context"));
-    Ok(Envelope { write_key, events, sent_at, context, shape })
+    let wants_link = object.remove("link") == Some(Value::Bool(true));
+    let arrived = object.remove("arrived").and_then(|token| token.as_str().map(str::to_owned));
+    Ok(Envelope { write_key, events, sent_at, context, shape, wants_link, arrived })
 }
 
 impl Envelope {
+    fn of(events: Vec<Value>, shape: Shape) -> Envelope {
+        Envelope { write_key: None, events, sent_at: None, context: None, shape, wants_link: false, arrived: None }
+    }
+
+    /// A single event that came without a body.
+    pub fn single(event: Value) -> Envelope {
+        Envelope::of(vec![event], Shape::One)
+    }
+
     /// Decodes one of the envelope's events.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub fn identify(mut draft: Draft, visit: &Visit, aliases: &Aliases) -> Identifie
         let stored = strip::strip(&aliases.restore(url)).into_owned();
         *url = stored;
     }
-    let clicks = clicks_of(&draft, &cookies, visit.received_ms);
+    let clicks = clicks_of(&draft, &cookies, visit);
     let anonymous_id = draft.anonymous_id.clone().or_else(|| visitor.map(|id| id.to_string()));
     Identified { draft, anonymous_id, visitor, clicks, cookies }
 }
@@ -54,7 +54,7 @@ fn platform_cookies(draft: &Draft, visit: &Visit) -> BTreeMap<String, String> {
 }
 
 /// In the order of their weight; what the profile knows is joined later, once consent is known.
-fn clicks_of(draft: &Draft, cookies: &BTreeMap<String, String>, now_ms: u64) -> Vec<ClickId> {
+fn clicks_of(draft: &Draft, cookies: &BTreeMap<String, String>, visit: &Visit) -> Vec<ClickId> {
     let cookies: Vec<(String, String)> = cookies.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let page = &draft.page;
     let sources = Sources {
@@ -62,7 +62,7 @@ fn clicks_of(draft: &Draft, cookies: &BTreeMap<String, String>, now_ms: u64) -> 
         url: page.url.as_deref(),
         referrer: page.referrer.as_deref(),
         cookies: &cookies,
-        profile: &[],
+        profile: &visit.clicks,
     };
-    clicks::gather(&sources, now_ms)
+    clicks::gather(&sources, visit.received_ms)
 }

@@ -103,6 +103,7 @@ fn visit(clock: &dyn Clock) -> Visit {
         authority: Authority::Everybody,
         visitor: None,
         visitor_new: VisitorId(clock.new_id()),
+        clicks: Vec::new(),
         cookies: Vec::new(),
         signals: Signals::default(),
         ip: None,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use tidegate_consent::Signals;
-use tidegate_event::VisitorId;
+use tidegate_event::{ClickId, VisitorId};
 use uuid::Uuid;
 
 /// Who sent a request, and what its headers tell.
@@ -15,6 +15,8 @@ pub struct Visit {
     pub visitor: Option<VisitorId>,
     /// The id that a browser gets if it has none and its consent allows one.
     pub visitor_new: VisitorId,
+    /// Clicks that the visitor brought along from another of the site's domains.
+    pub clicks: Vec<ClickId>,
     /// The platforms' cookies that came along.
     pub cookies: Vec<(String, String)>,
     /// The request's own signals of consent: `Sec-GPC`, and of a browser the cookies `tg_consent`, `euconsent-v2` and

@@ -80,10 +80,19 @@ function createConsent(wait, { changed, settled }) {
 }
 
 // src/crossing.js
-var PARAMETER = "_tg";
+var PARAMETER = "_tgl";
 function createCrossing() {
   let token;
+  let arrived;
   return {
+    arrive() {
+      const url = new URL(location.href);
+      arrived = url.searchParams.get(PARAMETER) || void 0;
+      if (!arrived) return;
+      url.searchParams.delete(PARAMETER);
+      history.replaceState(history.state, "", url);
+    },
+    arrived: () => arrived,
     take(reply) {
       if (typeof reply.link === "string") token = reply.link;
     },
@@ -241,7 +250,7 @@ var BACKOFF_MS = 1e3;
 var BACKOFF_MAX_MS = 3e5;
 var OTHER_TAB_MS = 5e3;
 var whenIdle = (work) => window.requestIdleCallback ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work);
-function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered }) {
+function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered, arrived }) {
   const memory = createMemory(lost);
   const held = /* @__PURE__ */ new Set();
   let timer = 0;
@@ -258,7 +267,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
       return { ...entry.event, consent: entry.event.consent = consentOf(entry), sent_at: Date.now() };
     });
     log("sent", events);
-    return JSON.stringify({ writeKey: key, link: domains.length ? true : void 0, events });
+    return JSON.stringify({ writeKey: key, link: domains.length ? true : void 0, arrived: arrived(), events });
   }
   function keep(entries) {
     memory.back(entries.filter((entry) => !mayStore(consentOf(entry)) || !store.add(entry)));
@@ -594,7 +603,8 @@ function createClient(options) {
     log,
     lost,
     exclusive: createExclusive(options.key),
-    answered: crossing.take
+    answered: crossing.take,
+    arrived: crossing.arrived
   });
   function submit(from, name, { id, at, ...fields }) {
     const message_id = String(id || newId());
@@ -675,6 +685,7 @@ function createClient(options) {
     }
   });
   const start = guarded((first) => {
+    crossing.arrive();
     look();
     first();
     if (document.prerendering) {

@@ -34,7 +34,7 @@ export function createClient(options) {
 
   const consent = createConsent(options.wait, { changed: guarded(consentChanged), settled: guarded(admitWaiting) });
   const delivery = createDelivery(options, {
-    consent, store, log, lost, exclusive: createExclusive(options.key), answered: crossing.take,
+    consent, store, log, lost, exclusive: createExclusive(options.key), answered: crossing.take, arrived: crossing.arrived,
   });
 
   // ---- events ------------------------------------------------------------------------------------------------------
@@ -135,6 +135,7 @@ export function createClient(options) {
 
   /** `first` is called when consent that was pushed before is known, and before the first page view. */
   const start = guarded((first) => {
+    crossing.arrive();
     look();
     first();
     if (document.prerendering) {

@@ -1,12 +1,24 @@
 // Links to the site's other own domains: they carry a short-lived parameter that the gateway signed, so that the visitor
-// is known there too. Makes no parameter itself.
+// is known there too. Makes no parameter itself, and reads none.
 
-const PARAMETER = "_tg";
+const PARAMETER = "_tgl";
 
-/** `take(reply)` keeps what the gateway gave last, `decorate(link)` puts it into a link, `forget()` drops it. */
+/**
+ * `arrive()` takes what this page was reached with out of its address, from where it might be copied; `arrived()` is that.
+ * `take(reply)` keeps what the gateway gave last, `decorate(link)` puts it into a link, `forget()` drops it.
+ */
 export function createCrossing() {
   let token;
+  let arrived;
   return {
+    arrive() {
+      const url = new URL(location.href);
+      arrived = url.searchParams.get(PARAMETER) || undefined;
+      if (!arrived) return;
+      url.searchParams.delete(PARAMETER);
+      history.replaceState(history.state, "", url);
+    },
+    arrived: () => arrived,
     take(reply) {
       if (typeof reply.link === "string") token = reply.link;
     },

@@ -14,8 +14,8 @@ const OTHER_TAB_MS = 5_000;
 
 const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work));
 
-/** `answered(reply)` gets what the gateway said to events it took. */
-export function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered }) {
+/** `answered(reply)` gets what the gateway said to events it took; `arrived()` is what links from other domains brought. */
+export function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered, arrived }) {
   const memory = createMemory(lost);
   const held = new Set();
   let timer = 0;
@@ -34,7 +34,7 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
       return { ...entry.event, consent: (entry.event.consent = consentOf(entry)), sent_at: Date.now() };
     });
     log("sent", events);
-    return JSON.stringify({ writeKey: key, link: domains.length ? true : undefined, events });
+    return JSON.stringify({ writeKey: key, link: domains.length ? true : undefined, arrived: arrived(), events });
   }
 
   /** Where what was not sent is kept until it is. */

@@ -74,7 +74,7 @@ test("links to the site's other domains carry what the gateway signed, and only 
     for (const id of ["other", "out", "inside"]) document.getElementById(id).click();
     return seen;
   });
-  assert.deepEqual(followed, ["http://shop-b.localhost/cart?x=1&_tg=v1.k1.signed", "https://elsewhere.test/there?q=1#part", gateway.url("/inside")]);
+  assert.deepEqual(followed, ["http://shop-b.localhost/cart?x=1&_tgl=v1.k1.signed", "https://elsewhere.test/there?q=1#part", gateway.url("/inside")]);
   await page.clock.runFor(2_000);
   assert.equal(await page.getAttribute("#other", "href"), "http://shop-b.localhost/cart?x=1");
   await gateway.event("click");
@@ -93,7 +93,16 @@ test("a link to another domain is followed with the parameter", async (t) => {
   await answered;
   await page.click("a");
   await page.waitForURL("https://shop-c.example/**");
-  assert.equal(followed, "https://shop-c.example/x?_tg=tok");
+  assert.equal(followed, "https://shop-c.example/x?_tgl=tok");
+});
+
+test("what a link brought leaves the page's address, and is told to the gateway beside the events", async (t) => {
+  const { gateway, page } = await visit(t, { path: "/cart?x=1&_tgl=l1.k1.signed" });
+  const view = await gateway.event("page_view");
+  assert.equal(await page.evaluate(() => location.pathname + location.search), "/cart?x=1");
+  assert.equal(view.page.url, gateway.url("/cart?x=1"));
+  assert.equal(gateway.requests[0].body.arrived, "l1.k1.signed");
+  assert.equal(gateway.named("page_view").length, 1);
 });
 
 test("without other domains, no parameter is asked for", async (t) => {

@@ -4,7 +4,6 @@
 //! registry of the names is [`tidegate_event::PARAMETERS`], the cookies' is [`platform::COOKIES`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use tidegate_event::{Carries, ClickId, PARAMETERS, Parameter, clicks_merge};
@@ -60,16 +59,6 @@ pub fn in_url(url: &str, seen_ms: u64) -> Vec<ClickId> {
         }
     }
     found
-}
-
-/// What goes along with click IDs in an address, by the parameter's name in lower case: `gclsrc`, `gad_source`.
-pub fn companions(url: &str) -> BTreeMap<&'static str, String> {
-    carried(url, Carries::Companion)
-}
-
-/// The campaign that an address names: `utm_source` and its like, by the parameter's name in lower case.
-pub fn campaign(url: &str) -> BTreeMap<&'static str, String> {
-    carried(url, Carries::Campaign)
 }
 
 /// Whether a click ID of this kind is collected.
@@ -156,20 +145,6 @@ pub(crate) fn pairs(url: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter_map(|pair| pair.split_once('='))
 }
 
-fn carried(url: &str, what: Carries) -> BTreeMap<&'static str, String> {
-    let mut found = BTreeMap::new();
-    for (name, raw) in pairs(url) {
-        let Some(parameter) = Parameter::find(name).filter(|parameter| parameter.carries == what) else { continue };
-        // A campaign's name is a person's text: its spaces were written as `+`.
-        let raw = if what == Carries::Campaign { Cow::Owned(raw.replace('+', " ")) } else { Cow::Borrowed(raw) };
-        let value = decoded(&raw);
-        if !value.is_empty() && value.len() <= VALUE_BYTES_MAX && !value.chars().any(char::is_control) {
-            found.entry(parameter.name).or_insert_with(|| value.into_owned());
-        }
-    }
-    found
-}
-
 fn kind_of(name: &str) -> Option<&'static str> {
     match Parameter::find(name)?.carries {
         Carries::Click { kind, .. } => Some(kind),
@@ -237,15 +212,6 @@ mod tests {
         }
         assert!(is_kind("ranSiteID") && is_kind("ScCid") && !is_kind("utm_source") && !is_kind("gclsrc"));
         assert_eq!((window_days("gclid"), window_days("fbclid"), window_days("awc")), (Some(90), Some(7), None));
-    }
-
-    #[test]
-    fn companions_and_campaigns_are_kept_apart_from_clicks() {
-        let url =
-            "https://a/?gad_source=1&UTM_Source=News+letter&utm_id=4%2B5&gclsrc=aw.ds&utm_term=&mc_cid=c7#utm_medium=x";
-        assert_eq!(companions(url), [("gad_source", "1".into()), ("gclsrc", "aw.ds".into())].into());
-        let expected = [("utm_source", "News letter".into()), ("utm_id", "4+5".into()), ("mc_cid", "c7".into())];
-        assert_eq!(campaign(url), expected.into());
     }
 
     #[test]

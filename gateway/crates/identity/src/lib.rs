@@ -17,7 +17,6 @@ pub mod platform;
 pub mod redirect;
 pub mod set_cookie;
 pub mod strip;
-pub mod touches;
 pub mod visitor;
 
 /// Whether a request came encrypted: only then a cookie is `Secure` and has a prefix.

@@ -1,7 +1,7 @@
 //! Addresses without personal parameters, for the store: whatever consent says, an e-mail address or a password in a URL is
 //! nothing that a report needs.
 //!
-//! Takes out newsletters' reader tokens ([`Carries::Reader`]), secrets by their parameter's name, e-mail addresses wherever
+//! Takes out newsletters' reader tokens ([`Carries::Reader`]), our own links' ([`link::PARAMETER`]), secrets by their parameter's name, e-mail addresses wherever
 //! they stand, also percent-encoded, and the user before the host. What it does not take out it keeps byte for byte. Click IDs
 //! are not its matter: those are withheld by consent, in [`tidegate_event::withhold`].
 
@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use tidegate_event::{Carries, Parameter};
+
+use crate::link;
 
 /// Parameters that hold a secret or a person, in lower case without `_`, `-`, `.` and brackets.
 #[rustfmt::skip]
@@ -55,6 +57,9 @@ pub fn strip(url: &str) -> Cow<'_, str> {
 /// Whether a parameter of this name is always taken out.
 pub fn is_personal_parameter(name: &str) -> bool {
     let name = decoded_fully(name);
+    if name == link::PARAMETER {
+        return true;
+    }
     if Parameter::find(&name).is_some_and(|parameter| parameter.carries == Carries::Reader) {
         return true;
     }
@@ -239,6 +244,7 @@ mod tests {
             ("https://a/logo@2x.png?pkg=left@1.2.3", "https://a/logo@2x.png?pkg=left@1.2.3"),
             ("https://a/@ada/status?token=&x=@example.com", "https://a/@ada/status?token=&x=@example.com"),
             ("/p?x=1&token=2", "/p?x=1"),
+            ("https://a/?x=1&_tgl=l1.k1.1700000000.MDE5.c2ln&y=2", "https://a/?x=1&y=2"),
             ("mailto:ada@example.com", "_removed_"),
             ("", ""),
         ] {

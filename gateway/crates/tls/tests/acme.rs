@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use support::pebble::Pebble;
-use support::{Anyone, Authority, DAY_MS, der, files_below, meet, shown};
+use support::{Anyone, Authority, DAY_MS, der, files_below, meet, shown, write};
 use tidegate_tls::{Challenge, Clock as _, ExternalAccount, Source, Status, Tls};
 
 const MINUTE_MS: u64 = 60_000;
@@ -86,11 +86,12 @@ async fn a_certificate_is_renewed_with_a_third_of_its_life_left_and_not_again_at
     let second = certificate(&tls, "t.shop.test").await;
     assert_ne!(second, first);
 
-    // Pebble's certificates begin with its own clock: this one, too, has less than a third left by ours. An authority
-    // that issues such ones is not asked for another all the time.
+    // Pebble's certificates begin with its own clock: this one, too, has about a third left by ours. An authority that
+    // issues such ones is not asked for another all the time; how much later depends on the certificate's own lot.
     pebble.renew(&[&tls]).await;
     assert_eq!(certificate(&tls, "t.shop.test").await, second);
-    assert_eq!(status(&tls, "t.shop.test").next_attempt_ms, Some(next_ms + DAY_MS));
+    let again_ms = status(&tls, "t.shop.test").next_attempt_ms.unwrap();
+    assert!(again_ms >= next_ms + DAY_MS, "{again_ms}");
     for _ in 0..10 {
         pebble.clock.advance(DAY_MS);
         pebble.renew(&[&tls]).await;
@@ -220,7 +221,7 @@ async fn a_host_that_a_file_covers_is_not_ordered_and_the_options_may_change() {
     let pem = authority.issue(&["*.shop.test"]);
     let mut options = pebble.options(Challenge::TlsAlpn01, &["t.shop.test", "t.other.test"]);
     let acme_alone = options.clone();
-    options.files = vec![pem.write(&pebble.path(""), "wild")];
+    options.files = vec![write(&pem, &pebble.path(""), "wild")];
     let tls = pebble.open(options);
     pebble.renew(&[&tls]).await;
     assert_eq!(certificate(&tls, "t.shop.test").await.unwrap(), der(&pem.cert));

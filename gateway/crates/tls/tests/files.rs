@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use rustls::{HandshakeKind, NamedGroup, ProtocolVersion};
-use support::{Authority, FakeClock, der, files, meet, meet_both, open, refused, shown};
+use support::{Authority, FakeClock, der, files, meet, meet_both, open, refused, shown, trusting, write};
 use tidegate_tls::{AcceptError, Files, Options, Seams, Source, Tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -17,8 +17,8 @@ async fn each_host_is_shown_its_own_certificate() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let shop = authority.issue(&["t.shop.test", "shop.test"]);
     let wild = authority.issue(&["*.shop.test"]);
-    let tls = open(files(&[shop.write(dir.path(), "shop"), wild.write(dir.path(), "wild")]));
-    let client = Arc::new(authority.client());
+    let tls = open(files(&[write(&shop, dir.path(), "shop"), write(&wild, dir.path(), "wild")]));
+    let client = Arc::new(trusting(&authority));
     for (name, pem) in [
         ("t.shop.test", &shop),
         ("T.SHOP.test", &shop),
@@ -33,8 +33,8 @@ async fn each_host_is_shown_its_own_certificate() {
 #[tokio::test]
 async fn an_unknown_name_is_told_so() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["*.shop.test"]).write(dir.path(), "wild")]));
-    let client = Arc::new(authority.client());
+    let tls = open(files(&[write(&authority.issue(&["*.shop.test"]), dir.path(), "wild")]));
+    let client = Arc::new(trusting(&authority));
     for name in ["shop.test", "a.b.shop.test", "elsewhere.test"] {
         let (met, accepted) = meet_both(&tls, &client, name).await;
         assert_eq!(met.unwrap_err(), "received fatal alert: UnrecognisedName", "{name}");
@@ -46,8 +46,8 @@ async fn an_unknown_name_is_told_so() {
 async fn a_client_that_names_no_host_sees_the_default_if_there_is_one() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let pem = authority.issue(&["t.shop.test"]);
-    let options = files(&[pem.write(dir.path(), "shop")]);
-    let mut client = authority.client();
+    let options = files(&[write(&pem, dir.path(), "shop")]);
+    let mut client = trusting(&authority);
     client.enable_sni = false;
     let client = Arc::new(client);
     let (met, accepted) = meet_both(&open(options.clone()), &client, "t.shop.test").await;
@@ -60,12 +60,12 @@ async fn a_client_that_names_no_host_sees_the_default_if_there_is_one() {
 #[tokio::test]
 async fn changed_files_are_taken_up() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     assert_eq!(tls.check_files().renewed, 0);
     let new = authority.issue(&["t.shop.test", "new.shop.test"]);
-    new.write(dir.path(), "shop");
+    write(&new, dir.path(), "shop");
     assert_eq!(tls.check_files().renewed, 1);
-    let client = Arc::new(authority.client());
+    let client = Arc::new(trusting(&authority));
     assert_eq!(shown(&meet(&tls, &client, "t.shop.test").await), der(&new.cert));
     assert_eq!(shown(&meet(&tls, &client, "new.shop.test").await), der(&new.cert));
     assert_eq!((tls.check_files().renewed, tls.reload().renewed), (0, 0));
@@ -74,9 +74,9 @@ async fn changed_files_are_taken_up() {
 #[tokio::test]
 async fn files_replaced_by_a_rename_are_taken_up_though_their_size_and_time_are_the_same() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let files_of_shop = authority.issue(&["t.shop.test"]).write(dir.path(), "shop");
+    let files_of_shop = write(&authority.issue(&["t.shop.test"]), dir.path(), "shop");
     let tls = open(files(std::slice::from_ref(&files_of_shop)));
-    let new = authority.issue(&["t.shop.test"]).write(dir.path(), "new");
+    let new = write(&authority.issue(&["t.shop.test"]), dir.path(), "new");
     for (from, to) in [(&new.key, &files_of_shop.key), (&new.cert, &files_of_shop.cert)] {
         let old = fs::metadata(to).unwrap().modified().unwrap();
         fs::File::options().write(true).open(from).unwrap().set_modified(old).unwrap();
@@ -89,10 +89,10 @@ async fn files_replaced_by_a_rename_are_taken_up_though_their_size_and_time_are_
 async fn a_bad_new_file_leaves_the_old_certificate_and_is_told_once() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let good = authority.issue(&["t.shop.test"]);
-    let written = good.write(dir.path(), "shop");
+    let written = write(&good, dir.path(), "shop");
     let tls = open(files(std::slice::from_ref(&written)));
     // A new one each time: it would resume the first session, and not see another certificate.
-    let client = || Arc::new(authority.client());
+    let client = || Arc::new(trusting(&authority));
     let other = authority.issue(&["t.shop.test"]);
     for (cert, told) in [
         ("nonsense", "has no certificate in PEM format"),
@@ -111,7 +111,7 @@ async fn a_bad_new_file_leaves_the_old_certificate_and_is_told_once() {
     fs::remove_file(&written.cert).unwrap();
     assert!(tls.check_files().mistakes[0].to_string().contains("cannot be read"));
     // The key follows its certificate: only then both are taken up.
-    other.write(dir.path(), "shop");
+    write(&other, dir.path(), "shop");
     assert_eq!(tls.check_files().renewed, 1);
     assert_eq!(tls.status()[0].last_error, None);
     assert_eq!(shown(&meet(&tls, &client(), "t.shop.test").await), der(&other.cert));
@@ -120,30 +120,33 @@ async fn a_bad_new_file_leaves_the_old_certificate_and_is_told_once() {
 #[test]
 fn all_bad_files_are_told_at_once_with_what_to_do() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let write = |name: &str, text: &str| {
+    let text_file = |name: &str, text: &str| {
         let path = dir.path().join(name);
         fs::write(&path, text).unwrap();
         path
     };
     let good = authority.issue(&["t.shop.test"]);
-    let cert = write("good.pem", &good.cert);
-    let key = write("good.key", &good.key);
+    let cert = text_file("good.pem", &good.cert);
+    let key = text_file("good.key", &good.key);
     let expired = authority.issue_with(&["t.shop.test"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let nameless = authority.issue(&[]);
     let pair = |cert, key| Files { cert, key };
     let text = refused(files(&[
         pair(dir.path().join("absent.pem"), key.clone()),
-        pair(cert.clone(), write("other.key", &authority.issue(&["t.shop.test"]).key)),
+        pair(cert.clone(), text_file("other.key", &authority.issue(&["t.shop.test"]).key)),
         pair(key.clone(), key.clone()),
         pair(cert.clone(), cert.clone()),
-        expired.write(dir.path(), "expired"),
-        nameless.write(dir.path(), "nameless"),
-        pair(write("chain.pem", &format!("{}{}", authority.pem, good.cert)), key.clone()),
+        write(&expired, dir.path(), "expired"),
+        write(&nameless, dir.path(), "nameless"),
+        pair(text_file("chain.pem", &format!("{}{}", authority.pem, good.cert)), key.clone()),
         pair(
             cert,
-            write("locked.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+            text_file(
+                "locked.key",
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            ),
         ),
-        pair(write("huge.pem", &"x".repeat(2_000_000)), key),
+        pair(text_file("huge.pem", &"x".repeat(2_000_000)), key),
     ]));
     for told in [
         "absent.pem` cannot be read: No such file or directory (os error 2)\nhint: check the path",
@@ -165,7 +168,7 @@ fn all_bad_files_are_told_at_once_with_what_to_do() {
 #[test]
 fn a_default_host_without_a_certificate_is_refused() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let files = files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]);
+    let files = files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]);
     let text = refused(Options { default_host: Some("other.test".into()), ..files });
     assert!(text.contains("the default host `other.test` is in none of the certificates"), "{text}");
 }
@@ -177,7 +180,7 @@ fn a_certificate_that_ends_soon_is_told() {
     let pem = authority.issue_with(&["t.shop.test", "*.shop.test"], |params| {
         params.not_after = rcgen::date_time_ymd(2036, 1, 1);
     });
-    let written = pem.write(dir.path(), "shop");
+    let written = write(&pem, dir.path(), "shop");
     let end_ms = 2_082_758_400_000;
     let seams = Seams { clock: Arc::<FakeClock>::clone(&clock), ..Seams::default() };
     let tls = Tls::open(files(std::slice::from_ref(&written)), seams).unwrap();
@@ -197,14 +200,14 @@ fn a_certificate_that_ends_soon_is_told() {
 #[tokio::test]
 async fn versions_1_3_and_1_2_and_both_protocols_are_spoken() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     for (version, expected) in
         [(&rustls::version::TLS13, ProtocolVersion::TLSv1_3), (&rustls::version::TLS12, ProtocolVersion::TLSv1_2)]
     {
         for (offered, agreed) in
             [(vec!["h2", "http/1.1"], Some("h2")), (vec!["http/1.1"], Some("http/1.1")), (vec![], None)]
         {
-            let mut config = authority.client();
+            let mut config = trusting(&authority);
             config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
             let met = meet(&tls, &only(config, version), "t.shop.test").await.unwrap();
             let session = met.get_ref().1;
@@ -230,9 +233,9 @@ fn only(config: rustls::ClientConfig, version: &'static rustls::SupportedProtoco
 #[tokio::test]
 async fn a_second_connection_resumes_the_session() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
-        let client = only(authority.client(), version);
+        let client = only(trusting(&authority), version);
         let first = meet(&tls, &client, "t.shop.test").await.unwrap();
         assert_eq!(first.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
         let second = meet(&tls, &client, "t.shop.test").await.unwrap();
@@ -244,7 +247,7 @@ async fn a_second_connection_resumes_the_session() {
 #[tokio::test]
 async fn a_post_quantum_key_exchange_is_agreed_on() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let agreed = |met: support::Met| met.unwrap().get_ref().1.negotiated_key_exchange_group().map(|group| group.name());
     provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::X25519MLKEM768);
@@ -274,7 +277,7 @@ fn hello_of_tls_1_1() -> Vec<u8> {
 #[tokio::test]
 async fn tls_1_1_is_refused() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     let (accepted, answer) = answer_to(&tls, &hello_of_tls_1_1()).await;
     assert!(matches!(accepted, Err(AcceptError::Handshake(_))), "{accepted:?}");
     // A fatal alert: handshake_failure, for rustls first misses what only TLS 1.2 has; or protocol_version.
@@ -294,7 +297,7 @@ async fn answer_to(tls: &Tls, bytes: &[u8]) -> (Result<(), AcceptError>, Vec<u8>
 #[tokio::test]
 async fn what_is_no_tls_is_refused() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     for bytes in
         [b"GET / HTTP/1.1\r\nHost: t.shop.test\r\n\r\n".as_slice(), b"", &[22], &[0; 4096], &[255; 70_000][..60_000]]
     {
@@ -310,7 +313,7 @@ async fn what_is_no_tls_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_has_a_time_limit() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     let (_ours, theirs) = tokio::io::duplex(1024);
     let accepted = tls.accept(theirs).await;
     assert!(matches!(accepted, Err(AcceptError::Timeout { timeout_ms: 10_000 })));
@@ -319,9 +322,9 @@ async fn a_handshake_has_a_time_limit() {
 #[tokio::test(start_paused = true)]
 async fn files_are_watched_until_it_is_stopped() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     let new = authority.issue(&["t.shop.test"]);
-    new.write(dir.path(), "shop");
+    write(&new, dir.path(), "shop");
     let stop = tokio_util::sync::CancellationToken::new();
     // Time is paused: it goes on by itself when all wait, here 45 s, of which the first check is after 30.
     let stopped = async {
@@ -329,16 +332,16 @@ async fn files_are_watched_until_it_is_stopped() {
         stop.cancel();
     };
     tokio::join!(tls.run(stop.clone()), stopped);
-    assert_eq!(shown(&meet(&tls, &Arc::new(authority.client()), "t.shop.test").await), der(&new.cert));
+    assert_eq!(shown(&meet(&tls, &Arc::new(trusting(&authority)), "t.shop.test").await), der(&new.cert));
 }
 
 #[tokio::test]
 async fn other_options_are_taken_whole_or_not_at_all() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let one = authority.issue(&["one.test"]).write(dir.path(), "one");
-    let two = authority.issue(&["two.test"]).write(dir.path(), "two");
+    let one = write(&authority.issue(&["one.test"]), dir.path(), "one");
+    let two = write(&authority.issue(&["two.test"]), dir.path(), "two");
     let tls = open(files(std::slice::from_ref(&one)));
-    let client = Arc::new(authority.client());
+    let client = Arc::new(trusting(&authority));
     let absent = Files { cert: "/absent".into(), key: "/absent".into() };
     assert!(tls.change(files(&[two.clone(), absent])).is_err());
     assert!(meet(&tls, &client, "one.test").await.is_ok());
@@ -351,7 +354,7 @@ async fn other_options_are_taken_whole_or_not_at_all() {
 #[test]
 fn status_is_json_for_the_dashboard() {
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let tls = open(files(&[authority.issue(&["t.shop.test"]).write(dir.path(), "shop")]));
+    let tls = open(files(&[write(&authority.issue(&["t.shop.test"]), dir.path(), "shop")]));
     let json = serde_json::to_value(tls.status()).unwrap();
     assert_eq!(json[0]["source"]["from"], "files");
     assert_eq!(json[0]["certificate"]["issuer"], "CN=Shop Test Authority");

@@ -1,4 +1,4 @@
-//! An authority of our own, clients that trust it, and a clock that goes when told.
+//! Clients that trust an authority of the tests' own, and a clock that goes when told.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
 
 pub mod pebble;
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore};
+pub use tidegate_test_tls::{Authority, Pem};
 use tidegate_tls::{AcceptError, Clock, Files, Options, Seams, SystemClock, Tls};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
@@ -45,53 +45,15 @@ impl Clock for FakeClock {
     }
 }
 
-/// An authority.
-pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pub pem: String,
+/// A client's settings that trust an authority, and only it.
+pub fn trusting(authority: &Authority) -> ClientConfig {
+    Arc::unwrap_or_clone(with_provider(rustls::crypto::aws_lc_rs::default_provider(), authority))
 }
 
-/// A certificate and its key, in PEM.
-pub struct Pem {
-    pub cert: String,
-    pub key: String,
-}
-
-impl Authority {
-    pub fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "Shop Test Authority");
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Authority { issuer: Issuer::new(params, key), pem }
-    }
-
-    pub fn issue(&self, names: &[&str]) -> Pem {
-        self.issue_with(names, |_| ())
-    }
-
-    pub fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pem {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        Pem { cert: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
-    }
-
-    /// A client's settings that trust it, and only it.
-    pub fn client(&self) -> ClientConfig {
-        Arc::unwrap_or_clone(with_provider(rustls::crypto::aws_lc_rs::default_provider(), self))
-    }
-}
-
-impl Pem {
-    pub fn write(&self, dir: &Path, name: &str) -> Files {
-        let files = Files { cert: dir.join(format!("{name}.pem")), key: dir.join(format!("{name}.key")) };
-        fs::write(&files.cert, &self.cert).unwrap();
-        fs::write(&files.key, &self.key).unwrap();
-        files
-    }
+/// Writes a certificate and its key into a directory.
+pub fn write(pem: &Pem, dir: &Path, name: &str) -> Files {
+    let (cert, key) = pem.write(dir, name);
+    Files { cert, key }
 }
 
 /// A client with this provider that trusts the authority.

@@ -1,28 +1,20 @@
-//! Pebble, a real ACME server, with its DNS server, and a gateway's two listeners that it dials.
+//! Pebble with a gateway's two listeners that it dials, and what a gateway is opened with.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream as Connection};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use tempfile::TempDir;
+use tidegate_test_tls::Ports;
 use tidegate_tls::{Acme, Challenge, Checking, Options, Precheck, Seams, Tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::{Authority, FakeClock};
+use super::FakeClock;
 
-/// One ACME server of a test's own. Ended when dropped.
+/// One ACME server of a test's own; dereferences to it.
 pub struct Pebble {
-    dir: TempDir,
-    acme: Option<Child>,
-    dns: Child,
-    directory: SocketAddr,
-    dns_management: SocketAddr,
+    server: tidegate_test_tls::Pebble,
     /// What validations by TLS-ALPN-01 and HTTP-01 dial.
     pub https: TcpListener,
     pub http: TcpListener,
@@ -46,6 +38,20 @@ impl Precheck for Switch {
     }
 }
 
+impl Deref for Pebble {
+    type Target = tidegate_test_tls::Pebble;
+
+    fn deref(&self) -> &Self::Target {
+        &self.server
+    }
+}
+
+impl DerefMut for Pebble {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.server
+    }
+}
+
 impl Pebble {
     pub async fn start() -> Pebble {
         Pebble::start_with("").await
@@ -53,70 +59,11 @@ impl Pebble {
 
     /// With more lines of its configuration.
     pub async fn start_with(more: &str) -> Pebble {
-        let dir = tempfile::tempdir().unwrap();
-        let (directory, dns_port, dns_management) = (free().await, free().await, free().await);
         let https = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let authority = Authority::new();
-        // Its own certificate has to be signed by an authority: rustls takes no certificate that is one itself.
-        authority.issue(&["127.0.0.1"]).write(dir.path(), "pebble");
-        fs::write(dir.path().join("root.pem"), &authority.pem).unwrap();
-        let config = format!(
-            r#"{{"pebble":{{"listenAddress":"{directory}","certificate":"{at}/pebble.pem","privateKey":"{at}/pebble.key",
-            "httpPort":{http},"tlsPort":{https},"ocspResponderURL":"" {more}}}}}"#,
-            at = dir.path().display(),
-            http = http.local_addr().unwrap().port(),
-            https = https.local_addr().unwrap().port(),
-        );
-        fs::write(dir.path().join("pebble.json"), config).unwrap();
-        let mut dns = Command::new("pebble-challtestsrv");
-        dns.args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""]);
-        dns.args(["-dns01", &dns_port.to_string(), "-management", &dns_management.to_string()]);
-        let dns = start(dns, dns_management);
-        let (clock, precheck) = (FakeClock::now(), Arc::new(Switch::default()));
-        let mut pebble = Pebble { dir, acme: None, dns, directory, dns_management, https, http, clock, precheck };
-        fs::write(pebble.path("dns"), dns_port.to_string()).unwrap();
-        pebble.begin();
-        pebble
-    }
-
-    /// Starts it, with nothing remembered.
-    pub fn begin(&mut self) {
-        let mut acme = Command::new("pebble");
-        acme.arg("-config").arg(self.path("pebble.json"));
-        acme.arg("-dnsserver").arg(fs::read_to_string(self.path("dns")).unwrap());
-        acme.envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "0"), ("PEBBLE_AUTHZREUSE", "0")]);
-        self.acme = Some(start(acme, self.directory));
-    }
-
-    /// Ends it: the directory cannot be reached any more.
-    pub fn end(&mut self) {
-        if let Some(mut acme) = self.acme.take() {
-            end(&mut acme);
-        }
-    }
-
-    /// Where a host leads, as the authority sees it.
-    pub fn lead(&self, host: &str, address: &str) {
-        self.manage("add-a", &format!(r#"{{"host":"{host}","addresses":["{address}"]}}"#));
-    }
-
-    pub fn lead_here(&self, host: &str) {
-        self.manage("clear-a", &format!(r#"{{"host":"{host}"}}"#));
-    }
-
-    fn manage(&self, what: &str, body: &str) {
-        let mut connection = Connection::connect(self.dns_management).unwrap();
-        let length = body.len();
-        let request = format!("POST /{what} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}");
-        connection.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains(" 200 "), "{answer}");
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let server = tidegate_test_tls::Pebble::start(Ports { http: port(&http), https: port(&https) }, more);
+        Pebble { server, https, http, clock: FakeClock::now(), precheck: Arc::new(Switch::default()) }
     }
 
     pub fn cache(&self) -> PathBuf {
@@ -125,12 +72,12 @@ impl Pebble {
 
     pub fn options(&self, challenge: Challenge, hosts: &[&str]) -> Options {
         let acme = Acme {
-            directory: format!("https://{}/dir", self.directory),
+            directory: self.directory(),
             contact: Some("ops@shop.example".into()),
             terms_agreed: true,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             cache: self.cache(),
-            root: Some(self.path("root.pem")),
+            root: Some(self.root()),
             challenge,
             external_account: None,
         };
@@ -151,13 +98,6 @@ impl Pebble {
             () = answer_https(&self.https, gateways) => {}
             () = answer_http(&self.http, gateways) => {}
         }
-    }
-}
-
-impl Drop for Pebble {
-    fn drop(&mut self) {
-        self.end();
-        end(&mut self.dns);
     }
 }
 
@@ -188,28 +128,4 @@ async fn answer_http(listener: &TcpListener, gateways: &[&Tls]) {
         };
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
-}
-
-async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
-/// Starts a program and waits until it listens.
-fn start(mut command: Command, address: SocketAddr) -> Child {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut child = spawned.unwrap_or_else(|error| panic!("{program}: {error}; on Debian: apt-get install pebble"));
-    for _ in 0..1_000 {
-        if Connection::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
-            return child;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    end(&mut child);
-    panic!("{program} does not listen on {address}");
-}
-
-fn end(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
