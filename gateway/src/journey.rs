@@ -17,6 +17,7 @@ pub mod transform;
 pub mod trial;
 pub mod validate;
 pub mod visit;
+mod withdrawal;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use uuid::Uuid;
 use self::consent::{Consented, Deciding, Now};
 use self::decode::{Envelope, FieldError};
 use self::intake::Intake;
-use self::profile::Profiles;
+use self::profile::{Lifetime, Profiles};
 use self::transform::{Moment, Routed};
 use self::visit::{Sender, Visit};
 use crate::clock::Clock;
@@ -203,7 +204,9 @@ impl Journey {
             note_identity(identity, visitor, &consented);
         }
         let profiles = Profiles { queue: self.intake.queue(), told };
-        let joining = profile::join(&mut consented, site, visit.sender, self.profile_ms, profiles);
+        let oldest_ms = route.destinations.iter().map(|destination| destination.age_max_ms).max().unwrap_or(0);
+        let lifetime = Lifetime { profile_ms: self.profile_ms, withdrawal_ms: self.profile_ms.max(oldest_ms) };
+        let joining = profile::join(&mut consented, site, visit.sender, lifetime, profiles);
         let patches = self.intake.in_time("read the profile", joining).await?;
         if let Some(identity) = identity {
             identity.remember(&consented);
@@ -214,6 +217,7 @@ impl Journey {
             received_ms: visit.received_ms,
             seed: transform::seed(&id),
             consent: consented.event.consent,
+            who: withdrawal::who(&consented.event, site),
         };
         let ready = Ready { consented, patches, routed: Routed { routes, moment } };
         Ok((Arrival { id, result: Ok(Appended::Stored) }, Passed::Ready(Box::new(ready))))

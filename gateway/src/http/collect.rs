@@ -33,7 +33,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Limits, Site};
 use crate::journey::decode::{self, Envelope};
-use crate::journey::visit::{Sender, Visit};
+use crate::journey::visit::{Authority, Sender, Visit};
 use crate::journey::{Arrivals, Identity, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
@@ -283,6 +283,10 @@ impl Answering<'_> {
         let (brought, clicks) = passenger.map(|passenger| (passenger.visitor, passenger.clicks)).unzip();
         Visit {
             sender,
+            authority: match grant.trust {
+                Trust::Secret => Authority::Everybody,
+                Trust::Public => Authority::Itself,
+            },
             visitor: visitor.or(brought),
             visitor_new: VisitorId(clock.new_id()),
             clicks: clicks.unwrap_or_default(),

@@ -12,6 +12,7 @@ use tidegate_event::{Consent, Event, EventId, Level, Signal, withhold};
 use super::names;
 use super::validate::Validated;
 use super::visit::Visit;
+use super::withdrawal::Withdrawing;
 
 /// An event that holds what its visitor's consent covers, and no more.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Consented {
     pub(super) event: Event,
     /// What our own consent cookie is to keep, if the visitor told us something with this event.
     pub(super) told: Option<Stored>,
+    /// Who takes something back with it, if anybody does.
+    pub(super) withdrawing: Option<Withdrawing>,
     pub(super) now: Now,
 }
 
@@ -72,11 +75,13 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, deciding: Decid
         items: draft.items,
         properties: draft.properties,
     };
-    withhold(&mut event);
     let now = signals.from_now_on().map(|signals| tidegate_consent::decide(&signals, deciding.rules));
+    // What has been told since was heard when it was told: an event that waited meanwhile takes nothing back.
+    let withdrawing = Withdrawing::of(&event, visit).filter(|_| now.is_none());
+    withhold(&mut event);
     let Consent { level, signal, .. } = now.unwrap_or(event.consent);
     let now = Now { level, signal, told_at_ms: signals.told_at_ms(at_ms) };
-    Consented { event, told: signals.cookie_to_write(), now }
+    Consented { event, told: signals.cookie_to_write(), withdrawing, now }
 }
 
 /// Where the visitor is: by the database, else as the client says. Nobody is looked up for a site without regions.
