@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tidegate_event::{Level, Withheld};
+use tidegate_event::{Consent, Level, Withheld};
 use tidegate_queue::{Attempt, Lease, Outcome};
 use tidegate_sandbox::contract::{Event, EventKind};
 
@@ -166,14 +166,18 @@ fn verdict(destination: &Destination, fields: &Fields, one: Subject<'_>) -> Opti
     })
 }
 
-/// What of a delivery a withdrawal takes back.
+/// What of a delivery a withdrawal takes back: nothing, where it relied on no more than is left.
 fn obstacle(destination: &Destination, withdrawal: &Withdrawal, lease: &Lease) -> Option<String> {
     let consent = &withdrawal.consent;
+    let stored = record::read::<DeliveryRecord>(&lease.payload).ok();
+    if stored.as_ref().is_some_and(|stored| is_left(&stored.consent, consent)) {
+        return None;
+    }
     let carried = || {
         if consent.level == Level::Marketing {
             return None;
         }
-        let stored = record::read::<DeliveryRecord>(&lease.payload).ok()?;
+        let stored = stored.as_ref()?;
         let beyond = match serde_json::from_str::<Event>(stored.saw.get()) {
             Ok(saw) => beyond(&saw, consent.level)?,
             Err(_) => "what cannot be read",
@@ -181,6 +185,11 @@ fn obstacle(destination: &Destination, withdrawal: &Withdrawal, lease: &Lease) -
         Some(format!("consent `{}` does not cover {beyond}, which it carries", consent.level.as_str()))
     };
     destination.consent_obstacle(consent).or_else(carried)
+}
+
+/// Whether all of the consent that a delivery relied on is there still.
+fn is_left(relied: &Consent, left: &Consent) -> bool {
+    relied.level <= left.level && relied.granted.intersection(left.granted) == relied.granted
 }
 
 /// What a plugin saw beyond what a level lets it see. It may be in the request that was made of it.
