@@ -1,5 +1,10 @@
-// The demo shop: a few pages, a cart, and one request to the gateway for each thing that happens.
-// It holds nothing but the public write key, and shows the gateway's own answers.
+// The demo shop: a few pages and a cart. What happens is told to `tidegate(…)`, as in any shop; the tag's script sends it.
+// What this page has more than others: it watches that script's requests, and shows what was sent and answered.
+
+// The tag's stub: calls before the script has come wait for it.
+window.tidegate ??= function () {
+  (window.tidegate.q ??= []).push(arguments);
+};
 
 const PRODUCTS = [
   { id: "lantern-01", name: "Harbour lantern", category: "Light", price: 149.99, art: "art-lamp",
@@ -26,9 +31,10 @@ const BUYER = {
   first_name: "Mary", last_name: "Example", email: "mary.example@example.com", phone: "+1 (650) 555-1212",
   street: "1 Example Street", city: "Springfield", postal_code: "94043", state: "CA", country: "US",
 };
+const CUSTOMER = "cust_12345";
 const ADDRESS = ["street", "city", "postal_code", "state", "country"];
 
-const settings = await (await fetch("/settings.json")).json();
+const settings = JSON.parse(document.getElementById("settings").textContent);
 const main = document.getElementById("main");
 const money = new Intl.NumberFormat("en-IE", { style: "currency", currency: CURRENCY });
 
@@ -62,8 +68,9 @@ const consent = () => consentForm.elements.consent.value;
 consentForm.elements.consent.value = localStorage.getItem("consent") ?? "marketing";
 function showConsent() {
   localStorage.setItem("consent", consent());
-  tags(consent());
   document.getElementById("consent-says").textContent = SAYS[consent()];
+  tags(consent());
+  window.tidegate("consent", consent());
 }
 consentForm.addEventListener("change", () => { showConsent(); showCookies(); });
 consentForm.addEventListener("submit", (event) => event.preventDefault());
@@ -71,7 +78,7 @@ showConsent();
 
 /**
  * Does what the platforms' own tags do in a real shop: keeps their cookies, as far as the consent goes. The gateway reads
- * them, and platforms find the visitor by them again.
+ * them, and platforms find the visitor by them again; when the consent is taken back, it expires them with its own.
  */
 function tags(level) {
   const now = Math.floor(Date.now() / 1000);
@@ -80,66 +87,59 @@ function tags(level) {
     analytics: { _ga: () => `GA1.1.${random(10)}.${now}`, _ga_TIDEGATE00: () => `GS2.1.s${now}$o1$g1$t${now}$j60$l0$h0` },
     marketing: { _rdt_uuid: () => `${Date.now()}.${crypto.randomUUID()}`, _scid: () => crypto.randomUUID(), _ttp: () => crypto.randomUUID().replaceAll("-", "").slice(0, 27) },
   };
-  const granted = { none: [], analytics: ["analytics"], marketing: ["analytics", "marketing"] }[level];
-  // Who takes the consent back is rid of what was kept with it, the gateway's cookies for platforms included.
-  for (const name of document.cookie.split("; ").map((pair) => pair.split("=")[0])) {
-    if (level !== "marketing" && !name.startsWith("_ga")) document.cookie = `${name}=; path=/; max-age=0`;
-  }
-  for (const [purpose, each] of Object.entries(cookies)) {
-    for (const [name, value] of Object.entries(each)) {
-      const there = document.cookie.split("; ").some((pair) => pair.startsWith(`${name}=`));
-      if (!granted.includes(purpose)) document.cookie = `${name}=; path=/; max-age=0`;
-      else if (!there) document.cookie = `${name}=${value()}; path=/; max-age=7776000; samesite=lax`;
-    }
+  const granted = { none: {}, analytics: cookies.analytics, marketing: { ...cookies.analytics, ...cookies.marketing } }[level];
+  for (const [name, value] of Object.entries(granted)) {
+    const there = document.cookie.split("; ").some((pair) => pair.startsWith(`${name}=`));
+    if (!there) document.cookie = `${name}=${value()}; path=/; max-age=7776000; samesite=lax`;
   }
 }
 const OF_TAGS = ["_ga", "_ga_TIDEGATE00", "_rdt_uuid", "_scid", "_ttp"];
 
-const session = JSON.parse(sessionStorage.getItem("session") ?? "null") ?? { id: String(Math.floor(Date.now() / 1000)), number: 1 };
-sessionStorage.setItem("session", JSON.stringify(session));
-
-// ---- sending -------------------------------------------------------------------------------------------------------
+// ---- telling -------------------------------------------------------------------------------------------------------
 
 const item = (product, quantity) => ({ item_id: product.id, item_name: product.name, item_brand: "Lantern & Tide", item_category: product.category, price: product.price, quantity });
-let referrer = document.referrer;
-let lastSentAt = performance.now();
 
-/** Sends one or more events, as `[name, properties, user]`, and shows what the gateway says. */
-async function send(...happened) {
-  const engagement_ms = Math.max(1, Math.round(performance.now() - lastSentAt));
-  lastSentAt = performance.now();
-  const events = happened.map(([event, properties, user]) => ({
-    event,
-    message_id: crypto.randomUUID(),
-    timestamp: new Date().toISOString(),
-    page: { url: location.origin + location.pathname + location.search, title: document.title, referrer },
-    consent: consent(),
-    session: { ...session, engagement_ms },
-    ...(user ? { customer_id: "cust_12345", user } : {}),
-    ...(properties ? { properties } : {}),
-  }));
-  const cards = events.map(showEvent);
+/** Tells of events, as `[name, properties]`. */
+function tell(...happened) {
+  for (const [name, properties] of happened) window.tidegate("track", name, properties);
+}
+
+// ---- watching ------------------------------------------------------------------------------------------------------
+
+const ENDPOINT = `${settings.gateway}/v1/events`;
+
+/** Shows the events of a request to the gateway; nothing of any other. */
+function watched(url, body) {
+  if (url !== ENDPOINT || typeof body !== "string") return [];
+  const { events } = JSON.parse(body);
   // What is refused has a trace as well.
   const bought = events.find(({ event }) => event === "purchase");
   if (bought && document.getElementById("way")) document.getElementById("way").href = way(bought.message_id);
+  return events.map(showEvent);
+}
+
+const send = window.fetch;
+window.fetch = async function (url, options) {
+  const cards = watched(String(url), options?.body);
   try {
-    // text/plain needs no preflight; without credentials the browser would drop the gateway's cookies.
-    const response = await fetch(`${settings.gateway}/v1/events`, {
-      method: "POST",
-      credentials: "include",
-      keepalive: true,
-      headers: { "content-type": "text/plain" },
-      body: JSON.stringify({ write_key: settings.write_key, events }),
-    });
-    const text = await response.text();
-    let answer = text;
-    try { answer = JSON.parse(text); } catch { /* Shown as it came. */ }
-    cards.forEach((card) => card.answered(response, answer));
+    const response = await send.call(this, url, options);
+    if (cards.length) {
+      const answer = await response.clone().text().then((text) => { try { return JSON.parse(text); } catch { return text; } });
+      cards.forEach((card) => card.answered(response, answer));
+    }
+    return response;
   } catch (error) {
     cards.forEach((card) => card.failed(error));
+    throw error;
+  } finally {
+    if (cards.length) showCookies();
   }
-  showCookies();
-}
+};
+const beacon = navigator.sendBeacon;
+navigator.sendBeacon = function (url, body) {
+  watched(String(url), body).forEach((card) => card.handed());
+  return beacon.call(this, url, body);
+};
 
 // ---- what happened to your event -----------------------------------------------------------------------------------
 
@@ -152,10 +152,10 @@ function showEvent(event) {
   const state = el("span", { class: "tag" }, "sending …");
   const more = el("details", {}, el("summary", {}, "Sent and answered"), el("pre", {}, pretty(event)));
   const link = el("a", { href: way(event.message_id), target: "tidegate-dashboard" }, "See its whole way →");
-  const time = el("time", { datetime: event.timestamp }, new Date(event.timestamp).toLocaleTimeString());
+  const time = el("time", { datetime: new Date(event.timestamp).toISOString() }, new Date(event.timestamp).toLocaleTimeString());
   const card = el("li", { class: "event" },
     el("div", { class: "line" }, el("span", { class: "name" }, event.event), time),
-    el("div", { class: "line" }, state, el("span", { class: "tag" }, `consent: ${event.consent}`)),
+    el("div", { class: "line" }, state, el("span", { class: "tag" }, `consent: ${event.consent ?? "not told"}`)),
     more);
   document.getElementById("panel-hint").hidden = true;
   const list = document.getElementById("events");
@@ -175,6 +175,8 @@ function showEvent(event) {
       if (word !== "refused" || response.status === 400) card.insertBefore(link, more);
     },
     failed(error) { settle("the gateway cannot be reached", "bad", String(error)); },
+    /** The page was hidden or left, and the browser sends it: nobody sees the answer. */
+    handed() { settle("handed to the browser", "good", "Sent while the page was hidden or left: no script sees the answer."); card.insertBefore(link, more); },
   };
 }
 
@@ -189,7 +191,7 @@ function showCookies() {
 
 function addToCart(product) {
   setQuantity(product.id, (cart.get(product.id) ?? 0) + 1);
-  send(["add_to_cart", { value: product.price, currency: CURRENCY, items: [item(product, 1)] }]);
+  tell(["add_to_cart", { value: product.price, currency: CURRENCY, items: [item(product, 1)] }]);
 }
 
 function home() {
@@ -219,7 +221,8 @@ function letter() {
   const signUp = (event) => {
     event.preventDefault();
     done.textContent = "Thank you. No letter will come: this shop does not exist.";
-    send(["sign_up", { method: "newsletter" }, { email: new FormData(event.target).get("email") }]);
+    window.tidegate("identify", CUSTOMER, { email: new FormData(event.target).get("email") });
+    tell(["sign_up", { method: "newsletter" }]);
   };
   return el("form", { class: "card letter", onsubmit: signUp },
     el("label", {}, el("span", {}, "A letter when the lamps are lit?"), el("input", { name: "email", type: "email", value: BUYER.email, required: "", autocomplete: "off" })),
@@ -291,14 +294,16 @@ function buy(event) {
   const order = { order_id, ...worth(), tax: Math.round(total() / 6 * 100) / 100, shipping: 0, customer_type: "new" };
   for (const id of [...cart.keys()]) setQuantity(id, 0);
   sessionStorage.setItem("order", JSON.stringify({ ...order, user }));
-  go("/thanks", [["purchase", order, user]]);
+  window.tidegate("identify", CUSTOMER, user);
+  go("/thanks", [["purchase", order]]);
 }
 
 /** Takes an order back. In a real shop its backend says so; the gateway does not mind who does. */
 function sendBack(button, { user, order_id, value, currency, items }) {
   button.disabled = true;
   button.textContent = "On its way back";
-  send(["refund", { order_id, value, currency, items }, user]);
+  window.tidegate("identify", CUSTOMER, user);
+  tell(["refund", { order_id, value, currency, items }]);
 }
 
 function thanks() {
@@ -343,19 +348,16 @@ function show() {
   return events ?? [];
 }
 
-let current = null;
-
 function go(to, happened = []) {
   history.pushState(null, "", to);
   arrive(happened);
 }
 
+/** The page view is told by the tag's script itself. */
 function arrive(happened = []) {
-  if (current) referrer = current;
-  current = location.href;
   const events = show();
   window.scrollTo(0, 0);
-  send(["page_view", null], ...events, ...happened);
+  tell(...events, ...happened);
 }
 
 document.addEventListener("click", (event) => {

@@ -65,7 +65,6 @@ pub(crate) async fn serve(
         .route("/platforms", get(platforms_page))
         .route("/platforms.css", get(|| file("text/css", include_str!("../assets/platforms.css"))))
         .route("/platforms.js", get(|| file("text/javascript", include_str!("../assets/platforms.js"))))
-        .route("/settings.json", get(settings))
         .route("/platforms.json", get(overview))
         .route("/requests.json", get(requests))
         .route("/platforms/{name}/mood", post(mood))
@@ -73,21 +72,29 @@ pub(crate) async fn serve(
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await.context("serve the shop")
 }
 
+/// The page with the tag, as `tidegate snippet` prints its second line, but that it waits for consent; and with what the
+/// shop's script needs to know.
 async fn shop_page(State(site): State<Arc<Site>>) -> Response {
+    let Addresses { gateway, dashboard, token, write_key } = &site.addresses;
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {}; \
-         base-uri 'none'; form-action 'self'",
-        site.addresses.gateway
+        "default-src 'none'; script-src 'self' {gateway}; style-src 'self'; img-src data:; connect-src {gateway}; \
+         base-uri 'none'; form-action 'self'"
     );
-    page(include_str!("../assets/shop.html"), policy)
+    let settings =
+        json!({ "gateway": gateway, "dashboard": dashboard, "token": token, "platforms": "/platforms" }).to_string();
+    let html = include_str!("../assets/shop.html")
+        .replace("{settings}", &settings)
+        .replace("{gateway}", gateway)
+        .replace("{write_key}", write_key);
+    page(html, policy)
 }
 
 async fn platforms_page() -> Response {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'";
-    page(include_str!("../assets/platforms.html"), policy.to_owned())
+    page(include_str!("../assets/platforms.html").to_owned(), policy.to_owned())
 }
 
-fn page(html: &'static str, policy: String) -> Response {
+fn page(html: String, policy: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
         (header::CONTENT_SECURITY_POLICY, policy),
@@ -100,16 +107,6 @@ async fn file(kind: &'static str, text: &'static str) -> Response {
     let headers =
         [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8")), (header::CACHE_CONTROL, "no-store".to_owned())];
     (headers, text).into_response()
-}
-
-async fn settings(State(site): State<Arc<Site>>) -> Json<Value> {
-    Json(json!({
-        "gateway": site.addresses.gateway,
-        "dashboard": site.addresses.dashboard,
-        "token": site.addresses.token,
-        "platforms": "/platforms",
-        "write_key": site.addresses.write_key,
-    }))
 }
 
 async fn overview(State(site): State<Arc<Site>>) -> Json<Value> {

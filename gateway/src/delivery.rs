@@ -4,6 +4,7 @@
 
 mod attempt;
 pub mod auth;
+mod consent;
 pub mod courier;
 pub mod egress;
 mod excerpt;

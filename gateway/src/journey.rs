@@ -17,22 +17,23 @@ pub mod transform;
 pub mod trial;
 pub mod validate;
 pub mod visit;
+mod withdrawal;
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tidegate_consent::Geo;
 use tidegate_consent::cookie::Stored;
-use tidegate_event::{ClickId, Consent, EventId, Kind, Level, Signal, VisitorId};
+use tidegate_event::{ClickId, EventId, Kind, Level, Signal, VisitorId};
 use tidegate_identity::answer::{Standing, Turn};
 use tidegate_identity::visitor::Found;
 use tidegate_queue::{Appended, Entry, ProfilePatch};
 use uuid::Uuid;
 
-use self::consent::{Consented, Deciding};
+use self::consent::{Consented, Deciding, Now};
 use self::decode::{Envelope, FieldError};
 use self::intake::Intake;
-use self::profile::Profiles;
+use self::profile::{Lifetime, Profiles};
 use self::transform::{Moment, Routed};
 use self::visit::{Sender, Visit};
 use crate::clock::Clock;
@@ -110,14 +111,17 @@ pub struct Arrivals {
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub visitor: VisitorId,
-    /// The most restrictive level among the request's events.
+    /// What the visitor told last, by the request's events or before; of several that nobody knows the order of, the most
+    /// restrictive.
     pub level: Level,
     /// What decided it.
     pub signal: Signal,
+    /// When it was told, in Unix milliseconds.
+    pub told_at_ms: Option<u64>,
     /// The click IDs of the request's events, where the level allows them.
     pub clicks: Vec<ClickId>,
-    /// What our own consent cookie is to keep: what the visitor told us last.
-    pub told: Option<Stored>,
+    /// What our own consent cookie is to keep, and when it was told, in Unix milliseconds: the last that an event told.
+    pub told: Option<(u64, Stored)>,
 }
 
 impl Journey {
@@ -200,7 +204,9 @@ impl Journey {
             note_identity(identity, visitor, &consented);
         }
         let profiles = Profiles { queue: self.intake.queue(), told };
-        let joining = profile::join(&mut consented, site, visit.sender, self.profile_ms, profiles);
+        let oldest_ms = route.destinations.iter().map(|destination| destination.age_max_ms).max().unwrap_or(0);
+        let lifetime = Lifetime { profile_ms: self.profile_ms, withdrawal_ms: self.profile_ms.max(oldest_ms) };
+        let joining = profile::join(&mut consented, site, visit.sender, lifetime, profiles);
         let patches = self.intake.in_time("read the profile", joining).await?;
         if let Some(identity) = identity {
             identity.remember(&consented);
@@ -211,6 +217,7 @@ impl Journey {
             received_ms: visit.received_ms,
             seed: transform::seed(&id),
             consent: consented.event.consent,
+            who: withdrawal::who(&consented.event, site),
         };
         let ready = Ready { consented, patches, routed: Routed { routes, moment } };
         Ok((Arrival { id, result: Ok(Appended::Stored) }, Passed::Ready(Box::new(ready))))
@@ -235,15 +242,21 @@ impl Identity {
 }
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
-    let Consent { level, signal, .. } = consented.event.consent;
-    let identity = identity.get_or_insert(Identity { visitor, level, signal, clicks: Vec::new(), told: None });
-    // Of two events at one level that counts which the visitor decided.
-    if level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault {
-        (identity.level, identity.signal) = (level, signal);
+    let Now { level, signal, told_at_ms } = consented.now;
+    let identity =
+        identity.get_or_insert(Identity { visitor, level, signal, told_at_ms, clicks: Vec::new(), told: None });
+    let counts = match (told_at_ms, identity.told_at_ms) {
+        (Some(this), Some(that)) if this != that => this > that,
+        // Of two events at one level that counts which the visitor decided.
+        _ => level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault,
+    };
+    if counts {
+        (identity.level, identity.signal, identity.told_at_ms) = (level, signal, told_at_ms);
     }
     // Of two that were told at the same time the more restrictive one holds.
-    let later = |stored: &Stored| (stored.at_s, std::cmp::Reverse(stored.level));
-    identity.told = identity.told.into_iter().chain(consented.told).max_by_key(later);
+    let later = |(at_ms, stored): &(u64, Stored)| (*at_ms, std::cmp::Reverse(stored.level));
+    let told = consented.told.map(|stored| (consented.event.at_ms, stored));
+    identity.told = identity.told.into_iter().chain(told).max_by_key(later);
     tidegate_event::clicks_merge(&mut identity.clicks, consented.event.clicks.iter().cloned());
 }
 

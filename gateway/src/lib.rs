@@ -41,3 +41,4 @@ pub mod snapshot;
 pub mod switch;
 pub mod transfer;
 pub mod trial;
+pub mod withdrawal;

@@ -69,6 +69,7 @@ pub struct DestinationNumbers {
     pub delivered: u64,
     pub retried: u64,
     pub died: u64,
+    pub cancelled: u64,
 }
 
 /// Whether the store takes events at the moment of a scrape.
@@ -151,9 +152,12 @@ impl Metrics {
             if let Some(percent) = numbers.quality {
                 set(&quality, label(), percent);
             }
-            for (outcome, count) in
-                [("delivered", numbers.delivered), ("retried", numbers.retried), ("dead", numbers.died)]
-            {
+            for (outcome, count) in [
+                ("delivered", numbers.delivered),
+                ("retried", numbers.retried),
+                ("dead", numbers.died),
+                ("cancelled", numbers.cancelled),
+            ] {
                 let labels = ByDestinationOutcome { destination: numbers.name.clone(), outcome };
                 attempts.get_or_create(&labels).inc_by(count);
             }

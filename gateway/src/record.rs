@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 use tidegate_event::{Consent, Event};
 use tidegate_sandbox::contract;
 
+use crate::withdrawal::Who;
+
 /// The version that is written today, of every record.
 pub const VERSION: u32 = 1;
 
@@ -78,6 +80,10 @@ pub struct DeliveryRecord {
     /// What it produced; absent when the transform failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestRecord>,
+    /// Whose it is, so that a later withdrawal of consent finds it. Absent where nobody's profile has to do with it, and
+    /// in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
 }
 
 /// The part of a [`DeliveryRecord`] that sending needs; what the plugin saw is passed over unread.
@@ -95,6 +101,8 @@ pub struct ToSend<'a> {
     pub given: Option<&'a RawValue>,
     #[serde(default)]
     pub request: Option<RequestRecord>,
+    #[serde(default)]
+    pub who: Option<Who>,
 }
 
 /// A request as its plugin produced it.
@@ -207,7 +215,16 @@ mod tests {
         assert_eq!((record.plugin.as_str(), record.index, record.given), ("meta-capi 0.1.0", 1, None));
         let to_send: ToSend<'_> = read(DELIVERY.as_bytes()).unwrap();
         assert_eq!((&*to_send.digest, to_send.at_ms, to_send.given.is_none()), ("ab12", 7, true));
-        assert_eq!(to_send.request.unwrap().endpoint, "events");
+        assert_eq!((to_send.request.unwrap().endpoint.as_str(), to_send.who, record.who), ("events", None, None));
+    }
+
+    #[test]
+    fn whose_a_delivery_is_is_read_by_who_sends_it() {
+        let who = Some(Who { received_ms: 9, profiles: vec!["shop/anonymous/ü\"".into()] });
+        let record = DeliveryRecord { who, ..read(DELIVERY.as_bytes()).unwrap() };
+        let stored = write(&record);
+        assert!(std::str::from_utf8(&stored).unwrap().contains(r#""who":{"received_ms":9,"profiles":["#));
+        assert_eq!(read::<ToSend<'_>>(&stored).unwrap().who, record.who);
     }
 
     #[test]

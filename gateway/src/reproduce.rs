@@ -3,7 +3,7 @@
 //! Owns the comparison. Finds no component, opens no store, and sends nothing.
 
 use serde::Serialize;
-use tidegate_queue::DeliveryJournal;
+use tidegate_queue::{DeliveryJournal, State};
 use tidegate_sandbox::{Plugin, Transformed, Usage, contract};
 
 use crate::record::{self, DeliveryRecord, RequestRecord};
@@ -43,6 +43,8 @@ pub enum Error {
     NoContext,
     #[error("it has neither a request nor a reason")]
     Nothing,
+    #[error("what was recorded was deleted when it was cancelled")]
+    Cancelled,
 }
 
 /// What came of it.
@@ -83,6 +85,9 @@ impl Recorded {
     /// # Errors
     /// When it cannot be run again.
     pub fn of(journal: &DeliveryJournal) -> Result<Recorded, Error> {
+        if journal.state == State::Cancelled {
+            return Err(Error::Cancelled);
+        }
         let record: DeliveryRecord = record::read(&journal.payload).map_err(Error::Record)?;
         let context = record.context.ok_or(Error::NoContext)?;
         let made = match (record.request, &journal.reason) {

@@ -2,7 +2,7 @@
 //!
 //! The first line says the format's version, the last how much there was, so that a file that was cut is noticed. In
 //! between each line is an entry of the egress ledger, an entry with its deliveries and all that happened to them, a
-//! profile, or a setting. Opens nothing. Version 2 brought the settings, version 3 the ledger.
+//! profile, or a setting. Opens nothing. Version 2 brought the settings, version 3 the ledger, version 4 what is cancelled.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use tidegate_queue::{
 use crate::ledger;
 
 /// The format that is written; older ones are read as well.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// One line of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -120,6 +120,7 @@ enum State {
     Waiting { due_ms: u64 },
     Delivered,
     Dead { reason: String, died_ms: u64 },
+    Cancelled { reason: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,6 +271,7 @@ impl From<StoredDelivery> for Delivery {
             StoredState::Waiting(due_ms) => State::Waiting { due_ms },
             StoredState::Delivered => State::Delivered,
             StoredState::Dead { reason, died_ms } => State::Dead { reason, died_ms },
+            StoredState::Cancelled(reason) => State::Cancelled { reason },
         };
         let records = records.into_iter().map(Bytes).collect();
         Delivery { key: Key(key), destination, payload: Bytes(payload), state, queued_ms, attempts, records }
@@ -283,6 +285,7 @@ impl From<Delivery> for StoredDelivery {
             State::Waiting { due_ms } => StoredState::Waiting(due_ms),
             State::Delivered => StoredState::Delivered,
             State::Dead { reason, died_ms } => StoredState::Dead { reason, died_ms },
+            State::Cancelled { reason } => StoredState::Cancelled(reason),
         };
         let records = records.into_iter().map(|record| record.0).collect();
         StoredDelivery { key: key.0, destination, payload: payload.0, state, queued_ms, attempts, records }

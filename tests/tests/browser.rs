@@ -94,6 +94,32 @@ async fn who_withdraws_consent_loses_the_cookies_and_no_platform_hears_of_it() {
 }
 
 #[tokio::test]
+async fn an_event_that_waited_in_the_browser_takes_nothing_back() {
+    let stack = site("").await;
+    let given = stack.post_from_page(&view("marketing"), "").await;
+    let all = jar(&given);
+    let now_s: u64 = all.split("v1.marketing.").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok()).unwrap();
+    let told = |consent: &str, ms_ago: u64| {
+        let at_ms = now_s * 1_000 - ms_ago;
+        json!({ "event": "page_view", "consent": consent, "timestamp": at_ms, "page": { "url": LAMPS } })
+    };
+    let refused = all.replace("marketing", "none");
+    let without = all.replace("tg_consent", "other");
+    for (events, cookies, level) in [
+        (json!([told("analytics", 3_600_000)]), &all, "marketing"),
+        (json!([told("marketing", 3_600_000)]), &refused, "none"),
+        (json!([told("none", 900), told("marketing", 800)]), &without, "marketing"),
+        (json!([told("marketing", 800), told("none", 900)]), &without, "marketing"),
+        (json!([told("marketing", 900), told("none", 800)]), &without, "none"),
+    ] {
+        let set = set(&stack.post_from_page(&json!({ "events": events }), cookies).await);
+        let lives = |name: &str| set.iter().find(|(known, _)| known == name).map(|(_, age)| *age > 0);
+        let expected = Some(level == "marketing");
+        assert_eq!((lives("__Secure-tg_vid"), lives("_fbp")), (expected, expected), "{events} over {cookies}: {set:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_sends_before_its_banner_takes_nothing_back() {
     let stack = site("").await;
     let given = stack.post_from_page(&view("marketing"), "").await;

@@ -92,5 +92,5 @@ async fn a_store_of_a_later_format_is_left_alone() {
     let before = std::fs::read(dir.path().join("tidegate.db")).unwrap();
     let files = vec![("tidegate.db", before)];
     let said = Stack::try_start(Settings { files, ..Settings::hook() }).await.unwrap_err();
-    assert!(said.contains("was written by a newer version (format 1000, this one knows 4)"), "{said}");
+    assert!(said.contains("was written by a newer version (format 1000, this one knows 5)"), "{said}");
 }

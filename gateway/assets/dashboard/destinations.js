@@ -58,6 +58,7 @@ function fillTile(into, one) {
     facts([["plugin", one.plugin ? el("span", "", `${one.plugin} `, digest) : null],
       ["delivered", el("span", "", number(one.delivered), one.delivered_ms ? el("span", "soft", ", last at ", when(one.delivered_ms)) : "")],
       ["retried", number(one.retried)], ["waiting", number(one.waiting) + (oldest === null ? "" : `, the oldest for ${span(oldest)}`)], ["dead", number(one.dead)],
+      ["cancelled", one.cancelled ? el("span", "", number(one.cancelled), el("span", "soft", ", because the visitor withdrew consent before they were sent")) : null],
       ["match quality", one.quality ? el("span", "", `${one.quality.percent} of 100, over ${number(one.quality.events)} event${one.quality.events === 1 ? "" : "s"}`, el("span", "soft", ": how much of what this platform finds people and conversions by the events bring")) : null],
       ["events lacked", missing]]));
 }

@@ -2,7 +2,7 @@
 // Events hold whatever visitors sent, so every text goes in as text, never as markup.
 
 const KINDS = { delivered: "good", waiting: "wait", dead: "bad", refused: "bad", parked: "bad", lost: "bad" };
-export const WORST_FIRST = ["dead", "refused", "lost", "waiting", "delivered", "dropped"];
+export const WORST_FIRST = ["dead", "refused", "lost", "waiting", "delivered", "cancelled", "dropped"];
 export const MATCH = "Match quality: how much of what this platform finds people and conversions by the events bring, of 100";
 /** So many destinations are named, more are counted. */
 const NAMED_MAX = 3;

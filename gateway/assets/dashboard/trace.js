@@ -124,6 +124,7 @@ function request(part, { key, number, replay }) {
   const replayOne = part.outcome === "dead" && part.id ? el("button", "quiet", "Replay") : null;
   replayOne?.addEventListener("click", () => replay([part.id], again));
   return el("div", "delivery", title, number && part.reason ? el("p", "reason", part.reason) : null,
+    part.outcome === "cancelled" ? el("p", "soft", "What the plugin saw and what it produced were deleted when it was cancelled.") : null,
     part.saw ? fold(`${key}-saw`, "What the plugin saw", json(part.saw)) : null, produced, attempts(part.attempts, key),
     replayOne ? el("p", "line", replayOne, again) : null);
 }

@@ -199,7 +199,9 @@ async fn again(
         .map_err(|error| format!("what the plugin saw cannot be read: {error}"))?;
     let now_ms = clock.now_ms();
     let seed = EventId::parse(&letter.entry.id).map_or(0, |id| transform::seed(&id));
-    let moment = Moment { at_ms: stored.at_ms, received_ms: now_ms, seed, consent: stored.consent };
+    let DeliveryRecord { at_ms, consent, who, .. } = stored;
+    // Whose it is stays as it was: a withdrawal since its event arrived holds for it.
+    let moment = Moment { at_ms, received_ms: now_ms, seed, consent, who };
     match transform::one(destination, saw, moment, clock).await {
         Made::Filtered(reason) => Err(format!("the plugin filters it now: {reason}")),
         Made::Deliveries(made) => {

@@ -80,6 +80,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             delivered: totals.delivered,
             retried: totals.retried,
             died: totals.died,
+            cancelled: totals.cancelled,
         };
         let status = json!({
             "name": destination.name,
@@ -92,6 +93,7 @@ async fn numbers(operator: &Operator) -> Result<Vec<(DestinationNumbers, Value)>
             "dead": numbers.dead,
             "delivered": totals.delivered,
             "retried": totals.retried,
+            "cancelled": totals.cancelled,
             "delivered_ms": (totals.delivered_ms > 0).then_some(totals.delivered_ms),
             "parked": parked,
             "down": down,

@@ -16,6 +16,8 @@ pub enum Outcome {
     Delivered,
     Waiting,
     Dead,
+    /// The visitor withdrew the consent that it relied on, before it was sent.
+    Cancelled,
     Dropped,
     Refused,
     Duplicate,
@@ -28,6 +30,7 @@ impl Outcome {
             Outcome::Delivered => "delivered",
             Outcome::Waiting => "waiting",
             Outcome::Dead => "dead",
+            Outcome::Cancelled => "cancelled",
             Outcome::Dropped => "dropped",
             Outcome::Refused => "refused",
             Outcome::Duplicate => "duplicate",
@@ -213,6 +216,7 @@ impl DeliveryTrace {
             State::Waiting(due_ms) => (Outcome::Waiting, Some(due_ms)),
             State::Delivered => (Outcome::Delivered, None),
             State::Dead => (Outcome::Dead, None),
+            State::Cancelled => (Outcome::Cancelled, None),
         };
         let (saw, request) = record.map_or((None, None), |record| (Some(record.saw), record.request));
         let attempts = journal.attempts.iter().filter_map(|raw| record::read(raw).ok()).map(attempt).collect();
@@ -285,7 +289,7 @@ fn destinations(journal: &Journal, record: Option<&EventRecord>) -> Vec<Destinat
 }
 
 fn worst(outcomes: impl Iterator<Item = Outcome> + Clone) -> Option<Outcome> {
-    let order = [Outcome::Waiting, Outcome::Dead, Outcome::Delivered, Outcome::Dropped];
+    let order = [Outcome::Waiting, Outcome::Dead, Outcome::Delivered, Outcome::Cancelled, Outcome::Dropped];
     order.into_iter().find(|candidate| outcomes.clone().any(|outcome| outcome == *candidate))
 }
 

@@ -162,7 +162,7 @@ async fn latest(queue: &dyn Queue, id: &str) -> Result<Option<Trace>, Failure> {
 fn ended(sent: &Sent) -> Result<(), Failure> {
     match sent.trace.as_ref().map(|trace| trace.outcome) {
         Some(Outcome::Dead | Outcome::Refused) => Err(Failure::said(Exit::Data)),
-        Some(Outcome::Delivered | Outcome::Dropped | Outcome::Duplicate) => Ok(()),
+        Some(Outcome::Delivered | Outcome::Cancelled | Outcome::Dropped | Outcome::Duplicate) => Ok(()),
         Some(Outcome::Waiting) | None => {
             let failure = Failure::new(Exit::Unavailable, "the event still waits for a destination");
             Err(failure.hint(format!("`tidegate events show {}` says later what became of it", sent.id)))

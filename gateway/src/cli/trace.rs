@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::addresses::Addresses;
 use super::output::{Paint, clean, plural, time};
-use crate::admin::view::{AttemptTrace, DeliveryTrace, DestinationTrace, Trace};
+use crate::admin::view::{AttemptTrace, DeliveryTrace, DestinationTrace, Outcome, Trace};
 use crate::record::{Body, RequestRecord};
 
 /// How much of a body is shown.
@@ -54,6 +54,7 @@ pub(super) fn of_delivery(
     }
     match &delivery.request {
         Some(request) => lines.extend(of_request(request, url(request))),
+        None if delivery.outcome == Outcome::Cancelled => lines.push(fact("request", "deleted when it was cancelled")),
         None => lines.push(fact("request", "none was made")),
     }
     for attempt in &delivery.attempts {
@@ -184,7 +185,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::admin::view::Outcome;
     use crate::quality::Score;
 
     fn delivered() -> Trace {

@@ -10,6 +10,7 @@ use tidegate_queue::Lease;
 
 use crate::ledger::Origin;
 use crate::record::RequestRecord;
+use crate::withdrawal::Who;
 
 /// A leased delivery, read.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Load {
     pub index: u32,
     pub origin: Origin,
     pub request: RequestRecord,
+    /// Whose it is. Then the lease's payload is kept, because a withdrawal may go by what is in it.
+    pub who: Option<Who>,
 }
 
 /// One HTTP request to make, and the deliveries that it makes.
@@ -40,6 +43,7 @@ pub struct Part {
     pub at_ms: u64,
     pub index: u32,
     pub origin: Origin,
+    pub who: Option<Who>,
 }
 
 /// Where a body's array stands.
@@ -87,9 +91,9 @@ pub fn merge(batch: &Batch, loads: Vec<Load>) -> Vec<Parcel> {
     let mut parcels: Vec<Parcel> = Vec::new();
     let mut open: HashMap<GroupKey, usize> = HashMap::new();
     for load in loads {
-        let Load { lease, at_ms, index, origin, mut request } = load;
+        let Load { lease, at_ms, index, origin, mut request, who } = load;
         let body = std::mem::replace(&mut request.body, crate::record::Body::Text(String::new())).into_bytes();
-        let part = Part { lease, at_ms, index, origin };
+        let part = Part { lease, at_ms, index, origin, who };
         let places = places(batch.join_to(&request.endpoint), &body);
         let key = places.as_ref().map(|places| group_key(&request, &body, places));
         let target = key.as_ref().and_then(|key| open.get(key)).map(|index| &mut parcels[*index]);
@@ -239,7 +243,7 @@ mod tests {
             headers: vec![],
             body: Body::Text(body.into()),
         };
-        Load { lease, at_ms: 0, index: 0, origin: Origin::default(), request }
+        Load { lease, at_ms: 0, index: 0, origin: Origin::default(), request, who: None }
     }
 
     fn batch(join: Join, events_max: u32, bytes: u64) -> Batch {

@@ -17,6 +17,7 @@ struct Counters {
     delivered: AtomicU64,
     retried: AtomicU64,
     died: AtomicU64,
+    cancelled: AtomicU64,
     /// When an attempt was last delivered, in Unix milliseconds; 0: never.
     delivered_ms: AtomicU64,
 }
@@ -58,6 +59,7 @@ pub struct Totals {
     pub delivered: u64,
     pub retried: u64,
     pub died: u64,
+    pub cancelled: u64,
     pub delivered_ms: u64,
 }
 
@@ -147,6 +149,7 @@ impl State {
             }
             tidegate_queue::Outcome::Retry(_) => &self.counters.retried,
             tidegate_queue::Outcome::Dead(_) => &self.counters.died,
+            tidegate_queue::Outcome::Cancelled(_) => &self.counters.cancelled,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -157,6 +160,7 @@ impl State {
             delivered: self.counters.delivered.load(Ordering::Relaxed),
             retried: self.counters.retried.load(Ordering::Relaxed),
             died: self.counters.died.load(Ordering::Relaxed),
+            cancelled: self.counters.cancelled.load(Ordering::Relaxed),
             delivered_ms: self.counters.delivered_ms.load(Ordering::Relaxed),
         }
     }

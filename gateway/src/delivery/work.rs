@@ -1,6 +1,6 @@
 //! What happens to leases: read, merged into parcels, sent while they are kept, settled or given back.
 //!
-//! A parcel that is not in the ledger, or of which a lease was lost, is not sent. When the worker is to end, or its
+//! A parcel that is not in the ledger, or of which a lease was lost or a consent withdrawn, is not sent. When the worker is to end, or its
 //! destination is switched off, what was not begun is given back; when the gateway has waited long enough, so is what is
 //! under way.
 
@@ -13,6 +13,7 @@ use futures_util::future::{join, join_all};
 use tidegate_queue::{Attempt, DeliveryKey, Lease, LeaseToken, Outcome};
 
 use super::attempt::{Attempted, Attempting};
+use super::consent::Ready;
 use super::keep::{Keeper, Terms};
 use super::merge::{self, Load, Parcel};
 use super::retry;
@@ -20,7 +21,7 @@ use super::settle::Settler;
 use super::worker::{STORE_PAUSE_MS, Worker};
 use crate::causes::chain;
 use crate::ledger::{Origin, Target, Waybill};
-use crate::record::{self, AttemptRecord, ToSend};
+use crate::record::{self, ToSend};
 
 /// A worker at work: what it is made of, and where its outcomes go.
 pub(super) struct Working {
@@ -60,15 +61,18 @@ impl Working {
     }
 
     async fn send(&self, leases: Vec<Lease>, keeper: &Keeper<'_>) {
-        let (loads, unreadable) = self.load(leases);
-        keeper.let_go(unreadable.iter().map(|attempt| &attempt.key));
-        self.settler.settle_unsent(unreadable).await;
+        let (ready, unreadable) = self.load(leases);
+        self.end(unreadable, keeper).await;
+        let keys: Vec<_> = ready.iter().map(|one| (one.load.lease.key, one.load.lease.token)).collect();
+        let asked_ms = self.clock.steady_ms();
+        let Some((loads, ended)) = self.ask(ready).await else { return self.release(keys, keeper).await };
+        self.end(ended, keeper).await;
         let parcels = merge::merge(&self.destination.batch, loads);
         // Singles go out side by side, each lane taking the next, so that a slow one holds up none behind it.
         let lanes =
             if self.destination.batch.joins_any() { 1 } else { self.destination.concurrency.min(parcels.len()) };
         let waiting = Mutex::new(VecDeque::from(parcels));
-        let mut sending = join_all((0..lanes.max(1)).map(|_| self.lane(&waiting, keeper)));
+        let mut sending = join_all((0..lanes.max(1)).map(|_| self.lane(&waiting, asked_ms, keeper)));
         tokio::select! {
             biased;
             _ = &mut sending => return,
@@ -78,7 +82,13 @@ impl Working {
         join(self.give_back(&waiting, keeper), sending).await;
     }
 
-    async fn lane(&self, waiting: &Mutex<VecDeque<Parcel>>, keeper: &Keeper<'_>) {
+    /// Settles what is not sent.
+    async fn end(&self, attempts: Vec<Attempt>, keeper: &Keeper<'_>) {
+        keeper.let_go(attempts.iter().map(|attempt| &attempt.key));
+        self.settler.settle_unsent(attempts).await;
+    }
+
+    async fn lane(&self, waiting: &Mutex<VecDeque<Parcel>>, asked_ms: u64, keeper: &Keeper<'_>) {
         while !locked(waiting).is_empty() {
             // A slot is free when an outcome is on the disk; what is not begun by a stop need not wait for that.
             let slot = tokio::select! {
@@ -92,17 +102,18 @@ impl Working {
             let Some(parcel) = locked(waiting).pop_front() else { return };
             let leases = leases(&parcel);
             let waybill = tokio::select! {
-                waybill = self.declare(&parcel) => waybill,
+                waybill = self.clear(&parcel, asked_ms) => waybill,
                 () = self.halted() => {
                     self.release(leases, keeper).await;
                     return self.give_back(waiting, keeper).await;
                 }
             };
-            if !keeper.holds(leases.iter().map(|(key, _)| key)).await {
+            let is_ours = keeper.holds(leases.iter().map(|(key, _)| key)).await;
+            let Some(waybill) = waybill.filter(|_| is_ours) else {
                 // Those of the parcel that are ours still are due again at once; the others are somebody else's.
                 self.release(leases, keeper).await;
                 continue;
-            }
+            };
             let attempting = self.attempting();
             let attempted = tokio::select! {
                 attempted = attempting.attempt(parcel, waybill) => attempted,
@@ -120,6 +131,17 @@ impl Working {
                 Attempted::Withheld(parcel) => self.release(self::leases(&parcel), keeper).await,
             }
         }
+    }
+
+    /// Clears a parcel for leaving: it is consented to still, and in the ledger. `None` where one of its deliveries was
+    /// withdrawn meanwhile: leased anew, that one is cancelled, and the others are sent.
+    async fn clear(&self, parcel: &Parcel, asked_ms: u64) -> Option<Waybill> {
+        if !self.may_leave(parcel, asked_ms).await {
+            return None;
+        }
+        let asked_ms = self.clock.steady_ms();
+        let waybill = self.declare(parcel).await;
+        self.may_leave(parcel, asked_ms).await.then_some(waybill)
     }
 
     /// Has the ledger write down what is about to leave. While it cannot, nothing leaves: it is tried again until it can.
@@ -140,7 +162,7 @@ impl Working {
     }
 
     /// Waits until nothing more is to be begun: the worker is to end, or its destination is switched off.
-    async fn halted(&self) {
+    pub(super) async fn halted(&self) {
         tokio::select! {
             () = self.ending.stop.cancelled() => {}
             () = self.switches.until_stopped(&self.destination.name) => {}
@@ -152,11 +174,11 @@ impl Working {
         !self.switches.lets_send(&self.destination.name) || self.state.held_until(self.clock.steady_ms()).is_some()
     }
 
-    /// Reads leased deliveries. One that cannot be read, is too old by now, or relies on a consent that does not cover
-    /// what the destination is for by now, gets its outcome at once.
-    fn load(&self, leases: Vec<Lease>) -> (Vec<Load>, Vec<Attempt>) {
+    /// Reads leased deliveries. One that cannot be read gets its outcome at once; one that is too old by now, or relies on a
+    /// consent that does not cover what the destination is for by now, is told with what keeps it.
+    fn load(&self, leases: Vec<Lease>) -> (Vec<Ready>, Vec<Attempt>) {
         let now_ms = self.clock.now_ms();
-        let mut loads = Vec::with_capacity(leases.len());
+        let mut ready = Vec::with_capacity(leases.len());
         let mut dead = Vec::new();
         for mut lease in leases {
             let payload = std::mem::take(&mut lease.payload);
@@ -165,39 +187,19 @@ impl Working {
             let reason = match stored {
                 Err(error) => format!("the stored delivery {error}"),
                 Ok(ToSend { request: None, .. }) => "the stored delivery has no request".to_owned(),
-                Ok(ToSend { consent, at_ms, index, request: Some(request), .. }) => {
+                Ok(ToSend { consent, at_ms, index, who, request: Some(request), .. }) => {
                     let too_old = || retry::too_old(&self.policy, at_ms, now_ms);
-                    match self.destination.consent_obstacle(&consent).or_else(too_old) {
-                        Some(reason) => reason,
-                        None => {
-                            loads.push(Load { lease, at_ms, index, origin, request });
-                            continue;
-                        }
+                    let obstacle = self.destination.consent_obstacle(&consent).or_else(too_old);
+                    if who.is_some() {
+                        lease.payload = payload;
                     }
+                    ready.push(Ready { load: Load { lease, at_ms, index, origin, request, who }, obstacle });
+                    continue;
                 }
             };
-            let record = AttemptRecord {
-                v: record::VERSION,
-                at_ms: now_ms,
-                duration_ms: 0,
-                status: None,
-                verdict: format!("not sent: {reason}"),
-                answer: None,
-                events: 1,
-            };
-            let outcome = Outcome::Dead(reason);
-            self.state.count(&outcome, now_ms);
-            let (key, token) = (lease.key, lease.token);
-            dead.push(Attempt {
-                key,
-                token,
-                record: record::write(&record),
-                at_ms: now_ms,
-                now_ms: self.clock.steady_ms(),
-                outcome,
-            });
+            dead.push(self.unsent(&lease, Outcome::Dead(reason)));
         }
-        (loads, dead)
+        (ready, dead)
     }
 
     /// Gives back all that has not been begun.

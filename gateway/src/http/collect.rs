@@ -33,7 +33,7 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Limits, Site};
 use crate::journey::decode::{self, Envelope};
-use crate::journey::visit::{Sender, Visit};
+use crate::journey::visit::{Authority, Sender, Visit};
 use crate::journey::{Arrivals, Identity, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
@@ -265,7 +265,7 @@ impl Answering<'_> {
         let moment = Moment { now_ms: *now_ms, chance: rand::random() };
         let setting = Setting { ring: &self.sites.ring, place };
         let mut lines = answer::cookies(&browser, identity.standing(*found), moment, &setting);
-        lines.extend(cookies::told(identity.told, identity.level, place));
+        lines.extend(cookies::told(identity.told.map(|(_, stored)| stored), identity.level, place));
         cookies::set(&lines, reply.headers_mut());
     }
 
@@ -283,6 +283,10 @@ impl Answering<'_> {
         let (brought, clicks) = passenger.map(|passenger| (passenger.visitor, passenger.clicks)).unzip();
         Visit {
             sender,
+            authority: match grant.trust {
+                Trust::Secret => Authority::Everybody,
+                Trust::Public => Authority::Itself,
+            },
             visitor: visitor.or(brought),
             visitor_new: VisitorId(clock.new_id()),
             clicks: clicks.unwrap_or_default(),

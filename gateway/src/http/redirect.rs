@@ -53,13 +53,15 @@ impl Answering<'_> {
             Found::Visitor(signed) => signed.visitor,
             Found::Absent | Found::Forged => VisitorId(self.collector.new_id()),
         };
-        let consent = tidegate_consent::decide(&self.signals(&caller, Sender::Browser), &site.consent);
+        let signals = self.signals(&caller, Sender::Browser);
+        let consent = tidegate_consent::decide(&signals, &site.consent);
         let url = format!("/?{query}");
         let url = site.click_aliases.restore(&url);
         let theirs = cookies::platforms(&caller.jar);
         let sources = Sources { url: Some(&url), cookies: &theirs, ..Sources::default() };
         let clicks = clicks::gather(&sources, caller.now_ms);
-        let identity = Identity { visitor, level: consent.level, signal: consent.signal, clicks, told: None };
+        let (level, signal, told_at_ms) = (consent.level, consent.signal, signals.told_at_ms(caller.now_ms));
+        let identity = Identity { visitor, level, signal, told_at_ms, clicks, told: None };
         self.set_cookies(&caller, &identity, site, &mut reply);
         reply
     }

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 
 use tidegate_consent::cookie::Stored;
 use tidegate_consent::{Geo, Region, Rules};
-use tidegate_event::{Event, EventId, withhold};
+use tidegate_event::{Consent, Event, EventId, Level, Signal, withhold};
 
 use super::names;
 use super::validate::Validated;
 use super::visit::Visit;
+use super::withdrawal::Withdrawing;
 
 /// An event that holds what its visitor's consent covers, and no more.
 #[derive(Debug, Clone)]
@@ -19,6 +20,18 @@ pub struct Consented {
     pub(super) event: Event,
     /// What our own consent cookie is to keep, if the visitor told us something with this event.
     pub(super) told: Option<Stored>,
+    /// Who takes something back with it, if anybody does.
+    pub(super) withdrawing: Option<Withdrawing>,
+    pub(super) now: Now,
+}
+
+/// What the browser's visitor allows now. An event that waited in the browser may be older than that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) level: Level,
+    pub(super) signal: Signal,
+    /// When the visitor last told us something, in Unix milliseconds.
+    pub(super) told_at_ms: Option<u64>,
 }
 
 /// What consent is decided by.
@@ -62,8 +75,13 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, deciding: Decid
         items: draft.items,
         properties: draft.properties,
     };
+    let now = signals.from_now_on().map(|signals| tidegate_consent::decide(&signals, deciding.rules));
+    // What has been told since was heard when it was told: an event that waited meanwhile takes nothing back.
+    let withdrawing = Withdrawing::of(&event, visit).filter(|_| now.is_none());
     withhold(&mut event);
-    Consented { event, told: signals.cookie_to_write() }
+    let Consent { level, signal, .. } = now.unwrap_or(event.consent);
+    let now = Now { level, signal, told_at_ms: signals.told_at_ms(at_ms) };
+    Consented { event, told: signals.cookie_to_write(), withdrawing, now }
 }
 
 /// Where the visitor is: by the database, else as the client says. Nobody is looked up for a site without regions.
@@ -78,8 +96,6 @@ fn region(ip: Option<&str>, said: Option<&str>, deciding: Deciding<'_>) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use tidegate_event::Level;
-
     use super::*;
 
     #[test]

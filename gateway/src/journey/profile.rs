@@ -1,6 +1,6 @@
 //! The profile join: what a visitor's earlier events told is added to this one, and what this one tells is remembered.
 //!
-//! Only at the marketing level: at any other a profile is neither read nor written.
+//! Only at the marketing level: at any other a profile is neither read nor written, but for what a withdrawal changes.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use tidegate_queue::{ProfileField, ProfilePatch, Queue};
 
 use super::consent::Consented;
 use super::visit::Sender;
+use super::withdrawal::{self, Keeping, Leaves};
 
 const IDENTIFIERS: &str = "identifiers";
 const CLICKS: &str = "clicks";
@@ -31,25 +32,48 @@ pub struct Profiles<'a> {
     pub told: &'a [ProfilePatch],
 }
 
+/// How profiles are called.
+pub(super) mod key {
+    /// A browser's.
+    pub(in crate::journey) fn anonymous(site: &str, id: &str) -> String {
+        format!("{site}/anonymous/{id}")
+    }
+
+    /// A user's.
+    pub(in crate::journey) fn user(site: &str, id: &str) -> String {
+        format!("{site}/user/{id}")
+    }
+}
+
+/// How long profiles are kept after they were last written.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetime {
+    pub profile_ms: u64,
+    /// A withdrawal, so that no delivery outlives it.
+    pub withdrawal_ms: u64,
+}
+
 /// Joins an event with its visitor's profile; gives what is new for the profile.
 pub async fn join(
     consented: &mut Consented,
     site: &str,
     sender: Sender,
-    lifetime_ms: u64,
+    lifetime: Lifetime,
     profiles: Profiles<'_>,
 ) -> Result<Vec<ProfilePatch>, tidegate_queue::Error> {
     let event = &mut consented.event;
-    if event.consent.level < Level::Marketing {
-        return Ok(Vec::new());
-    }
     let now_ms = event.received_ms;
-    let anonymous_key = event.anonymous_id.as_ref().map(|id| format!("{site}/anonymous/{id}"));
-    let user_key = event.user_id.as_ref().map(|id| format!("{site}/user/{id}"));
+    if event.consent.level < Level::Marketing {
+        let Some(withdrawing) = &consented.withdrawing else { return Ok(Vec::new()) };
+        let keeping = Keeping { site, expires_ms: now_ms.saturating_add(lifetime.withdrawal_ms) };
+        return withdrawal::withdraw(withdrawing, event, keeping, &profiles).await;
+    }
+    let anonymous_key = event.anonymous_id.as_ref().map(|id| key::anonymous(site, id));
+    let user_key = event.user_id.as_ref().map(|id| key::user(site, id));
     let mut anonymous = profiles.read(anonymous_key.as_deref(), now_ms).await?;
     let user = profiles.read(user_key.as_deref(), now_ms).await?;
     let linked_id = user.text(LINK).filter(|linked| Some(*linked) != event.anonymous_id.as_deref());
-    let linked_key = linked_id.map(|id| format!("{site}/anonymous/{id}"));
+    let linked_key = linked_id.map(|id| key::anonymous(site, id));
     let mut linked = profiles.read(linked_key.as_deref(), now_ms).await?;
     // A browser may have been another user's before, or may be by now: its clicks stay, but who that was does not.
     for profile in [&mut anonymous, &mut linked] {
@@ -59,10 +83,18 @@ pub async fn join(
     let own = Told::of(event, sender);
     let own_clicks = event.clicks.clone();
     let mut patches = Vec::new();
-    let expires_ms = now_ms.saturating_add(lifetime_ms);
-    let mut patch = |key: Option<String>, fields: Vec<ProfileField>| {
-        if let Some(key) = key.filter(|_| !fields.is_empty()) {
-            patches.push(ProfilePatch { key, fields, expires_ms });
+    let consent = event.consent;
+    let mut patch = |key: Option<String>, profile: &Profile, fields: Vec<ProfileField>| {
+        let Some(key) = key else { return };
+        // A backend's users need not be known by their profiles.
+        let leaves =
+            if fields.is_empty() && user_key.as_ref() != Some(&key) { Leaves::Nothing } else { Leaves::Something };
+        if let Some(noted) = withdrawal::noted(profile, consent, now_ms, leaves) {
+            let expires_ms = now_ms.saturating_add(lifetime.withdrawal_ms);
+            patches.push(ProfilePatch { key: key.clone(), fields: vec![noted], expires_ms });
+        }
+        if !fields.is_empty() {
+            patches.push(ProfilePatch { key, fields, expires_ms: now_ms.saturating_add(lifetime.profile_ms) });
         }
     };
     // What a browser told belongs to the browser, and the user is linked to it; a backend's user has a profile alone.
@@ -72,14 +104,14 @@ pub async fn join(
             let link = field(LINK, id.clone(), now_ms);
             let mut news = own.news(&anonymous, now_ms);
             news.extend(anonymous.user_news(event.user_id.as_deref(), now_ms));
-            patch(anonymous_key.clone(), news);
+            patch(anonymous_key.clone(), &anonymous, news);
             let mut news = if user.text(LINK) == Some(id) { vec![] } else { vec![link] };
             let earlier: Vec<ClickId> = user.parsed(CLICKS);
             let clicks = newest(own_clicks.into_iter().chain(anonymous.own_clicks()).chain(earlier));
             changed(&user, CLICKS, &clicks, clicks.is_empty(), now_ms, &mut news);
-            patch(user_key, news);
+            patch(user_key.clone(), &user, news);
         }
-        _ => patch(user_key, own.news(&user, now_ms)),
+        _ => patch(user_key.clone(), &user, own.news(&user, now_ms)),
     }
     for profile in [&anonymous, &user, &linked] {
         profile.add_to(event, sender);
@@ -92,7 +124,7 @@ pub async fn join(
 }
 
 impl Profiles<'_> {
-    async fn read(&self, key: Option<&str>, now_ms: u64) -> Result<Profile, tidegate_queue::Error> {
+    pub(super) async fn read(&self, key: Option<&str>, now_ms: u64) -> Result<Profile, tidegate_queue::Error> {
         let Some(key) = key else { return Ok(Profile::default()) };
         let mut fields = self.queue.profile(key, now_ms).await?;
         // They are stored in this order, and of equally new values the later wins.
@@ -106,15 +138,39 @@ impl Profiles<'_> {
 
 /// A stored profile.
 #[derive(Debug, Default)]
-struct Profile {
+pub(super) struct Profile {
     fields: Vec<ProfileField>,
     /// Its identifiers were those of another user, and are left out.
     is_anothers: bool,
 }
 
 impl Profile {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|field| field.name == name).map(|field| field.value.as_str())
+    /// Whether anything was ever written on it, also what is emptied by now.
+    pub(super) fn is_known(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
+    /// A field's value; an empty one was forgotten.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|field| field.name == name)?;
+        Some(field.value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// On a browser's: its user.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.text(USER)
+    }
+
+    /// On a user's: the browser it was last seen with.
+    pub(super) fn linked(&self) -> Option<&str> {
+        self.text(LINK)
+    }
+
+    /// The fields that empty all that it knows.
+    pub(super) fn emptied(&self, now_ms: u64) -> Vec<ProfileField> {
+        let full =
+            [IDENTIFIERS, CLICKS, COOKIES, CLIENT, LINK, USER].into_iter().filter(|name| self.text(name).is_some());
+        full.map(|name| field(name, String::new(), now_ms)).collect()
     }
 
     /// A field's value; one that cannot be read counts as absent and is written anew.
@@ -229,6 +285,6 @@ fn changed<T: serde::Serialize>(
     }
 }
 
-fn field(name: &str, value: String, seen_ms: u64) -> ProfileField {
+pub(super) fn field(name: &str, value: String, seen_ms: u64) -> ProfileField {
     ProfileField { name: name.into(), value, seen_ms }
 }

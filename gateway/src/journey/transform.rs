@@ -17,6 +17,7 @@ use crate::delivery::request;
 use crate::destination::{Destination, Mode};
 use crate::ledger;
 use crate::record::{self, DeliveryRecord, Dropped, RequestRecord};
+use crate::withdrawal::Who;
 
 /// What an event's plugins made of it.
 #[derive(Debug)]
@@ -28,12 +29,13 @@ pub struct Deliveries {
 }
 
 /// The moments and marks of the event that every plugin's context and every delivery's record carry.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Moment {
     pub at_ms: u64,
     pub received_ms: u64,
     pub seed: u64,
     pub consent: Consent,
+    pub who: Option<Who>,
 }
 
 /// The seed of an event: the same whenever the same event is transformed again.
@@ -72,7 +74,7 @@ pub async fn transform<T>(events: Vec<(T, Routed)>, clock: &dyn Clock) -> Vec<(T
     let mut all = Vec::with_capacity(events.len());
     for (event, (own, Routed { routes, moment })) in events.into_iter().enumerate() {
         for (route, Route { destination, saw }) in routes.routes.into_iter().enumerate() {
-            let call = Call { place: (event, route), saw, moment };
+            let call = Call { place: (event, route), saw, moment: moment.clone() };
             let shares = destination.manifest().limits.instance == Instance::PerBatch;
             match calls.iter_mut().find(|(known, _)| shares && known.name == destination.name) {
                 Some((_, together)) => together.push(call),
@@ -111,8 +113,11 @@ pub async fn one(destination: &Arc<Destination>, saw: contract::Event, moment: M
 
 /// Runs one plugin on several events. As many answers as events, in their order.
 async fn together(destination: &Arc<Destination>, calls: Vec<Call>, clock: &dyn Clock) -> Vec<Made> {
-    let moments: Vec<Moment> = calls.iter().map(|call| call.moment).collect();
-    let inputs: Vec<Input> = calls.into_iter().map(|call| (call.saw, context(destination, call.moment))).collect();
+    let input = |Call { saw, moment, .. }: Call| {
+        let context = context(destination, &moment);
+        ((saw, context), moment)
+    };
+    let (inputs, moments): (Vec<Input>, Vec<Moment>) = calls.into_iter().map(input).unzip();
     let run = move |plugin: &Plugin| {
         let results = plugin.transform_each(&inputs);
         (inputs, results)
@@ -122,7 +127,7 @@ async fn together(destination: &Arc<Destination>, calls: Vec<Call>, clock: &dyn 
     each.map(|((input, result), moment)| made(destination, (input, moment), result, clock)).collect()
 }
 
-fn context(destination: &Destination, moment: Moment) -> contract::Context {
+fn context(destination: &Destination, moment: &Moment) -> contract::Context {
     contract::Context {
         now_ms: moment.received_ms,
         seed: moment.seed,
@@ -155,6 +160,7 @@ fn made(
         saw: to_raw_value(&saw).unwrap_or_default(),
         context: told.clone(),
         request,
+        who: moment.who.clone(),
     };
     let new = |record: &DeliveryRecord, state: NewState| NewDelivery {
         key: DeliveryKey(*clock.new_id().as_bytes()),

@@ -13,7 +13,7 @@ use tidegate_sandbox::{Plugin, contract};
 use super::consent::{self, Consented, Deciding};
 use super::decode::{self, FieldError};
 use super::transform::{self, Moment, Routed};
-use super::visit::{Sender, Visit};
+use super::visit::{Authority, Sender, Visit};
 use super::{Protocol, fan_out, identify, validate};
 use crate::clock::Clock;
 use crate::config::Site;
@@ -70,6 +70,7 @@ pub async fn requests(
         received_ms: event.received_ms,
         seed: transform::seed(&event.id),
         consent: event.consent,
+        who: None,
     };
     let routes = fan_out::fan_out(consented, std::slice::from_ref(destination), &Switches::default());
     let made = transform::transform(vec![((), Routed { routes, moment })], clock).await;
@@ -99,6 +100,7 @@ impl Consented {
 fn visit(clock: &dyn Clock) -> Visit {
     Visit {
         sender: Sender::Backend,
+        authority: Authority::Everybody,
         visitor: None,
         visitor_new: VisitorId(clock.new_id()),
         clicks: Vec::new(),

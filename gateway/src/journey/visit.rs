@@ -10,6 +10,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone)]
 pub struct Visit {
     pub sender: Sender,
+    pub authority: Authority,
     /// The visitor that the signed cookie names; of a site without cookies, the day's.
     pub visitor: Option<VisitorId>,
     /// The id that a browser gets if it has none and its consent allows one.
@@ -39,4 +40,14 @@ pub enum Sender {
     Browser,
     /// A backend: what it does not say of the visitor is not known.
     Backend,
+}
+
+/// For whom a sender may speak. Who reads the write key in a page may send events of anybody, but take nothing of theirs
+/// back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// For the visitor that the cookie names, or whose id it knows.
+    Itself,
+    /// For everybody: it has a secret key.
+    Everybody,
 }

@@ -3,6 +3,15 @@
 use super::*;
 
 fn item() -> Item {
+    with(&[])
+}
+
+/// What versions before the fourth did not have.
+fn cancelled() -> Item {
+    with(&[(4, StoredState::Cancelled("withdrawn".into()))])
+}
+
+fn with(more: &[(u8, StoredState)]) -> Item {
     let key = EntryKey { scope: "shop".into(), id: "e\"1".into() };
     let delivery = |n: u8, payload: &[u8], state| StoredDelivery {
         key: DeliveryKey([n; 16]),
@@ -13,11 +22,12 @@ fn item() -> Item {
         attempts: 2,
         records: vec![b"{}".to_vec()],
     };
-    let deliveries = vec![
+    let mut deliveries = vec![
         delivery(1, b"{\"a\":\"\xc3\xa4\\n\"}", StoredState::Waiting(7)),
         delivery(2, &[0xff, 0], StoredState::Delivered),
         delivery(3, b"", StoredState::Dead { reason: "no\nway".into(), died_ms: 9 }),
     ];
+    deliveries.extend(more.iter().map(|(n, state)| delivery(*n, b"", state.clone())));
     let record = b"{\"v\":1}".to_vec();
     Item::Entry(StoredEntry { key, affinity: "c".into(), received_ms: 1, record, duplicates: 4, deliveries })
 }
@@ -41,6 +51,7 @@ fn link() -> Link {
 const VERSION_1: &str = include_str!("version-1.jsonl");
 const VERSION_2: &str = include_str!("version-2.jsonl");
 const VERSION_3: &str = include_str!("version-3.jsonl");
+const VERSION_4: &str = include_str!("version-4.jsonl");
 
 fn read(text: &str) -> Vec<Line> {
     text.lines().map(|line| Line::parse(line).unwrap()).collect()
@@ -62,19 +73,27 @@ fn what_version_2_wrote_is_read() {
 }
 
 #[test]
-fn what_version_3_wrote_is_read_and_written_the_same() {
-    assert!(link().is_whole());
+fn what_version_3_wrote_is_read() {
     let end = Counts { entries: 1, profiles: 1, settings: 1, ledger: 1 };
-    let head = Line::head("2026-01-15T14:32:00Z".into());
+    let head = Line::Head(Head { tidegate_export: 3, created: "2026-01-15T14:32:00Z".into() });
     let lines = [head, link().into(), item().into(), profile().into(), setting().into(), Line::End { end }];
-    let written: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
-    assert_eq!(written, VERSION_3);
     assert_eq!(read(VERSION_3), lines);
 }
 
 #[test]
+fn what_version_4_wrote_is_read_and_written_the_same() {
+    assert!(link().is_whole());
+    let end = Counts { entries: 1, profiles: 1, settings: 1, ledger: 1 };
+    let head = Line::head("2026-01-15T14:32:00Z".into());
+    let lines = [head, link().into(), cancelled().into(), profile().into(), setting().into(), Line::End { end }];
+    let written: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+    assert_eq!(written, VERSION_4);
+    assert_eq!(read(VERSION_4), lines);
+}
+
+#[test]
 fn a_line_gives_the_item_that_it_was_made_of() {
-    for item in [item(), profile(), setting()] {
+    for item in [item(), cancelled(), profile(), setting()] {
         let text = serde_json::to_string(&Line::from(item.clone())).unwrap();
         let back = match Line::parse(&text).unwrap() {
             Line::Entry { entry } => entry.into(),

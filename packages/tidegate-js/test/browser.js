@@ -1,12 +1,11 @@
 // Chromium for a file's tests, and a page that fails its test when anything was thrown into it.
 
-import assert from "node:assert";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { startGateway } from "./gateway.js";
+import { args, executablePath, loaded, tab } from "./page.js";
 
-const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
-const args = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split(" ");
+export { call, loaded, storage, STUB, tab } from "./page.js";
 
 let browser;
 before(async () => {
@@ -14,26 +13,12 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** The stub, as the README shows it. */
-export const STUB = `<script>!function(w,n){w[n]=w[n]||function(){(w[n].q=w[n].q||[]).push(arguments)}}(window,"tidegate")</script>`;
-
 /** A gateway and an empty browser. */
 export async function stack(t) {
   const gateway = await startGateway(t);
   const context = await browser.newContext();
   t.after(() => context.close());
   return { gateway, context };
-}
-
-/** A new tab whose scripts may not throw. */
-export async function tab(t, context) {
-  const page = await context.newPage();
-  const thrown = [];
-  page.on("pageerror", (error) => thrown.push(error));
-  page.lines = [];
-  page.on("console", (message) => page.lines.push(message.text()));
-  t.after(() => assert.deepEqual(thrown, [], "nothing is thrown into the page"));
-  return page;
 }
 
 /**
@@ -55,13 +40,8 @@ export async function still(page) {
   await page.clock.pauseAt(Date.now());
 }
 
-export const loaded = (page) => page.waitForFunction(() => window.tidegate?.loaded, undefined, { polling: 20 });
-/** Calls `tidegate` in the page, and gives the id that it gave. */
-export const call = (page, ...given) => page.evaluate((given) => window.tidegate(...given), given);
 /** Waits for a line of the console, unless there has been one. */
 export const line = async (page, text) =>
   page.lines.some((line) => line.includes(text)) || page.waitForEvent("console", (message) => message.text().includes(text));
-/** The names and values of the page's local storage. */
-export const storage = (page) => page.evaluate(() => ({ ...localStorage }));
 /** All that the snippet does by itself has been done: its timers are short. */
 export const quiet = (page) => page.clock.runFor(2_000);

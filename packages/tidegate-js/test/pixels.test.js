@@ -1,13 +1,8 @@
 import assert from "node:assert";
 import { test } from "node:test";
 import { STUB, call, quiet, visit } from "./browser.js";
+import { PIXELS, told } from "./page.js";
 
-/** Pixels that remember what they are told; this gtag pushes to the layer, as the real one does. */
-const PIXELS = `<script>
-  window.meta = []; window.fbq = (...told) => meta.push(told);
-  window.dataLayer = []; window.google = []; function gtag() { google.push([...arguments]); dataLayer.push(arguments) }
-</script>`;
-const told = (page) => page.evaluate(() => ({ meta: window.meta, google: window.google }));
 const PURCHASE = { value: 99.5, currency: "EUR", order_id: "T1", items: [{ item_id: "S1", price: 49.75, quantity: 2 }] };
 
 test("the pixels are told the event under the gateway's id, and Google's tag does not bring it back", async (t) => {

@@ -166,6 +166,23 @@ impl Signals {
         self
     }
 
+    /// What holds for the browser from now on, where that is not the same: without what was told with the event, if the cookie
+    /// was told later. Such an event has waited in the browser meanwhile.
+    pub fn from_now_on(&self) -> Option<Signals> {
+        let cookie_at_s = self.cookie_at_s()?;
+        let has_waited = |said: &Said| matches!(said, Said::Own(_, Some(at_s)) if *at_s < cookie_at_s);
+        let mut signals = self.said.iter().any(has_waited).then(|| self.clone())?;
+        signals.said.retain(|said| !has_waited(said));
+        Some(signals)
+    }
+
+    /// When the visitor last told us something, in Unix milliseconds: with the event of that time, or what the cookie keeps.
+    pub fn told_at_ms(&self, event_at_ms: u64) -> Option<u64> {
+        let (own_at_s, cookie_at_s) = (self.own_at_s(), self.cookie_at_s());
+        let with_event = own_at_s.is_some() && own_at_s >= cookie_at_s;
+        if with_event { Some(event_at_ms) } else { cookie_at_s.map(|at_s| at_s.saturating_mul(1_000)) }
+    }
+
     /// What our own cookie is to keep from now on: what the visitor told us with this event, unless the cookie keeps
     /// something that was told later. Nothing where nothing was told, or where nobody knows when; and a refusal of
     /// everything only over a cookie that is there, since whoever refuses everything is given none.
@@ -201,8 +218,8 @@ impl Signals {
         for said in &self.said {
             match said {
                 Said::Own(own, _) => readings.push(own.reading(Signal::Event)),
-                // The visitor has told us something else since.
-                Said::Cookie(Ok(stored)) if own_at_s.is_some_and(|at_s| at_s > stored.at_s) => {}
+                // The visitor has told us something else since. The cookie was there first, also within one second.
+                Said::Cookie(Ok(stored)) if own_at_s.is_some_and(|at_s| at_s >= stored.at_s) => {}
                 Said::Cookie(Err(_)) if own_at_s.is_some() => {}
                 Said::Cookie(Ok(stored)) => readings.push(Own::at(stored.level).reading(Signal::ConsentCookie)),
                 Said::Cookie(Err(_)) => readings.push(Reading::unreadable(Signal::ConsentCookie)),

@@ -154,9 +154,37 @@ fn what_was_told_last_replaces_the_cookie() {
     };
     assert_eq!(told("marketing", 200, "v1.none.100"), (Level::Marketing, Some("v1.marketing.200".into())));
     assert_eq!(told("none", 200, "v1.marketing.100"), (Level::None, Some("v1.none.200".into())));
+    // Who changes their mind within a second has a cookie of the same second, and it was there before.
+    assert_eq!(told("marketing", 200, "v1.none.200"), (Level::Marketing, Some("v1.marketing.200".into())));
+    assert_eq!(told("none", 200, "v1.marketing.200"), (Level::None, Some("v1.none.200".into())));
     // An event that waited in the browser while its visitor took the consent back changes nothing.
     assert_eq!(told("marketing", 100, "v1.none.200"), (Level::None, None));
     assert_eq!(told("marketing", 100, "garbage"), (Level::Marketing, Some("v1.marketing.100".into())));
+}
+
+#[test]
+fn an_event_that_waited_says_nothing_of_what_holds_now() {
+    for (level, at_s, cookie, now, told_at_ms) in [
+        ("analytics", 100, "v1.marketing.200", Level::Marketing, 200_000),
+        ("marketing", 100, "v1.analytics.200", Level::Analytics, 200_000),
+        ("analytics", 300, "v1.marketing.200", Level::Analytics, 300_123),
+    ] {
+        let mut event = Signals::parse(&json!(level), "consent").unwrap();
+        event.told_at(at_s);
+        let mut request = Signals::default();
+        request.cookie(cookie);
+        let signals = request.and(event);
+        assert_eq!(
+            decide(&signals, &Rules::default()).level,
+            Level::Analytics,
+            "the event itself goes by what is less"
+        );
+        let from_now_on = signals.from_now_on();
+        assert_eq!(from_now_on.is_some(), at_s < 200);
+        assert_eq!(decide(&from_now_on.unwrap_or(signals.clone()), &Rules::default()).level, now, "{level} at {at_s}");
+        assert_eq!(signals.told_at_ms(at_s * 1_000 + 123), Some(told_at_ms));
+    }
+    assert_eq!((Signals::default().told_at_ms(1), Signals::default().from_now_on()), (None, None));
 }
 
 #[test]

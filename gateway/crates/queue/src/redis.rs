@@ -342,6 +342,11 @@ impl Queue for RedisQueue {
         self.open_only(async move { read::profile(&self.shop, &key, now_ms).await })
     }
 
+    fn profile_field(&self, name: &str, keys: Vec<String>, now_ms: u64) -> Operation<'_, Vec<Option<ProfileField>>> {
+        let name = name.to_owned();
+        self.open_only(async move { read::profile_field(&self.shop, &name, &keys, now_ms).await })
+    }
+
     fn settings(&self) -> Operation<'_, Vec<Setting>> {
         self.open_only(settings::all(&self.shop, "settings"))
     }

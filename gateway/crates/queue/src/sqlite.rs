@@ -333,6 +333,12 @@ impl Queue for SqliteQueue {
         Box::pin(std::future::ready(fields))
     }
 
+    fn profile_field(&self, name: &str, keys: Vec<String>, now_ms: u64) -> Operation<'_, Vec<Option<ProfileField>>> {
+        let read = |conn: &rusqlite::Connection| read::profile_field(conn, name, &keys, now_ms);
+        let fields = self.check_open().and_then(|()| self.quick.read("profile field", &self.path, read));
+        Box::pin(std::future::ready(fields))
+    }
+
     fn settings(&self) -> Operation<'_, Vec<Setting>> {
         // As a profile: gateways ask all the time.
         let all = self.check_open().and_then(|()| self.quick.read("settings", &self.path, read::settings));

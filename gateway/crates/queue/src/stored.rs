@@ -59,6 +59,8 @@ pub enum StoredState {
         reason: String,
         died_ms: u64,
     },
+    /// With the reason; its payload is empty.
+    Cancelled(String),
 }
 
 /// A profile as it is stored, each field with the time at which it is forgotten.

@@ -57,6 +57,9 @@ pub trait Queue: Send + Sync + 'static {
     /// All fields of a profile that have not expired.
     fn profile(&self, key: &str, now_ms: u64) -> Operation<'_, Vec<ProfileField>>;
 
+    /// One field of many profiles, each at its key's position; absent where there is none, or it has expired.
+    fn profile_field(&self, name: &str, keys: Vec<String>, now_ms: u64) -> Operation<'_, Vec<Option<ProfileField>>>;
+
     /// All settings, by their names: the little that every process over this store has to know.
     fn settings(&self) -> Operation<'_, Vec<Setting>>;
 
@@ -237,6 +240,8 @@ pub enum Outcome {
     Retry(u64),
     /// Given up, with the reason.
     Dead(String),
+    /// Not to be made any more, with the reason: its payload is deleted, and nothing brings it back.
+    Cancelled(String),
 }
 
 /// Whether an attempt was recorded.
@@ -265,9 +270,9 @@ pub struct DeliveryJournal {
     pub key: DeliveryKey,
     pub destination: String,
     pub state: State,
-    /// Why it is dead.
+    /// Why it is dead or cancelled.
     pub reason: Option<String>,
-    /// Empty from [`Queue::recent`].
+    /// Empty from [`Queue::recent`], and of a cancelled one.
     pub payload: Vec<u8>,
     /// The records of its attempts, oldest first.
     pub attempts: Vec<Vec<u8>>,
@@ -280,6 +285,7 @@ pub enum State {
     Waiting(u64),
     Delivered,
     Dead,
+    Cancelled,
 }
 
 /// Which dead letters to list.
@@ -328,7 +334,7 @@ pub enum ReplayWith {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     pub destination: String,
-    /// Neither delivered nor dead, leased ones included.
+    /// Neither delivered, dead nor cancelled, leased ones included.
     pub waiting: u64,
     pub dead: u64,
     /// When the oldest that waits was queued.
@@ -357,7 +363,7 @@ pub struct ProfileField {
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Journal entries, delivered deliveries and de-duplication marks.
+    /// Journal entries, delivered and cancelled deliveries, and de-duplication marks.
     pub journal_ms: u64,
     /// Dead letters.
     pub dead_ms: u64,

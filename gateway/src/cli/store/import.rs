@@ -117,7 +117,7 @@ impl Importing<'_> {
                 return Err(Failure::new(Exit::Data, newer)
                     .hint(format!("this program reads up to {VERSION}: use a newer one")));
             }
-            Some(_) | None => return Err(self.wrong("an export begins with `{\"tidegate_export\":3,…}`")),
+            Some(_) | None => return Err(self.wrong("an export begins with `{\"tidegate_export\":4,…}`")),
         }
         let (mut batch, mut links, mut bytes, mut end) = (Vec::new(), Vec::new(), 0, None);
         while let Some((line, length)) = self.next()? {

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tidegate_event::{Consent, Level, Signal};
 use tidegate_queue::sqlite::{Mode, Options, SqliteQueue};
 use tidegate_queue::{
-    DeliveryKey, Entry, EntryKey, LeaseRequest, Limits, NewDelivery, NewState, Queue, State as Stands,
+    DeliveryKey, Entry, EntryKey, LeaseRequest, Limits, NewDelivery, NewState, ProfileField, ProfilePatch, Queue,
+    State as Stands,
 };
 use tidegate_sandbox::Sandbox;
 use tokio::sync::Semaphore;
@@ -27,6 +28,7 @@ use crate::ending::Ending;
 use crate::ledger::Ledger;
 use crate::record::{self, Body, DeliveryRecord, RequestRecord};
 use crate::switch::{Position, Switched, Switches};
+use crate::withdrawal::{FIELD, Who, Withdrawals};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -182,6 +184,10 @@ concurrency = 1
 }
 
 fn entry(n: u8, clock: &dyn Clock) -> Entry {
+    entry_of(n, clock, None)
+}
+
+fn entry_of(n: u8, clock: &dyn Clock, who: Option<Who>) -> Entry {
     let request = RequestRecord {
         endpoint: "events".into(),
         path: Vec::new(),
@@ -200,6 +206,7 @@ fn entry(n: u8, clock: &dyn Clock) -> Entry {
         given: None,
         saw: Default::default(),
         request: Some(request),
+        who,
     };
     let delivery = NewDelivery {
         key: DeliveryKey([n; 16]),
@@ -341,4 +348,54 @@ async fn a_clock_that_is_set_forward_ends_no_lease_and_one_that_is_set_back_dela
         assert_eq!(bench.requests(), 4, "nothing was sent twice");
         bench.stop().await;
     }
+}
+
+/// A field of a profile, as a withdrawal by its visitor writes it, or as somebody else did.
+fn withdrawn(value: String) -> Vec<ProfilePatch> {
+    let field = ProfileField { name: FIELD.into(), value, seen_ms: NOW_MS };
+    vec![ProfilePatch { key: "shop/anonymous/a".into(), fields: vec![field], expires_ms: u64::MAX }]
+}
+
+#[tokio::test]
+async fn what_arrived_a_moment_ago_is_not_asked_about_and_what_is_older_or_was_tried_is() {
+    let bench = Bench::start(ManualClock::at(NOW_MS), lease_ms(10_000), 0).await;
+    let none = Withdrawals::first(Consent::at(Level::None, Signal::Event), NOW_MS + 10_000);
+    let who = |received_ms| Some(Who { received_ms, profiles: vec!["shop/anonymous/a".into()] });
+    let mark = Entry { profile: withdrawn(none.text()), deliveries: Vec::new(), ..entry(9, bench.clock.as_ref()) };
+    bench.queue.append(mark).await.unwrap();
+    // Were anything read for it, it would be found to be withdrawn.
+    bench.queue.append(entry_of(1, bench.clock.as_ref(), who(NOW_MS - 1_000))).await.unwrap();
+    bench.answer(1);
+    bench.delivered(1).await;
+    for (n, of) in [(2, who(NOW_MS - 1_001)), (3, who(NOW_MS + 1_001))] {
+        bench.queue.append(entry_of(n, bench.clock.as_ref(), of)).await.unwrap();
+        bench.until("it is cancelled", async || bench.state(n).await == Stands::Cancelled).await;
+    }
+    // As young as the first, but its first try fails.
+    bench.platform.statuses.lock().unwrap().push(500);
+    bench.queue.append(entry_of(4, bench.clock.as_ref(), who(NOW_MS))).await.unwrap();
+    bench.answer(1);
+    bench.until("it fails", async || bench.attempts(4).await == 1).await;
+    bench.clock.advance_ms(1_000);
+    bench.until("it is cancelled", async || bench.state(4).await == Stands::Cancelled).await;
+    // Of nobody, or from before it was kept whose it is.
+    bench.queue.append(entry(5, bench.clock.as_ref())).await.unwrap();
+    bench.answer(1);
+    bench.delivered(5).await;
+    assert_eq!(bench.requests(), 3);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_cannot_be_read_makes_a_dead_letter() {
+    let bench = Bench::start(ManualClock::at(NOW_MS), lease_ms(10_000), 0).await;
+    let who = Who { received_ms: NOW_MS - 2_000, profiles: vec!["shop/anonymous/a".into()] };
+    let newer = withdrawn(r#"{"v":2}"#.into());
+    let entry = Entry { profile: newer, ..entry_of(1, bench.clock.as_ref(), Some(who)) };
+    bench.queue.append(entry).await.unwrap();
+    bench.until("it is dead", async || bench.state(1).await == Stands::Dead).await;
+    let reason = bench.queue.find("1").await.unwrap()[0].deliveries[0].reason.clone().unwrap();
+    let expected = "the visitor's stored withdrawal of consent was written in format 2; this Tidegate reads up to 1";
+    assert_eq!((reason.as_str(), bench.requests()), (expected, 0));
+    bench.stop().await;
 }

@@ -19,7 +19,7 @@ const MOMENT_MS: u64 = 1_000;
 pub(super) struct Packed {
     pub reference: Vec<u8>,
     pub destination: String,
-    /// 0 waiting, 1 delivered, 2 dead.
+    /// 0 waiting, 1 delivered, 2 dead, 3 cancelled.
     pub state: u64,
     pub due_ms: u64,
     pub queued_ms: u64,
@@ -119,6 +119,7 @@ impl Parcel {
             StoredState::Waiting(due_ms) => (Place::Later, 0, time(due_ms), 0, String::new()),
             StoredState::Delivered => (Place::Done, 1, 0, 0, String::new()),
             StoredState::Dead { reason, died_ms } => (Place::Dead, 2, 0, time(died_ms), reason),
+            StoredState::Cancelled(reason) => (Place::Done, 3, 0, 0, reason),
         };
         let packed = Packed {
             reference: reference.to_vec(),
@@ -158,12 +159,13 @@ pub(super) fn number(n: u64) -> Vec<u8> {
     n.to_string().into_bytes()
 }
 
-/// The name of an outcome, when it is due again, and why it is dead.
+/// The name of an outcome, when it is due again, and why it is dead or cancelled.
 pub(super) fn outcome(attempt: &Attempt) -> (&'static str, u64, &str) {
     match &attempt.outcome {
         crate::Outcome::Delivered => ("delivered", 0, ""),
         crate::Outcome::Retry(due_ms) => ("retry", time(*due_ms), ""),
         crate::Outcome::Dead(reason) => ("dead", 0, reason),
+        crate::Outcome::Cancelled(reason) => ("cancelled", 0, reason),
     }
 }
 

@@ -5,7 +5,7 @@ use redis::{Cmd, Value};
 use super::commit::Shop;
 use super::keys::{Fixed, reference_in};
 use super::link::Read;
-use super::pack::profile_field;
+use super::pack;
 use super::value::{array, optional};
 use super::whole::Payloads;
 use crate::{Error, Journal, ProfileField};
@@ -62,13 +62,34 @@ pub(super) async fn profile(shop: &Shop, profile: &str, now_ms: u64) -> Result<V
     Ok(fields)
 }
 
+/// One field of many profiles, each at its key's position: one batch of reads.
+pub(super) async fn profile_field(
+    shop: &Shop,
+    name: &str,
+    profiles: &[String],
+    now_ms: u64,
+) -> Result<Vec<Option<ProfileField>>, Error> {
+    let reads = profiles.iter().map(|profile| {
+        let (_, key) = shop.keys.profile(profile);
+        let mut cmd = command("HGET", &key);
+        cmd.arg(name);
+        Read { cmd, key }
+    });
+    let answers = shop.ask("profile field", reads.collect()).await?.into_iter();
+    let alive = |value: Value| {
+        let (field, expires_ms) = pack::profile_field(name, &optional(value)?)?;
+        (expires_ms > now_ms).then_some(field)
+    };
+    Ok(answers.map(alive).collect())
+}
+
 /// All fields of a profile, each with its expiry.
 pub(super) fn profile_fields(answer: Value) -> Result<Vec<(ProfileField, u64)>, Error> {
     let mut values = array("profile", answer)?.into_iter();
     let mut fields = Vec::new();
     while let (Some(name), Some(value)) = (values.next(), values.next()) {
         let name = optional(name).and_then(|name| String::from_utf8(name).ok());
-        let field = name.zip(optional(value)).and_then(|(name, value)| profile_field(&name, &value));
+        let field = name.zip(optional(value)).and_then(|(name, value)| pack::profile_field(&name, &value));
         // What cannot be read is no field; the next change overwrites it.
         fields.extend(field);
     }

@@ -209,13 +209,14 @@ impl WholeDelivery {
         let state = match self.state.state {
             0 => State::Waiting(self.state.due_ms),
             1 => State::Delivered,
+            3 => State::Cancelled,
             _ => State::Dead,
         };
         DeliveryJournal {
             key: self.key,
             destination: self.state.destination,
             state,
-            reason: (state == State::Dead).then_some(self.state.reason),
+            reason: matches!(state, State::Dead | State::Cancelled).then_some(self.state.reason),
             payload: self.payload,
             attempts: self.records,
         }
@@ -225,6 +226,7 @@ impl WholeDelivery {
         let state = match self.state.state {
             0 => StoredState::Waiting(self.state.due_ms),
             1 => StoredState::Delivered,
+            3 => StoredState::Cancelled(self.state.reason),
             _ => StoredState::Dead { reason: self.state.reason, died_ms: self.state.died_ms },
         };
         StoredDelivery {

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Result, Row, params};
 
 use super::read::{attempts, key, payload, settings, time};
-use super::schema::{DEAD, DELIVERED};
+use super::schema::{CANCELLED, DEAD, DELIVERED};
 use crate::{
     Cursor, EntryKey, Error, Export, Item, ProfileField, StoredDelivery, StoredEntry, StoredProfile, StoredState,
 };
@@ -147,6 +147,7 @@ fn state(row: &Row<'_>) -> Result<StoredState> {
             reason: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
             died_ms: row.get::<_, Option<i64>>(5)?.and_then(|at| u64::try_from(at).ok()).unwrap_or(0),
         },
+        CANCELLED => StoredState::Cancelled(row.get::<_, Option<String>>(4)?.unwrap_or_default()),
         _ => StoredState::Waiting(time(row, 3)?),
     })
 }

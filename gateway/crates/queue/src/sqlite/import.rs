@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::board::{Place, Slot};
 use super::read::ms;
-use super::schema::{DEAD, DELIVERED, WAITING};
+use super::schema::{CANCELLED, DEAD, DELIVERED, WAITING};
 use super::write::Effect;
 use crate::{Item, Setting, StoredDelivery, StoredEntry, StoredProfile, StoredState};
 
@@ -48,7 +48,7 @@ fn entry(conn: &Connection, entry: &StoredEntry, effects: &mut Vec<Effect>) -> R
         let payload_seq = delivery(conn, seq, one)?;
         let destination = one.destination.clone();
         match one.state {
-            StoredState::Delivered => {}
+            StoredState::Delivered | StoredState::Cancelled(_) => {}
             StoredState::Dead { .. } => effects.push(Effect::BornDead { destination }),
             StoredState::Waiting(due_ms) => effects.push(Effect::Queued {
                 destination,
@@ -74,6 +74,7 @@ fn delivery(conn: &Connection, entry: i64, delivery: &StoredDelivery) -> Result<
         StoredState::Waiting(due_ms) => (WAITING, ms(*due_ms), None, None),
         StoredState::Delivered => (DELIVERED, ms(delivery.queued_ms), None, None),
         StoredState::Dead { reason, died_ms } => (DEAD, 0, Some(ms(*died_ms)), Some(reason)),
+        StoredState::Cancelled(reason) => (CANCELLED, 0, None, Some(reason)),
     };
     let sql = "INSERT INTO delivery (entry, key, destination, state, due_ms, queued_ms, attempts, recorded, payload, \
                died_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";

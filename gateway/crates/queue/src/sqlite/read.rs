@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::board::{Place, Reach, Slot, Tally};
-use super::schema::{DEAD, DELIVERED, WAITING};
+use super::schema::{CANCELLED, DEAD, DELIVERED, WAITING};
 use crate::{
     Count, DeadFilter, DeadLetter, DeliveryJournal, DeliveryKey, EntryKey, Journal, ProfileField, Setting, State,
 };
@@ -36,6 +36,24 @@ pub(super) fn profile(conn: &Connection, key: &str, now_ms: u64) -> Result<Vec<P
         Ok(ProfileField { name: row.get(0)?, value: row.get(1)?, seen_ms: time(row, 2)? })
     })?;
     fields.collect()
+}
+
+/// One field of many profiles, each at its key's position.
+pub(super) fn profile_field(
+    conn: &Connection,
+    name: &str,
+    keys: &[String],
+    now_ms: u64,
+) -> Result<Vec<Option<ProfileField>>> {
+    let sql = "SELECT value, seen_ms FROM profile WHERE key = ?1 AND name = ?2 AND expires_ms > ?3";
+    let mut one = conn.prepare_cached(sql)?;
+    let field = |key: &String| {
+        let found = one.query_row(params![key, name, ms(now_ms)], |row| {
+            Ok(ProfileField { name: name.to_owned(), value: row.get(0)?, seen_ms: time(row, 1)? })
+        });
+        found.optional()
+    };
+    keys.iter().map(field).collect()
 }
 
 pub(super) fn settings(conn: &Connection) -> Result<Vec<Setting>> {
@@ -229,6 +247,7 @@ fn with_deliveries(conn: &Connection, seq: i64, mut entry: Journal, payloads: Pa
         let state = match row.get::<_, i64>(2)? {
             DELIVERED => State::Delivered,
             DEAD => State::Dead,
+            CANCELLED => State::Cancelled,
             _ => State::Waiting(time(row, 3)?),
         };
         entry.deliveries.push(DeliveryJournal {

@@ -13,6 +13,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5444_4751;
 pub(super) const WAITING: i64 = 0;
 pub(super) const DELIVERED: i64 = 1;
 pub(super) const DEAD: i64 = 2;
+pub(super) const CANCELLED: i64 = 3;
 
 /// Each step leads from the version of its index to the next one. Steps that were released never change.
 const STEPS: &[&str] = &[
@@ -105,6 +106,10 @@ const STEPS: &[&str] = &[
         BEGIN SELECT RAISE(ABORT, 'the chained log has one end'); END;
     CREATE TRIGGER chain_end_is_kept BEFORE DELETE ON chain_end
         BEGIN SELECT RAISE(ABORT, 'the chained log has one end'); END;
+",
+    "
+    -- delivery.state may be 3 from here on: cancelled, with a reason and an empty payload. Programs that do not know it
+    -- would take it for one that waits.
 ",
 ];
 

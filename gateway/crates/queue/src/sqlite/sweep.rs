@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::chain;
 use super::read::{key, ms, time};
-use super::schema::{DEAD, DELIVERED};
+use super::schema::{CANCELLED, DEAD, DELIVERED};
 use super::write::{Effect, delete_delivery};
 use crate::{DeliveryKey, Retention, Swept};
 
@@ -38,8 +38,8 @@ impl Sweeper {
 
     fn sweep_entries(&mut self, conn: &Connection, before_ms: u64) -> Result<usize> {
         let sql = format!(
-            "SELECT received_ms, seq, EXISTS (SELECT 1 FROM delivery WHERE entry = seq AND state <> {DELIVERED}) \
-             FROM entry WHERE (received_ms, seq) > (?1, ?2) AND received_ms < ?3 ORDER BY received_ms, seq LIMIT ?4"
+            "SELECT received_ms, seq, \
+             EXISTS (SELECT 1 FROM delivery WHERE entry = seq AND state NOT IN ({DELIVERED}, {CANCELLED})) FROM entry WHERE (received_ms, seq) > (?1, ?2) AND received_ms < ?3 ORDER BY received_ms, seq LIMIT ?4"
         );
         let mut deleted = 0;
         let mut left = LOOKED_AT_MAX;

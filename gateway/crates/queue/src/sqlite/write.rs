@@ -87,12 +87,20 @@ pub(super) fn settle(conn: &Connection, attempt: &Attempt, ticket: &Ticket) -> R
                        died_ms = ?3, reason = ?4 WHERE entry = ?1 AND key = ?2 AND state = 0";
             conn.prepare_cached(sql)?.execute(params![ticket.entry, attempt.key.0, ms(attempt.at_ms), reason])?
         }
+        Outcome::Cancelled(reason) => {
+            let sql = "UPDATE delivery SET state = 3, attempts = attempts + 1, recorded = recorded + 1, reason = ?3 \
+                       WHERE entry = ?1 AND key = ?2 AND state = 0";
+            conn.prepare_cached(sql)?.execute(params![ticket.entry, attempt.key.0, reason])?
+        }
     };
     if moved == 0 {
         return Ok(false);
     }
     let sql = "INSERT INTO attempt (payload, n, record) VALUES (?1, ?2, ?3)";
     conn.prepare_cached(sql)?.execute(params![ticket.payload_seq, ticket.recorded, attempt.record])?;
+    if matches!(attempt.outcome, Outcome::Cancelled(_)) {
+        conn.prepare_cached("UPDATE payload SET body = x'' WHERE seq = ?1")?.execute([ticket.payload_seq])?;
+    }
     Ok(true)
 }
 

@@ -27,6 +27,16 @@ pub(crate) async fn sweep_removes_what_is_old_and_done(backend: &mut dyn Backend
     assert_eq!(queue.append(due("young", 4, 10)).await.unwrap(), Appended::Duplicate);
 }
 
+pub(crate) async fn sweep_removes_what_was_cancelled(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    queue.append(due("old", 1, 10)).await.unwrap();
+    let leased = lease(&queue, 10).await;
+    queue.settle(vec![attempt(&leased[0], 20, Outcome::Cancelled("withdrawn".into()))]).await.unwrap();
+    assert_eq!(sweep_all(&queue, 800).await, 0);
+    assert_eq!(sweep_all(&queue, 1_011).await, 1);
+    assert!(queue.find("old").await.unwrap().is_empty());
+}
+
 pub(crate) async fn sweep_never_touches_what_waits(backend: &mut dyn Backend) {
     let queue = backend.open(roomy());
     queue.append(due("waits", 1, 10)).await.unwrap();

@@ -137,6 +137,16 @@ impl Queue for MemoryQueue {
         })
     }
 
+    fn profile_field(&self, name: &str, keys: Vec<String>, now_ms: u64) -> Operation<'_, Vec<Option<ProfileField>>> {
+        self.answer(|store| {
+            let field = |key: String| {
+                let stored = store.profiles.get(&(key, name.to_owned()));
+                stored.filter(|(_, expires_ms)| *expires_ms > now_ms).map(|(field, _)| field.clone())
+            };
+            Ok(keys.into_iter().map(field).collect())
+        })
+    }
+
     fn settings(&self) -> Operation<'_, Vec<Setting>> {
         let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
         self.answer(|store| Ok(store.settings.iter().map(setting).collect()))

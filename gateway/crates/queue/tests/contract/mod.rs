@@ -70,14 +70,16 @@ macro_rules! contract {
                 what_is_no_longer_held_is_told_at_its_position;
             settling: delivered_is_never_leased_again, a_retry_comes_back_at_its_time_with_its_attempts,
                 dead_is_kept_with_reason_and_attempts, a_lost_lease_is_reported_at_its_position,
-                settling_twice_records_once, a_retry_notifies_its_destination;
+                settling_twice_records_once, a_retry_notifies_its_destination,
+                what_is_cancelled_keeps_no_payload_and_never_comes_back, what_is_cancelled_moves_as_such;
             dead: letters_come_newest_first_in_pages, letters_are_filtered, replay_as_recorded_starts_anew,
                 replay_instead_replaces_the_letter, replay_of_what_is_not_dead_does_nothing, a_full_queue_refuses_replay,
                 a_full_destination_refuses_replay, purge_deletes_for_good, replay_notifies_its_destination;
             reading: find_gives_the_whole_trace_in_every_scope, recent_comes_newest_first_without_payloads,
                 counts_follow_every_change, the_newest_field_of_a_profile_wins, an_expired_field_is_forgotten,
+                a_field_of_many_profiles_comes_in_their_order,
                 a_setting_is_what_was_written_last, a_setting_notifies;
-            keeping: sweep_removes_what_is_old_and_done, sweep_never_touches_what_waits,
+            keeping: sweep_removes_what_is_old_and_done, sweep_removes_what_was_cancelled, sweep_never_touches_what_waits,
                 sweep_keeps_dead_letters_for_their_own_time, sweep_is_bounded_and_comes_to_an_end,
                 everything_survives_a_crash, leases_do_not_survive_a_crash_for_long, everything_survives_a_close,
                 a_closed_queue_refuses, an_open_queue_is_healthy_and_tells_its_durability;

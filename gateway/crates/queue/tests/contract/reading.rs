@@ -94,6 +94,18 @@ pub(crate) async fn an_expired_field_is_forgotten(backend: &mut dyn Backend) {
     assert_eq!(queue.profile("shop/user/1", 200).await.unwrap(), []);
 }
 
+pub(crate) async fn a_field_of_many_profiles_comes_in_their_order(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    patch(&queue, "a", vec![seen("email", "a:b@c.example", 10)], 100).await;
+    let keys = ["shop/user/2", "shop/user/1", "shop/user/1"].map(str::to_owned);
+    let email = Some(seen("email", "a:b@c.example", 10));
+    let found = |name: &'static str, now_ms| queue.profile_field(name, keys.to_vec(), now_ms);
+    assert_eq!(found("email", 99).await.unwrap(), [None, email.clone(), email]);
+    assert_eq!(found("email", 100).await.unwrap(), [None, None, None], "it has expired");
+    assert_eq!(found("phone", 99).await.unwrap(), [None, None, None]);
+    assert_eq!(queue.profile_field("email", Vec::new(), 99).await.unwrap(), []);
+}
+
 pub(crate) async fn a_setting_is_what_was_written_last(backend: &mut dyn Backend) {
     let queue = backend.open(roomy());
     assert_eq!(queue.settings().await.unwrap(), []);

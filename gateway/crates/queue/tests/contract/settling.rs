@@ -47,6 +47,42 @@ pub(crate) async fn dead_is_kept_with_reason_and_attempts(backend: &mut dyn Back
     assert_eq!(letters[0].attempts, [b"attempt at 20", b"attempt at 40"]);
 }
 
+pub(crate) async fn what_is_cancelled_keeps_no_payload_and_never_comes_back(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    queue.append(due("a", 1, 10)).await.unwrap();
+    let leased = lease(&queue, 10).await;
+    let cancelled = attempt(&leased[0], 20, Outcome::Cancelled("the visitor withdrew consent".into()));
+    assert_eq!(queue.settle(vec![cancelled]).await.unwrap(), [Settled::Recorded]);
+    assert!(lease(&queue, 1_000_000).await.is_empty());
+    assert!(letters(&queue).await.is_empty() && queue.counts().await.unwrap().is_empty());
+    let again = Replay { key: key(1), with: ReplayWith::AsRecorded };
+    assert_eq!(queue.replay(vec![again], 30).await.unwrap(), 0);
+    assert_eq!(queue.purge(vec![key(1)]).await.unwrap(), 0);
+    backend.crash();
+    let queue = backend.open(roomy());
+    assert!(lease(&queue, 1_000_000).await.is_empty());
+    let found = queue.find("a").await.unwrap().remove(0).deliveries.remove(0);
+    assert_eq!((found.state, found.reason.as_deref()), (State::Cancelled, Some("the visitor withdrew consent")));
+    assert_eq!((found.payload, found.attempts), (Vec::new(), vec![b"attempt at 20".to_vec()]));
+}
+
+pub(crate) async fn what_is_cancelled_moves_as_such(backend: &mut dyn Backend) {
+    let queue = backend.open(roomy());
+    queue.append(due("a", 1, 10)).await.unwrap();
+    let leased = lease(&queue, 10).await;
+    queue.settle(vec![attempt(&leased[0], 20, Outcome::Cancelled("withdrawn".into()))]).await.unwrap();
+    let mut items = queue.export(None, 10).await.unwrap().items;
+    let Item::Entry(entry) = &mut items[0] else { panic!("entries come first") };
+    let one = &entry.deliveries[0];
+    assert_eq!((&one.state, one.payload.len()), (&StoredState::Cancelled("withdrawn".into()), 0));
+    (entry.key.id, entry.deliveries[0].key) = ("b".into(), key(2));
+    let copy = entry.clone();
+    assert_eq!(queue.import(vec![Item::Entry(copy.clone())]).await.unwrap(), 1);
+    let all = queue.export(None, 10).await.unwrap().items;
+    assert!(all.contains(&Item::Entry(copy)), "{all:?}");
+    assert!(lease(&queue, 1_000_000).await.is_empty() && queue.counts().await.unwrap().is_empty());
+}
+
 pub(crate) async fn a_lost_lease_is_reported_at_its_position(backend: &mut dyn Backend) {
     let queue = backend.open(roomy());
     for n in 1..=3 {

@@ -56,7 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(destination, count_max, bytes_max, length)| Step::Lease {
                 destination, count_max, bytes_max, length
             }),
-        5 => (any::<u8>(), 0..3u8, 0..4u8).prop_map(|(which, outcome, delay)| Step::Settle { which, outcome, delay }),
+        5 => (any::<u8>(), 0..4u8, 0..4u8).prop_map(|(which, outcome, delay)| Step::Settle { which, outcome, delay }),
         2 => (any::<u8>(), 1..5u8).prop_map(|(which, length)| Step::Renew { which, length }),
         1 => any::<u8>().prop_map(|which| Step::Release { which }),
         2 => (any::<u8>(), proptest::option::of(0..3u8)).prop_map(|(which, instead)| Step::Replay { which, instead }),
@@ -164,6 +164,7 @@ async fn walk(backend: &mut dyn Backend, steps: &[Step]) -> Result<(), TestCaseE
                 let outcome = match outcome {
                     0 => Outcome::Delivered,
                     1 => Outcome::Retry(clock.due_ms(*delay)),
+                    2 => Outcome::Cancelled("reason 8".into()),
                     _ => Outcome::Dead("reason 9".into()),
                 };
                 let expected = reference.settle(vec![attempt(expected, now_ms, outcome.clone())]).await.unwrap();
@@ -254,5 +255,7 @@ async fn picture(queue: &Arc<dyn Queue>, now_ms: u64) -> String {
     text += &format!("{:#?}", letters(queue).await);
     text += &format!("{:#?}", queue.dead_letters(filter).await.unwrap());
     text += &format!("{:#?}", queue.counts().await.unwrap());
+    let keys = ["shop/user/2", "shop/user/1"].map(str::to_owned).into();
+    text += &format!("{:#?}", queue.profile_field("1", keys, now_ms).await.unwrap());
     text + &format!("{:#?}", queue.profile("shop/user/1", now_ms).await.unwrap())
 }

@@ -4,7 +4,7 @@
 -- Fields of a delivery's state; pack.rs has the same.
 local REF, DESTINATION, STATE, DUE, QUEUED, ATTEMPTS, RECORDED, BYTES, DIED_MS, REASON, LAPSES =
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-local WAITING, DELIVERED, DEAD_STATE = 0, 1, 2
+local WAITING, DELIVERED, DEAD_STATE, CANCELLED = 0, 1, 2, 3
 -- Fields of an entry.
 local RECEIVED, AFFINITY, DELIVERIES, RECORD = 1, 2, 3, 4
 

@@ -1,8 +1,8 @@
 -- Records attempts with their outcomes, and ends their leases. An attempt whose lease was lost changes nothing.
 --
 -- ARGV: time, whose; channel, origin, partition; the number of destinations and their names; the number of attempts,
--- each with its delivery's key, the token, its destination's number and name, its time, `delivered`, `retry` or `dead`,
--- when it is due again, why it is dead, and its record.
+-- each with its delivery's key, the token, its destination's number and name, its time, `delivered`, `retry`, `dead` or
+-- `cancelled`, when it is due again, why it is dead or cancelled, and its record.
 -- Answers: for each attempt 1 recorded or 0 lost; then how many wait here, and how many for each destination.
 
 local _, shift = clock()
@@ -19,7 +19,7 @@ end
 local held, states = many(HELD, keys), many(DELIVERY, keys)
 
 local answer, news = {}, {}
-local records, packed, ended, deaths = {}, {}, {}, {}
+local records, packed, ended, deaths, emptied = {}, {}, {}, {}, {}
 local lists = {}
 local waiting, total = {}, 0
 for i, one in ipairs(attempts) do
@@ -50,6 +50,9 @@ for i, one in ipairs(attempts) do
             if one.outcome == 'dead' then
                 state[STATE], state[DIED_MS], state[REASON] = DEAD_STATE, math.max(0, one.at + shift), one.reason
                 deaths[#deaths + 1] = { one.key, state }
+            elseif one.outcome == 'cancelled' then
+                state[STATE], state[REASON], state[BYTES] = CANCELLED, one.reason, 0
+                add(emptied, one.key)
             else
                 state[STATE] = DELIVERED
             end
@@ -62,6 +65,7 @@ end
 -- nothing would be forgotten.
 each(records, 'HSET', ATTEMPT)
 each(packed, 'HSET', DELIVERY)
+each(emptied, 'HDEL', PAYLOAD)
 for _, one in ipairs(deaths) do
     die(one[1], one[2], one[2][DIED_MS], one[2][REASON])
 end

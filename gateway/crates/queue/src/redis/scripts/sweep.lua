@@ -35,7 +35,8 @@ for i, ref in ipairs(old) do
     for k, packed in ipairs(many(DELIVERY, keys)) do
         states[k] = read(packed)
         -- What cannot be read may wait: whoever leases it buries it, and it stays until then.
-        if packed and not (is_delivery(states[k]) and states[k][STATE] == DELIVERED) then
+        local state = is_delivery(states[k]) and states[k][STATE]
+        if packed and state ~= DELIVERED and state ~= CANCELLED then
             done = false
         end
     end

@@ -18,6 +18,7 @@ impl Store {
                     state: match one.state {
                         State::Waiting(due_ms) => StoredState::Waiting(due_ms),
                         State::Delivered => StoredState::Delivered,
+                        State::Cancelled => StoredState::Cancelled(one.reason.clone().unwrap_or_default()),
                         State::Dead => StoredState::Dead {
                             reason: one.reason.clone().unwrap_or_default(),
                             died_ms: hidden.died_ms,
@@ -77,6 +78,7 @@ impl Store {
             let (state, reason, died_ms) = match &one.state {
                 StoredState::Waiting(due_ms) => (State::Waiting(*due_ms), None, 0),
                 StoredState::Delivered => (State::Delivered, None, 0),
+                StoredState::Cancelled(reason) => (State::Cancelled, Some(reason.clone()), 0),
                 StoredState::Dead { reason, died_ms } => (State::Dead, Some(reason.clone()), *died_ms),
             };
             let hidden = Hidden { queued_ms: one.queued_ms, died_ms, attempts: one.attempts, lease: None };

@@ -178,6 +178,11 @@ impl Store {
                 delivery.state = State::Dead;
                 delivery.reason = Some(reason);
             }
+            Outcome::Cancelled(reason) => {
+                delivery.state = State::Cancelled;
+                delivery.reason = Some(reason);
+                delivery.payload.clear();
+            }
         }
         self.arrivals.entry(delivery.destination.clone()).or_default().notify_one();
         Settled::Recorded
@@ -242,7 +247,7 @@ impl Store {
             let empty = Count { destination, waiting: 0, dead: 0, oldest_queued_ms: None };
             let queued_ms = self.hidden[&one.key].queued_ms;
             match one.state {
-                State::Delivered => {}
+                State::Delivered | State::Cancelled => {}
                 State::Dead => counts.entry(&one.destination).or_insert(empty).dead += 1,
                 State::Waiting(_) => {
                     let count = counts.entry(&one.destination).or_insert(empty);
@@ -270,7 +275,7 @@ impl Store {
         let before = (self.entries.len(), self.profiles.len());
         self.entries.retain(|entry| {
             entry.received_ms >= now_ms.saturating_sub(retention.journal_ms)
-                || entry.deliveries.iter().any(|one| one.state != State::Delivered)
+                || entry.deliveries.iter().any(|one| !matches!(one.state, State::Delivered | State::Cancelled))
         });
         self.profiles.retain(|_, (_, expires_ms)| *expires_ms > now_ms);
         swept.records += before.0 - self.entries.len();

@@ -1,0 +1,158 @@
+//! Withdrawal: what an event takes back is written on its visitor's profile, and all that the profile knew is forgotten.
+//!
+//! Only who may take it back does: the visitor that the cookie names, who knows an id of its own, or a backend with a
+//! secret key. Cancels nothing itself: deliveries that wait are checked by what is written here before they leave.
+
+use tidegate_event::{Consent, Event, Level, VisitorId};
+use tidegate_queue::{ProfileField, ProfilePatch};
+
+use super::profile::{Profile, Profiles, field, key};
+use super::visit::{Authority, Visit};
+use crate::withdrawal::{FIELD, Who, Withdrawals, Word, is_full};
+
+/// Who takes something back, as the event named them before it was stripped.
+#[derive(Debug, Clone)]
+pub(super) struct Withdrawing {
+    anonymous_id: Option<String>,
+    /// Only from a sender that may speak for it.
+    user_id: Option<String>,
+    acquaintance: Acquaintance,
+}
+
+/// What is known of somebody of whom no profile is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Acquaintance {
+    /// Nothing: an id of the client's own.
+    Stranger,
+    /// The cookie was given with consent to analytics at least, of which no profile tells.
+    Visitor,
+    /// A backend knows its users, and what it has sent of them.
+    Vouched,
+}
+
+/// Where an event's profiles are, and until when what is written there is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeping<'a> {
+    pub(super) site: &'a str,
+    pub(super) expires_ms: u64,
+}
+
+impl Withdrawing {
+    /// Who takes something back with an event that has not been stripped yet, if anybody does.
+    pub(super) fn of(event: &Event, visit: &Visit) -> Option<Withdrawing> {
+        if event.consent.level == Level::Marketing || Word::of(&event.consent) == Word::Default {
+            return None;
+        }
+        let anonymous_id = event.anonymous_id.clone();
+        match visit.authority {
+            Authority::Everybody => {
+                let user_id = event.user_id.clone();
+                Some(Withdrawing { anonymous_id, user_id, acquaintance: Acquaintance::Vouched })
+            }
+            Authority::Itself => {
+                let is = |visitor: VisitorId| anonymous_id.as_deref() == Some(&*visitor.to_string());
+                let acquaintance = match visit.visitor {
+                    Some(visitor) if is(visitor) => Acquaintance::Visitor,
+                    // An id that the gateway has just made is nobody's yet.
+                    None if is(visit.visitor_new) => return None,
+                    _ => Acquaintance::Stranger,
+                };
+                anonymous_id.is_some().then_some(Withdrawing { anonymous_id, user_id: None, acquaintance })
+            }
+        }
+    }
+}
+
+/// Writes a withdrawal on the profiles of who made it, once, and empties them. A visitor who never consented to more has
+/// none, and gets none by saying so again.
+pub(super) async fn withdraw(
+    withdrawing: &Withdrawing,
+    event: &Event,
+    keeping: Keeping<'_>,
+    profiles: &Profiles<'_>,
+) -> Result<Vec<ProfilePatch>, tidegate_queue::Error> {
+    let now_ms = event.received_ms;
+    let mut patches = Vec::new();
+    let mut patch = |key: String, fields: Vec<ProfileField>| {
+        if !fields.is_empty() {
+            patches.push(ProfilePatch { key, fields, expires_ms: keeping.expires_ms });
+        }
+    };
+    let anonymous =
+        withdrawing.anonymous_id.as_deref().map(|id| (key::anonymous(keeping.site, id), id, Kind::Anonymous));
+    let user = withdrawing.user_id.as_deref().map(|id| (key::user(keeping.site, id), id, Kind::User));
+    for (own, id, kind) in anonymous.into_iter().chain(user) {
+        let profile = profiles.read(Some(&own), now_ms).await?;
+        let may_have_consented = profile.is_known()
+            || match withdrawing.acquaintance {
+                Acquaintance::Stranger => false,
+                Acquaintance::Visitor => event.consent.level == Level::None,
+                Acquaintance::Vouched => true,
+            };
+        let next = match written(&profile) {
+            Some(stored) => stored.after(event.consent, now_ms),
+            None => may_have_consented.then(|| Withdrawals::first(event.consent, now_ms)),
+        };
+        if next.is_some() {
+            // What the browser told of its user, or the user's browser of it, is joined from either side.
+            let other = match kind {
+                Kind::Anonymous => profile.user().map(|user| key::user(keeping.site, user)),
+                Kind::User => profile.linked().map(|linked| key::anonymous(keeping.site, linked)),
+            };
+            let linked = profiles.read(other.as_deref(), now_ms).await?;
+            let is_theirs = match kind {
+                Kind::Anonymous => linked.linked() == Some(id),
+                Kind::User => linked.user() == Some(id),
+            };
+            if let Some(other) = other.filter(|_| is_theirs) {
+                patch(other, linked.emptied(now_ms));
+            }
+        }
+        let mut fields = profile.emptied(now_ms);
+        fields.extend(next.map(|next| field(FIELD, next.text(), now_ms)));
+        patch(own, fields);
+    }
+    Ok(patches)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Anonymous,
+    User,
+}
+
+/// What an event at the marketing level leaves on a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaves {
+    Nothing,
+    Something,
+}
+
+/// What such an event leaves to be known for a withdrawal: nothing, for nearly all of them.
+pub(super) fn noted(profile: &Profile, consent: Consent, now_ms: u64, leaves: Leaves) -> Option<ProfileField> {
+    let text = match written(profile) {
+        Some(stored) => stored.after(consent, now_ms)?.text(),
+        // A purpose was refused, of somebody of whom all was known to be consented to.
+        None if !is_full(&consent) && profile.is_known() && Word::of(&consent) == Word::Said => {
+            Withdrawals::first(consent, now_ms).text()
+        }
+        None if !is_full(&consent) && profile.text(FIELD).is_none() => Withdrawals::begin(consent).text(),
+        // A visitor of whom nothing is written could withdraw nothing.
+        None if leaves == Leaves::Nothing && !profile.is_known() => String::new(),
+        None => return None,
+    };
+    Some(field(FIELD, text, now_ms))
+}
+
+/// Whose an event's deliveries are.
+pub(super) fn who(event: &Event, site: &str) -> Option<Who> {
+    let anonymous = event.anonymous_id.as_ref().map(|id| key::anonymous(site, id));
+    let user = event.user_id.as_ref().map(|id| key::user(site, id));
+    let profiles: Vec<String> = anonymous.into_iter().chain(user).collect();
+    (!profiles.is_empty()).then_some(Who { received_ms: event.received_ms, profiles })
+}
+
+/// What a profile says of withdrawals. What cannot be read is written anew.
+fn written(profile: &Profile) -> Option<Withdrawals> {
+    Withdrawals::read(profile.text(FIELD)?).ok().flatten()
+}
