@@ -44,7 +44,7 @@ lint: wasm linters
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 
 # Ratios, measured side by side in one run. docs/performance.md says how to read them.
-bench: wasm tools redis
+bench: wasm tools redis nginx
 	cargo build --release --locked -p tidegate -p tidegate-bench
 	cargo build --release --locked -p tidegate-sandbox --example transform --example languages
 	for language in rust javascript python; do $(target)/release/tidegate plugin build examples/$$language || exit 1; done
@@ -129,7 +129,7 @@ minisign:
 pebble:
 	@command -v pebble >/dev/null && command -v pebble-challtestsrv >/dev/null || { $(call install,pebble,pebble); }
 
-# The web server that stands before a gateway in path mode.
+# The web server that stands before a gateway in path mode, and that TLS is measured beside.
 nginx:
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || { $(call install,nginx,nginx-light); }
 

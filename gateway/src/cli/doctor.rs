@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
-use tidegate_doctor::{Cookie, CookieLife, Finding, Options, Report, SetBy, Severity, examine};
+use tidegate_doctor::{
+    BROWSERS, Code, Cookie, CookieLife, Finding, Life, Options, Report, SetBy, Severity, Why, examine,
+};
 use tidegate_event::Level;
 use tidegate_identity::platform::{COOKIES, Readers};
 use tidegate_identity::set_cookie::AGE_MAX_S;
@@ -14,6 +16,9 @@ use super::failure::{Exit, Failure};
 use super::output::{Output, Paint, clean, plural, table};
 use super::{ConfigFile, Variables};
 use crate::config::{Config, Site};
+
+/// Of a text beside its label.
+const WIDTH: usize = 90;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -111,10 +116,8 @@ fn connect(text: &str) -> Result<((String, u16), SocketAddr), String> {
 
 fn render(report: &Report, paint: Paint) -> String {
     let mut lines: Vec<String> = report.findings.iter().flat_map(|one| finding(one, paint)).collect();
-    let rows: Vec<[String; 4]> = report.lives.iter().map(life).collect();
-    if !rows.is_empty() {
-        lines.push(String::new());
-        lines.push(table(paint, ["cookie", "browser", "lives", "because"], &rows));
+    if !report.lives.is_empty() {
+        lines.push(format!("\n{}", lives(&report.lives, paint)));
     }
     let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Notice, "notice")];
     let counts: Vec<String> = counts.into_iter().map(|(kind, name)| plural(report.count(kind), name)).collect();
@@ -134,18 +137,104 @@ fn finding(finding: &Finding, paint: Paint) -> Vec<String> {
         true => String::new(),
         false => format!("  {}", paint.bold(clean(&finding.subject))),
     };
-    let mut lines = vec![format!("{label}{subject}  {}", clean(&finding.what))];
-    if finding.severity > Severity::Ok {
-        lines.push(format!("  why     {}", clean(&finding.why)));
+    let said = format!("{label}{subject}  {}", clean(&finding.what));
+    if finding.severity == Severity::Ok {
+        return vec![said];
     }
-    lines.extend(
-        finding.change.iter().map(|change| format!("  change  {}", clean(change).replace('\n', "\n          "))),
-    );
+    let code = paint.dim(format!("({})", finding.code));
+    // There may be many of these, and all that there is to do about them is to mend the others.
+    if finding.code == Code::Unchecked {
+        return vec![format!("{said}: {}  {code}", clean(&finding.why))];
+    }
+    let mut lines = vec![format!("{said}  {code}")];
+    if !repeats(&finding.why, &finding.what) {
+        lines.extend(labelled("why", &finding.why));
+    }
+    lines.extend(finding.change.iter().flat_map(|change| labelled("change", change)));
     lines
 }
 
-fn life(one: &CookieLife) -> [String; 4] {
-    let (worst, best) = (&one.life.worst, &one.life.best);
-    let lives = if worst == best { worst.to_string() } else { format!("{worst} to {best}") };
-    [one.cookie.name.clone(), one.browser.to_owned(), lives, worst.why.to_string()]
+/// A label, and beside it a text in lines of a width that people can read.
+fn labelled(label: &str, text: &str) -> Vec<String> {
+    let lines = clean(text).lines().flat_map(wrapped).collect::<Vec<_>>();
+    let labels = [label].into_iter().chain(std::iter::repeat(""));
+    labels.zip(lines).map(|(label, line)| format!("  {label:<6}  {line}")).collect()
+}
+
+/// Breaks a line at spaces, but not within backquotes: what stands in them is to be copied.
+fn wrapped(line: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut is_quoted = false;
+    for word in line.split(' ') {
+        let last = lines.len() - 1;
+        let fits = lines[last].chars().count() + word.chars().count() < WIDTH;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if fits || is_quoted {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+        is_quoted ^= word.matches('`').count() % 2 == 1;
+    }
+    lines
+}
+
+/// Whether a reason is what was said already.
+fn repeats(why: &str, what: &str) -> bool {
+    what.to_lowercase().contains(why.to_lowercase().trim_end_matches('.'))
+}
+
+/// A row a cookie, and a column a browser; below, why a browser keeps any for less than they ask.
+fn lives(all: &[CookieLife], paint: Paint) -> String {
+    const COLUMNS: usize = BROWSERS.len() + 1;
+    let mut cookies: Vec<&str> = all.iter().map(|one| one.cookie.name.as_str()).collect();
+    cookies.dedup();
+    let cell = |cookie: &str, browser: &str| {
+        let one = all.iter().find(|one| one.cookie.name == cookie && one.browser == browser);
+        one.map_or_else(String::new, |one| span(&one.life))
+    };
+    let head: [&str; COLUMNS] = std::array::from_fn(|at| if at == 0 { "cookie" } else { BROWSERS[at - 1].name });
+    let rows: Vec<[String; COLUMNS]> = cookies
+        .into_iter()
+        .map(|name| std::array::from_fn(|at| if at == 0 { name.to_owned() } else { cell(name, BROWSERS[at - 1].name) }))
+        .collect();
+    let mut text = table(paint, head, &rows);
+    let mut reasons: Vec<String> = Vec::new();
+    for one in all.iter().filter(|one| one.life.worst.why != Why::Asked) {
+        let reason = format!("{}: {}", one.browser, one.life.worst.why);
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    for reason in reasons {
+        text.push_str(&format!("{}\n", clean(&reason)));
+    }
+    text.trim_end().to_owned()
+}
+
+/// `400 days`, `7 to 400 days`
+fn span(life: &Life) -> String {
+    let (worst, best) = (life.worst.to_string(), life.best.to_string());
+    match (worst.split_once(' '), best.split_once(' ')) {
+        _ if worst == best => worst,
+        (Some((least, unit)), Some((_, same))) if unit == same => format!("{least} to {best}"),
+        _ => format!("{worst} to {best}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_broken_between_words_and_never_within_what_is_to_be_copied() {
+        let tag = format!("`<script async src=\"{}\"></script>`", "x".repeat(WIDTH));
+        let lines = labelled("change", &format!("{} {tag}.\nNext.", "word ".repeat(30).trim_end()));
+        assert!(lines[0].starts_with("  change  word word") && lines[0].len() <= WIDTH + 10, "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains(&tag)), "{lines:#?}");
+        assert_eq!(lines.last().map(String::as_str), Some("          Next."));
+        assert_eq!(labelled("why", "Short."), ["  why     Short."]);
+    }
 }

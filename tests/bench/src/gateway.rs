@@ -22,6 +22,8 @@ pub(crate) struct Gateway {
     pub(crate) id: u32,
     /// Where it collects, if it does.
     http: Option<SocketAddr>,
+    /// The same by TLS, if it speaks it.
+    https: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
     child: Child,
     /// Reads the log and throws it away.
@@ -37,14 +39,18 @@ impl Gateway {
         let id = child.id().context("it runs")?;
         let mut lines = BufReader::new(child.stderr.take().context("it is piped")?).lines();
         let announced = tokio::time::timeout(STARTS_WITHIN, announced(&mut lines)).await;
-        let (http, admin) = announced.context("start in time")??;
+        let Announced { http, https, admin } = announced.context("start in time")??;
         let mut log = JoinSet::new();
         log.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Gateway { id, http, admin, child, _log: log })
+        Ok(Gateway { id, http, https, admin, child, _log: log })
     }
 
     pub(crate) fn http(&self) -> anyhow::Result<SocketAddr> {
         self.http.context("it does not collect")
+    }
+
+    pub(crate) fn https(&self) -> anyhow::Result<SocketAddr> {
+        self.https.context("it does not speak TLS")
     }
 
     pub(crate) fn cpu_s(&self) -> anyhow::Result<f64> {
@@ -61,15 +67,23 @@ impl Gateway {
     }
 }
 
-/// Reads the log until it says that the gateway runs; gives where it collects, and where its admin listener is.
-async fn announced(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<(Option<SocketAddr>, SocketAddr)> {
+/// Where a gateway listens, as its log says.
+struct Announced {
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    admin: SocketAddr,
+}
+
+/// Reads the log until it says that the gateway runs.
+async fn announced(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<Announced> {
     let mut said = Vec::new();
     while let Some(line) = lines.next_line().await? {
         let entry: Value = serde_json::from_str(&line).unwrap_or_default();
         let message = entry["fields"]["message"].as_str().or(entry["message"].as_str()).unwrap_or_default();
-        let address = |label: &str| message.split_once(label)?.1.split(',').next()?.parse().ok();
+        let address = |label: &str| message.split_once(label)?.1.split([',', ' ']).next()?.parse().ok();
         if let Some(admin) = address("admin on http://") {
-            return Ok((address("collecting on http://"), admin));
+            let (http, https) = (address("collecting on http://"), address(" and https://"));
+            return Ok(Announced { http, https, admin });
         }
         said.push(line);
     }

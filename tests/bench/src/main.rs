@@ -22,6 +22,7 @@ mod startup;
 mod store;
 mod stores;
 mod table;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -56,10 +57,12 @@ enum Part {
     Startup,
     /// Requests while the gateway reloads.
     Reload,
+    /// Handshakes and requests by TLS, beside nginx.
+    Tls,
 }
 
 impl Part {
-    const ALL: [(Part, &str); 10] = [
+    const ALL: [(Part, &str); 11] = [
         (Part::Transform, "transform"),
         (Part::Languages, "languages"),
         (Part::Path, "path"),
@@ -70,6 +73,7 @@ impl Part {
         (Part::Idle, "idle"),
         (Part::Startup, "startup"),
         (Part::Reload, "reload"),
+        (Part::Tls, "tls"),
     ];
 
     async fn measure(self) -> anyhow::Result<Vec<Row>> {
@@ -84,6 +88,7 @@ impl Part {
             Part::Idle => idle::measure().await,
             Part::Startup => startup::measure().await,
             Part::Reload => reload::measure().await,
+            Part::Tls => tls::measure().await,
         }
     }
 }

@@ -24,6 +24,18 @@ pub(crate) fn ended_cpu_s() -> anyhow::Result<f64> {
     times_s("self", ENDED)
 }
 
+/// The same of a process and all its descendants, as far as they run: a server's workers.
+pub(crate) fn family_cpu_s(id: u32) -> anyhow::Result<f64> {
+    let mut sum = cpu_s(id)?;
+    for task in std::fs::read_dir(format!("/proc/{id}/task"))? {
+        let children = std::fs::read_to_string(task?.path().join("children"))?;
+        for child in children.split_whitespace() {
+            sum += family_cpu_s(child.parse()?)?;
+        }
+    }
+    Ok(sum)
+}
+
 fn times_s(who: &str, fields: [usize; 2]) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{who}/stat"))?;
     // The name in parentheses may hold spaces; what counts stands behind it.

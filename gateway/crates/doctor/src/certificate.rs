@@ -88,6 +88,10 @@ pub(crate) fn judge(chain: &[CertificateDer<'_>], host: &str, roots: RootCertSto
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Judgement::NotYetValid,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Judgement::WrongName,
             CertificateError::UnknownIssuer => Judgement::Untrusted("its issuer is not known".into()),
+            // A private authority that was made anew has the name of the old one, and another key.
+            CertificateError::BadSignature => {
+                Judgement::Untrusted("an authority of its issuer's name is known, but has not signed it".into())
+            }
             other => Judgement::Broken(other.to_string()),
         },
         Err(error) => Judgement::Broken(error.to_string()),

@@ -14,6 +14,7 @@ use crate::finding::{Code, Finding};
 pub(crate) fn unreachable(failure: &Failure, subject: &str) -> Finding {
     let code = match failure {
         Failure::NoAddress => return crate::finding::unchecked(subject, failure.to_string()),
+        Failure::NoCertificate => Code::CertificateMissing,
         Failure::Tls(_) => Code::TlsFailed,
         Failure::Connect { .. } | Failure::Timeout { .. } | Failure::Http(_) => Code::Unreachable,
     };

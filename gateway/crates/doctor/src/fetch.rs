@@ -15,8 +15,8 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
-use rustls::ProtocolVersion;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{AlertDescription, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -69,8 +69,15 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     NoAddress,
-    Connect { address: SocketAddr, why: String },
-    Timeout { during: &'static str },
+    Connect {
+        address: SocketAddr,
+        why: String,
+    },
+    Timeout {
+        during: &'static str,
+    },
+    /// The server knows the host's name for none of its own.
+    NoCertificate,
     Tls(String),
     Http(String),
 }
@@ -81,6 +88,7 @@ impl fmt::Display for Failure {
             Failure::NoAddress => f.write_str("its address is not known"),
             Failure::Connect { address, why } => write!(f, "{address} does not take connections: {why}"),
             Failure::Timeout { during } => write!(f, "it took too long {during}"),
+            Failure::NoCertificate => f.write_str("the server has no certificate for this name"),
             Failure::Tls(why) => write!(f, "TLS failed: {why}"),
             Failure::Http(why) => write!(f, "the answer is no HTTP: {why}"),
         }
@@ -234,7 +242,15 @@ async fn handshake(
     };
     let config = certificate::looking_config(versions).map_err(|error| Failure::Tls(error.to_string()))?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    connector.connect(name, tcp).await.map_err(|error| Failure::Tls(in_words(&error)))
+    connector.connect(name, tcp).await.map_err(|error| refused(&error))
+}
+
+fn refused(error: &io::Error) -> Failure {
+    let alert = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match alert {
+        Some(rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)) => Failure::NoCertificate,
+        _ => Failure::Tls(in_words(error)),
+    }
 }
 
 fn http(error: hyper::Error) -> Failure {

@@ -178,20 +178,22 @@ codes! {
     CertificateUntrusted "certificate-untrusted" Error "No authority that browsers know has signed the certificate, or its chain is incomplete.",
         "Serve the whole chain (`fullchain.pem`), or get a certificate from a public authority.";
     CertificateBroken "certificate-broken" Error "The certificate cannot be used.", "Get a new certificate.";
+    CertificateMissing "certificate-missing" Error "The server has no certificate for this host: browsers do not get as far as a request.",
+        "Name a certificate for the host in `certificates` of `[tls]`, or let `[tls.acme]` order one; the gateway's log says why it has none.";
     TlsFailed "tls-failed" Error "No TLS connection comes about.", "Check that TLS is served on this port for this host name (SNI).";
     TlsNo13 "tls-no-1-3" Notice "Only TLS 1.2 is spoken: each connection takes a round trip more.", "Switch TLS 1.3 on.";
     Unreachable "unreachable" Error "Nothing answers at the host's addresses.",
         "Check that the server runs, listens on this port, and that the firewall lets it be reached.";
     Hsts "hsts" Ok "Browsers are told to use HTTPS only.", "";
     HstsMissing "hsts-missing" Warning "Without Strict-Transport-Security a first request can be made in plain text, and read or changed.",
-        "Add the header `Strict-Transport-Security: max-age=31536000`.";
+        "Set `hsts_days` of `[tls]` if the gateway speaks TLS itself; else have the proxy add `Strict-Transport-Security: max-age=31536000`.";
     HstsShort "hsts-short" Notice "Strict-Transport-Security lasts less than half a year.",
-        "Change the header to `Strict-Transport-Security: max-age=31536000`.";
+        "Set `hsts_days` of `[tls]` if the gateway speaks TLS itself; else have the proxy add `Strict-Transport-Security: max-age=31536000`.";
     HttpRedirects "http-redirects" Ok "Plain HTTP leads to HTTPS.", "";
     HttpClosed "http-closed" Notice "Plain HTTP is not answered: links and typed addresses without https fail.",
         "Redirect port 80 to HTTPS, unless nobody types this address.";
     HttpNotRedirected "http-not-redirected" Warning "Plain HTTP is answered without leading to HTTPS: cookies with `Secure` are not set there.",
-        "Answer port 80 with `301` and `Location: https://…`.";
+        "Let port 80 lead to `listen.http` of a gateway that speaks TLS itself; else have the proxy answer it with `301` and `Location: https://…`.";
     Clock "clock" Ok "The server's clock and this machine's agree.", "";
     ClockOff "clock-off" Warning "The server's clock and this machine's differ: events get wrong times, and platforms refuse those of the future.",
         "Switch NTP on, on whichever of the two is wrong.";

@@ -68,13 +68,24 @@ async fn own_origin(network: &Network, site: &Site, origin: &str) -> Vec<Finding
     let what = format!("a preflight of `{origin}` is answered {}, {}", answer.status, shown(headers));
     let finding = Finding::new(code, origin, what);
     let mut found = vec![match code {
-        Code::CorsRefused => finding.change(format!("Add \"{origin}\" to `origins` of the site.")),
+        Code::CorsRefused => finding.change(allowing(site, origin)),
         _ => finding,
     }];
     if code == Code::CorsMirrored && !varies(headers) {
         found.push(Finding::new(Code::CorsNoVary, origin, "the answer to its preflight lacks `Vary: Origin`"));
     }
     found
+}
+
+/// What has a refused origin allowed.
+fn allowing(site: &Site, origin: &str) -> String {
+    match site.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) {
+        true => format!(
+            "`origins` of the site has \"{origin}\": let the gateway read it (`tidegate reload`), or look for a proxy in \
+             between that answers preflights itself."
+        ),
+        false => format!("Add \"{origin}\" to `origins` of the site."),
+    }
 }
 
 /// A stranger, one that looks alike, and a sandboxed page.

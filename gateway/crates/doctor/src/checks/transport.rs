@@ -60,17 +60,28 @@ fn judged(host: &str, judgement: &Judgement, shown: Option<&Certificate>) -> Fin
     let names = shown.map(|shown| shown.names.join(", ")).unwrap_or_default();
     match judgement {
         Judgement::Valid if days < DAYS_LEFT_MIN => {
-            Finding::new(Code::CertificateExpiresSoon, host, format!("expires in {days} days, by {issuer}"))
+            let what = format!("its certificate expires in {days} days, by {issuer}");
+            Finding::new(Code::CertificateExpiresSoon, host, what)
         }
-        Judgement::Valid => Finding::new(Code::CertificateValid, host, format!("has {days} days left, by {issuer}")),
-        Judgement::Expired => Finding::new(Code::CertificateExpired, host, format!("expired {} days ago", -days)),
-        Judgement::NotYetValid => Finding::new(Code::CertificateNotYetValid, host, "begins to be valid later"),
-        Judgement::WrongName => Finding::new(Code::CertificateWrongName, host, format!("is for {names}"))
-            .change(format!("Get a certificate whose subject alternative names have `{host}`.")),
+        Judgement::Valid => {
+            Finding::new(Code::CertificateValid, host, format!("its certificate has {days} days left, by {issuer}"))
+        }
+        Judgement::Expired => {
+            Finding::new(Code::CertificateExpired, host, format!("its certificate expired {} days ago", -days))
+        }
+        Judgement::NotYetValid => {
+            Finding::new(Code::CertificateNotYetValid, host, "its certificate begins to be valid later")
+        }
+        Judgement::WrongName => {
+            Finding::new(Code::CertificateWrongName, host, format!("its certificate is for {names}"))
+                .change(format!("Get a certificate whose subject alternative names have `{host}`."))
+        }
         Judgement::Untrusted(why) => {
-            Finding::new(Code::CertificateUntrusted, host, format!("is not trusted: {why} ({issuer})"))
+            Finding::new(Code::CertificateUntrusted, host, format!("its certificate is not trusted: {why} ({issuer})"))
         }
-        Judgement::Broken(why) => Finding::new(Code::CertificateBroken, host, format!("cannot be used: {why}")),
+        Judgement::Broken(why) => {
+            Finding::new(Code::CertificateBroken, host, format!("its certificate cannot be used: {why}"))
+        }
         Judgement::NoRoots => unchecked(
             &format!("the certificate of {host}"),
             "this machine has no certificate authorities (`ca-certificates`)",
@@ -104,10 +115,11 @@ fn hsts(host: &str, answer: &Answer) -> Finding {
         let (name, value) = part.split_once('=')?;
         name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse::<u64>().ok())?
     });
+    let header = format!("`Strict-Transport-Security: {value}`");
     match age {
-        Some(age) if age >= HSTS_S_MIN => Finding::new(Code::Hsts, host, format!("answers with `{value}`")),
-        Some(1..) => Finding::new(Code::HstsShort, host, format!("answers with `{value}`")),
-        _ => Finding::new(Code::HstsMissing, host, format!("`{value}` switches it off")),
+        Some(age) if age >= HSTS_S_MIN => Finding::new(Code::Hsts, host, format!("answers with {header}")),
+        Some(1..) => Finding::new(Code::HstsShort, host, format!("answers with {header}")),
+        _ => Finding::new(Code::HstsMissing, host, format!("answers with {header}, which switches it off")),
     }
 }
 
@@ -118,9 +130,9 @@ fn clock(host: &str, answer: &Answer) -> Finding {
     };
     let (off, way) = apart(theirs, answer.at);
     if off <= CLOCK_OFF_MAX {
-        return Finding::new(Code::Clock, host, "agrees with this machine's");
+        return Finding::new(Code::Clock, host, "its clock agrees with this machine's");
     }
-    Finding::new(Code::ClockOff, host, format!("is {} s {way} this machine's", off.as_secs()))
+    Finding::new(Code::ClockOff, host, format!("its clock is {} s {way} this machine's", off.as_secs()))
 }
 
 fn apart(theirs: SystemTime, ours: SystemTime) -> (Duration, &'static str) {

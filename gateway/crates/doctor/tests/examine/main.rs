@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod dns;
 mod documents;
 mod gateway;
 mod names;

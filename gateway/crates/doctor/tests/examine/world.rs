@@ -22,12 +22,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tidegate_doctor::{Code, Cookie, Finding, Options, Report, SetBy, Site, examine};
 use tidegate_event::Level;
+use tidegate_test_dns::{self as dns, Zone};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-
-use crate::dns::{self, Zone};
 
 pub(crate) const PAGE: &str = "www.shop.example";
 pub(crate) const TRACKING: &str = "track.shop.example";

@@ -1,5 +1,7 @@
 //! A name server of a few lines: a zone as text, over UDP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has to say so and end")]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr as _;
@@ -10,10 +12,13 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 /// A name's answers: addresses, `CNAME target`, `SERVFAIL`, `REFUSED`, `SILENCE`, or `SERVFAIL-AAAA` for the one type.
-pub(crate) type Zone = BTreeMap<String, String>;
+pub type Zone = BTreeMap<String, String>;
 
 /// Serves a zone until the tasks are dropped. A name that is not in it does not exist.
-pub(crate) async fn serve(zone: Zone, tasks: &mut JoinSet<()>) -> SocketAddr {
+///
+/// # Panics
+/// When no port can be had.
+pub async fn serve(zone: Zone, tasks: &mut JoinSet<()>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tasks.spawn(async move {
