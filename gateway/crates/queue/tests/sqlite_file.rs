@@ -216,7 +216,7 @@ async fn a_newer_format_is_refused() {
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     for opened in [serve(&path), inspect(&path)] {
         let text = refusal(opened);
-        assert!(text.contains("was written by a newer version (format 7, this one knows 4)"), "{text}");
+        assert!(text.contains("was written by a newer version (format 7, this one knows 5)"), "{text}");
         assert!(text.contains("hint: run the version that wrote it"), "{text}");
     }
 }
