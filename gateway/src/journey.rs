@@ -228,8 +228,7 @@ impl Identity {
     /// What the browser's cookies go by. A visitor whom we know, and who says so much and no more, has withdrawn the rest;
     /// a default is said by nobody.
     pub fn standing(&self, found: Found) -> Standing {
-        let is_said =
-            !matches!(self.signal, Signal::SiteDefault | Signal::RegionDefault) && matches!(found, Found::Visitor(_));
+        let is_said = !self.signal.is_default() && matches!(found, Found::Visitor(_));
         Standing { level: self.level, turn: if is_said { Turn::Withdrawn } else { Turn::Steady } }
     }
 
@@ -248,7 +247,7 @@ fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented:
     let counts = match (told_at_ms, identity.told_at_ms) {
         (Some(this), Some(that)) if this != that => this > that,
         // Of two events at one level that counts which the visitor decided.
-        _ => level < identity.level || level == identity.level && identity.signal == Signal::SiteDefault,
+        _ => level < identity.level || level == identity.level && identity.signal.is_default(),
     };
     if counts {
         (identity.level, identity.signal, identity.told_at_ms) = (level, signal, told_at_ms);

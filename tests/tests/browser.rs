@@ -120,6 +120,18 @@ async fn an_event_that_waited_in_the_browser_takes_nothing_back() {
 }
 
 #[tokio::test]
+async fn a_pages_default_sends_nothing_on_and_takes_nothing_back() {
+    let stack = site("").await;
+    let given = stack.post_from_page(&view("marketing"), "").await;
+    let mut event = view("marketing");
+    event["consent"] = json!({ "default": "none" });
+    let answer = stack.post_from_page(&event, &jar(&given)).await;
+    assert_eq!((answer.status, set(&answer)), (200, Vec::new()), "{}", answer.text);
+    let trace = stack.trace(&answer.event_id(0)).await;
+    assert_eq!((&trace["consent"]["signal"], &trace["outcome"]), (&json!("page-default"), &json!("dropped")));
+}
+
+#[tokio::test]
 async fn a_page_that_sends_before_its_banner_takes_nothing_back() {
     let stack = site("").await;
     let given = stack.post_from_page(&view("marketing"), "").await;

@@ -53,7 +53,9 @@ function levelOf(said) {
 function createConsent(wait, { changed, settled }) {
   const told = {};
   let postponed = 0;
-  const level = () => Object.values(told).reduce(lower, void 0);
+  const least = (said) => Object.values(said).reduce(lower, void 0);
+  const level = () => least(told);
+  const isDefault = (of) => told.default === of && least({ ...told, default: void 0 }) !== of;
   const isSettled = () => !postponed && !(wait && !level());
   function goOn() {
     clearTimeout(postponed);
@@ -63,11 +65,15 @@ function createConsent(wait, { changed, settled }) {
   return {
     level,
     isSettled,
-    /** Takes what one source says; nothing takes back what it said before. */
+    /** Whether a level is only what the page lets hold until its visitor answers. */
+    isDefault,
+    /** Takes what one source says; nothing takes back what it said before. Google's answer replaces its default. */
     tell(source, said) {
       const before2 = level();
+      const was = isDefault(before2);
       told[source] = said;
-      if (level() !== before2) changed(level());
+      if (source === "google") told.default = void 0;
+      if (level() !== before2 || was !== isDefault(before2)) changed(level());
       if (isSettled()) settled();
     },
     /** A default was told, and an answer is expected soon. */
@@ -92,7 +98,7 @@ function createCrossing() {
       url.searchParams.delete(PARAMETER);
       history.replaceState(history.state, "", url);
     },
-    arrived: () => arrived,
+    brought: () => arrived,
     take(reply) {
       if (typeof reply.link === "string") token = reply.link;
     },
@@ -250,7 +256,7 @@ var BACKOFF_MS = 1e3;
 var BACKOFF_MAX_MS = 3e5;
 var OTHER_TAB_MS = 5e3;
 var whenIdle = (work) => window.requestIdleCallback ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work);
-function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered, arrived }) {
+function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered, brought }) {
   const memory = createMemory(lost);
   const held = /* @__PURE__ */ new Set();
   let timer = 0;
@@ -263,11 +269,13 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
   const consentOf = ({ event }) => lower(event.consent, consent.level());
   function bodyOf(entries) {
     const events = entries.map((entry) => {
+      const level = entry.event.consent = consentOf(entry);
       entry.sent = true;
-      return { ...entry.event, consent: entry.event.consent = consentOf(entry), sent_at: Date.now() };
+      entry.byDefault = consent.isDefault(level);
+      return { ...entry.event, consent: entry.byDefault ? { default: level } : level, sent_at: Date.now() };
     });
     log("sent", events);
-    return JSON.stringify({ writeKey: key, link: domains.length ? true : void 0, arrived: arrived(), events });
+    return JSON.stringify({ writeKey: key, link: domains.length ? true : void 0, arrived: brought(), events });
   }
   function keep(entries) {
     memory.back(entries.filter((entry) => !mayStore(consentOf(entry)) || !store.add(entry)));
@@ -361,34 +369,10 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
   };
 }
 
-// src/id.js
-var random = () => crypto.getRandomValues(new Uint8Array(1))[0];
-function newId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) => (digit ^ random() & 15 >> digit / 4).toString(16));
-}
-
 // src/exclusive.js
-var LEASE_MS = 4e4;
-var SETTLE_MS = 50;
 function createExclusive(key) {
-  const item = "tidegate-owner." + key;
-  let me;
-  const owner = () => (localStorage.getItem(item) || "").split(" ");
-  return async (work) => {
-    if (navigator.locks) return navigator.locks.request("tidegate." + key, { ifAvailable: true }, (lock) => lock && work());
-    const [held, until] = owner();
-    if (held && until > Date.now()) return;
-    me ||= newId();
-    localStorage.setItem(item, `${me} ${Date.now() + LEASE_MS}`);
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    if (owner()[0] !== me) return;
-    try {
-      return await work();
-    } finally {
-      if (owner()[0] === me) localStorage.removeItem(item);
-    }
-  };
+  const { locks } = navigator;
+  return (work) => locks ? locks.request("tidegate." + key, { ifAvailable: true }, (lock) => lock && work()) : work();
 }
 
 // src/google_consent.js
@@ -402,14 +386,23 @@ function createGoogleConsent(consent) {
   const defaults = {};
   const updates = {};
   let regional = false;
+  let answered = false;
   return (command, said) => {
     if (command === "update") Object.assign(updates, said);
     else if (said.region) regional = true;
     else Object.assign(defaults, said);
     if (said.wait_for_update > 0) consent.postpone(said.wait_for_update);
-    consent.tell("google", levelOf2({ ...regional ? {} : defaults, ...updates }));
+    answered ||= command === "update";
+    consent.tell(answered ? "google" : "default", levelOf2({ ...regional ? {} : defaults, ...updates }));
     if (command === "update") consent.goOn();
   };
+}
+
+// src/id.js
+var random = () => crypto.getRandomValues(new Uint8Array(1))[0];
+function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) => (digit ^ random() & 15 >> digit / 4).toString(16));
 }
 
 // src/log.js
@@ -586,9 +579,10 @@ function createStore(key, lost) {
 
 // src/client.js
 var IDS_MAX = 1e3;
+var KNOWN = /tg_consent=v1.[am]/;
 function createClient(options) {
   const { log, guarded } = createLog(options.debug);
-  const lost = (number) => log("dropped, for want of room:", number);
+  const lost = (number) => log("dropped:", number);
   const pixels = createPixels(options);
   const crossing = createCrossing();
   const waiting = createMemory(lost);
@@ -604,7 +598,7 @@ function createClient(options) {
     lost,
     exclusive: createExclusive(options.key),
     answered: crossing.take,
-    arrived: crossing.arrived
+    brought: crossing.brought
   });
   function submit(from, name, { id, at, ...fields }) {
     const message_id = String(id || newId());
@@ -632,12 +626,13 @@ function createClient(options) {
     if (level === "none") crossing.forget();
     delivery.consented(level);
     const heard = newest && (newest.event.consent || (newest.sent ? void 0 : level));
-    if (newest && heard !== level) submit("", "consent_updated", {});
+    const news = newest && (heard !== level || newest.byDefault && KNOWN.test(document.cookie));
+    if (news) submit("", "consent_updated", {});
   }
   const commands = {
     track(name, properties2, { id } = {}) {
       if (name && typeof name === "string") return submit("call", name, { properties: properties2, id });
-      log("no name of an event:", name);
+      log("no name:", name);
     },
     page(properties2, { id } = {}) {
       pages.saw();
@@ -660,7 +655,7 @@ function createClient(options) {
   };
   const tidegate = guarded((command, ...given) => {
     if (Object.keys(commands).includes(command)) return commands[command](...given);
-    log("no such command:", command);
+    log("unknown:", command);
   });
   const leaving = guarded((gone) => {
     if (document.prerendering) return;

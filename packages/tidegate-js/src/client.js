@@ -19,11 +19,13 @@ import { createStore } from "./store.js";
 
 /** So many ids of this page's events are remembered, so that none of them is sent again. */
 const IDS_MAX = 1_000;
+/** The gateway's cookie, which scripts may read: the visitor has consented to something before. */
+const KNOWN = /tg_consent=v1.[am]/;
 
 /** The function for `options` (complete ones), and `start`, which begins to watch the page. */
 export function createClient(options) {
   const { log, guarded } = createLog(options.debug);
-  const lost = (number) => log("dropped, for want of room:", number);
+  const lost = (number) => log("dropped:", number);
   const pixels = createPixels(options);
   const crossing = createCrossing();
   const waiting = createMemory(lost);
@@ -34,7 +36,7 @@ export function createClient(options) {
 
   const consent = createConsent(options.wait, { changed: guarded(consentChanged), settled: guarded(admitWaiting) });
   const delivery = createDelivery(options, {
-    consent, store, log, lost, exclusive: createExclusive(options.key), answered: crossing.take, arrived: crossing.arrived,
+    consent, store, log, lost, exclusive: createExclusive(options.key), answered: crossing.take, brought: crossing.brought,
   });
 
   // ---- events ------------------------------------------------------------------------------------------------------
@@ -71,7 +73,9 @@ export function createClient(options) {
     delivery.consented(level);
     // An event that is still here takes the consent along; else the gateway must hear of it now, to set or expire cookies.
     const heard = newest && (newest.event.consent || (newest.sent ? undefined : level));
-    if (newest && heard !== level) submit("", "consent_updated", {});
+    // Of a refusal that was the default already it has to hear only where there is something to take back.
+    const news = newest && (heard !== level || (newest.byDefault && KNOWN.test(document.cookie)));
+    if (news) submit("", "consent_updated", {});
   }
 
   // ---- what the page may call --------------------------------------------------------------------------------------
@@ -79,7 +83,7 @@ export function createClient(options) {
   const commands = {
     track(name, properties, { id } = {}) {
       if (name && typeof name === "string") return submit("call", name, { properties, id });
-      log("no name of an event:", name);
+      log("no name:", name);
     },
     page(properties, { id } = {}) {
       pages.saw();
@@ -103,7 +107,7 @@ export function createClient(options) {
 
   const tidegate = guarded((command, ...given) => {
     if (Object.keys(commands).includes(command)) return commands[command](...given);
-    log("no such command:", command);
+    log("unknown:", command);
   });
 
   // ---- the page ----------------------------------------------------------------------------------------------------

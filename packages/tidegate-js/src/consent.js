@@ -27,7 +27,9 @@ export function levelOf(said) {
 export function createConsent(wait, { changed, settled }) {
   const told = {};
   let postponed = 0;
-  const level = () => Object.values(told).reduce(lower, undefined);
+  const least = (said) => Object.values(said).reduce(lower, undefined);
+  const level = () => least(told);
+  const isDefault = (of) => told.default === of && least({ ...told, default: undefined }) !== of;
   const isSettled = () => !postponed && !(wait && !level());
 
   function goOn() {
@@ -39,11 +41,15 @@ export function createConsent(wait, { changed, settled }) {
   return {
     level,
     isSettled,
-    /** Takes what one source says; nothing takes back what it said before. */
+    /** Whether a level is only what the page lets hold until its visitor answers. */
+    isDefault,
+    /** Takes what one source says; nothing takes back what it said before. Google's answer replaces its default. */
     tell(source, said) {
       const before = level();
+      const was = isDefault(before);
       told[source] = said;
-      if (level() !== before) changed(level());
+      if (source === "google") told.default = undefined;
+      if (level() !== before || was !== isDefault(before)) changed(level());
       if (isSettled()) settled();
     },
     /** A default was told, and an answer is expected soon. */

@@ -4,7 +4,7 @@
 const PARAMETER = "_tgl";
 
 /**
- * `arrive()` takes what this page was reached with out of its address, from where it might be copied; `arrived()` is that.
+ * `arrive()` takes what this page was reached with out of its address, from where it might be copied; `brought()` is that.
  * `take(reply)` keeps what the gateway gave last, `decorate(link)` puts it into a link, `forget()` drops it.
  */
 export function createCrossing() {
@@ -18,7 +18,7 @@ export function createCrossing() {
       url.searchParams.delete(PARAMETER);
       history.replaceState(history.state, "", url);
     },
-    arrived: () => arrived,
+    brought: () => arrived,
     take(reply) {
       if (typeof reply.link === "string") token = reply.link;
     },

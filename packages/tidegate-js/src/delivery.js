@@ -14,8 +14,8 @@ const OTHER_TAB_MS = 5_000;
 
 const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work));
 
-/** `answered(reply)` gets what the gateway said to events it took; `arrived()` is what links from other domains brought. */
-export function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered, arrived }) {
+/** `answered(reply)` gets what the gateway said to events it took; `brought()` is what links from other domains brought. */
+export function createDelivery({ endpoint, key, domains }, { consent, store, exclusive, log, lost, answered, brought }) {
   const memory = createMemory(lost);
   const held = new Set();
   let timer = 0;
@@ -30,11 +30,13 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
 
   function bodyOf(entries) {
     const events = entries.map((entry) => {
+      const level = (entry.event.consent = consentOf(entry));
       entry.sent = true;
-      return { ...entry.event, consent: (entry.event.consent = consentOf(entry)), sent_at: Date.now() };
+      entry.byDefault = consent.isDefault(level);
+      return { ...entry.event, consent: entry.byDefault ? { default: level } : level, sent_at: Date.now() };
     });
     log("sent", events);
-    return JSON.stringify({ writeKey: key, link: domains.length ? true : undefined, arrived: arrived(), events });
+    return JSON.stringify({ writeKey: key, link: domains.length ? true : undefined, arrived: brought(), events });
   }
 
   /** Where what was not sent is kept until it is. */

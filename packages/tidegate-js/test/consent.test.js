@@ -101,10 +101,27 @@ for (const [said, level] of [
 ]) {
   test(`Google's ${JSON.stringify(said)} is ${level}`, async (t) => {
     const head = `${LAYER}<script>gtag("consent", "default", ${JSON.stringify(said)})</script>`;
-    const { gateway } = await visit(t, { head });
-    assert.equal((await gateway.event("page_view")).consent, level);
+    const { gateway, page } = await visit(t, { head, clock: true });
+    await quiet(page);
+    assert.deepEqual((await gateway.event("page_view")).consent, level && { default: level });
+    await gtag(page, "consent", "update", said);
+    await call(page, "track", "One");
+    await quiet(page);
+    assert.equal((await gateway.event("One")).consent, level);
+    assert.equal(gateway.named("consent_updated").length, 0, "the same answer is no news to who has no cookie");
   });
 }
+
+test("a refusal that was Google's default already is told where the visitor consented before", async (t) => {
+  const head = `${LAYER}<script>document.cookie = "tg_consent=v1.marketing.1700000000"; gtag("consent", "default", { ad_storage: "denied", analytics_storage: "denied" })</script>`;
+  const { gateway, page } = await visit(t, { head, clock: true });
+  await quiet(page);
+  await gateway.event("page_view");
+  await gtag(page, "consent", "update", { ad_storage: "denied", analytics_storage: "denied" });
+  await quiet(page);
+  await gateway.event("consent_updated");
+  assert.deepEqual(levels(gateway), [["page_view", { default: "none" }], ["consent_updated", "none"]]);
+});
 
 test("Google's update is awaited as long as the default asks, so that one page view is one request", async (t) => {
   const head = `${LAYER}<script>gtag("consent", "default", { ad_storage: "denied", analytics_storage: "denied", wait_for_update: 500 })</script>`;
@@ -125,7 +142,7 @@ test("Google's default counts when no update comes, and a later update is told a
   await gtag(page, "consent", "update", { analytics_storage: "granted" });
   await quiet(page);
   await gateway.event("consent_updated");
-  assert.deepEqual(levels(gateway), [["page_view", "none"], ["consent_updated", "analytics"]]);
+  assert.deepEqual(levels(gateway), [["page_view", { default: "none" }], ["consent_updated", "analytics"]]);
 });
 
 test("Google's regional defaults are left to the gateway, which knows the region", async (t) => {
@@ -137,5 +154,5 @@ test("Google's regional defaults are left to the gateway, which knows the region
 test("of the page's word and Google's, the more restrictive counts", async (t) => {
   const head = `${STUB}${LAYER}<script>tidegate("consent", "marketing"); gtag("consent", "default", { ad_storage: "denied", analytics_storage: "granted" })</script>`;
   const { gateway } = await visit(t, { head });
-  assert.equal((await gateway.event("page_view")).consent, "analytics");
+  assert.deepEqual((await gateway.event("page_view")).consent, { default: "analytics" });
 });

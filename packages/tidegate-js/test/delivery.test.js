@@ -135,7 +135,7 @@ test("what waits is bounded: the oldest goes, and debugging counts it", async (t
     for (let n = 0; n < 130; n++) window.tidegate("track", "Many", { n });
     window.tidegate("track", "Huge", { text: "x".repeat(61_000) });
   });
-  assert.ok(page.lines.some((line) => /dropped, for want of room: 30/.test(line)), page.lines.slice(-3).join());
+  assert.ok(page.lines.some((line) => /dropped: 30/.test(line)), page.lines.slice(-3).join());
   await context.setOffline(false);
   const many = await gateway.count("Many", 100);
   assert.deepEqual([many[0].properties.n, many.length], [30, 100]);
@@ -176,7 +176,7 @@ test("what a page left unsent, the site's next page sends", async (t) => {
 });
 
 for (const host of ["www.shop.localhost", "www.shop.test"]) {
-  test(`two tabs send what is stored once (${host})`, async (t) => {
+  test(`two tabs send all that is stored, and with HTTPS once (${host})`, async (t) => {
     const { gateway, context } = await stack(t);
     gateway.page("/", `<html><head>${gateway.tag(OFF, { src: "/t.js" })}</head></html>`);
     const tabs = [await tab(t, context), await tab(t, context)];
@@ -196,7 +196,8 @@ for (const host of ["www.shop.localhost", "www.shop.test"]) {
     await context.setOffline(false);
     await gateway.until(() => new Set(gateway.named("Kept").map(({ message_id }) => message_id)).size === 60, "60 events");
     for (const page of tabs) await page.waitForFunction(() => !localStorage.length, undefined, { polling: 20 });
-    assert.equal(gateway.named("Kept").length, 60);
+    // Without Web Locks both may send them, by the same ids.
+    if (host.endsWith("localhost")) assert.equal(gateway.named("Kept").length, 60);
   });
 }
 

@@ -1,8 +1,8 @@
 //! Which signal decides: the most restrictive one, purpose by purpose.
 
-use tidegate_event::{Consent, Level, Purpose, Purposes, Signal};
+use tidegate_event::{Consent, Purpose, Signal};
 
-use crate::reading::{Reading, advertising, level_of, purposes_of};
+use crate::reading::{Reading, advertising, level_of};
 use crate::{Rules, Signals};
 
 /// Decides a visitor's consent.
@@ -42,17 +42,12 @@ pub fn decide(signals: &Signals, rules: &Rules) -> Consent {
     }
 }
 
-/// What holds when nothing says anything. It refuses nothing: what it does not grant was never asked.
+/// What holds when nothing says anything.
 fn default(signals: &Signals, rules: &Rules) -> Reading {
     let regional = signals.place().and_then(|region| rules.regions.level(region));
     let (level, signal) = match regional {
         Some(level) => (level, Signal::RegionDefault),
         None => (rules.default, Signal::SiteDefault),
     };
-    Reading { granted: purposes_of(level), denied: Purposes::NONE, signal }
-}
-
-/// Whether something that was kept under the one level may no longer be kept under the other.
-pub fn is_downgrade(before: Level, after: Level) -> bool {
-    after < before
+    Reading::default(level, signal)
 }

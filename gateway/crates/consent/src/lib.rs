@@ -23,7 +23,7 @@ mod rules;
 mod signals;
 pub mod tcf;
 
-pub use decide::{decide, is_downgrade};
+pub use decide::decide;
 pub use error::{FieldError, Unreadable};
 pub use geo::Geo;
 pub use own::Own;

@@ -17,6 +17,11 @@ impl Reading {
         Reading { granted, denied: granted.complement(), signal }
     }
 
+    /// Grants what a level does and refuses nothing: what it does not grant was never asked.
+    pub(crate) fn default(level: Level, signal: Signal) -> Reading {
+        Reading { granted: purposes_of(level), denied: Purposes::NONE, signal }
+    }
+
     /// Of a signal that is there and cannot be read: nothing is granted.
     pub(crate) fn unreadable(signal: Signal) -> Reading {
         Reading::of(Purposes::NONE, signal)

@@ -11,8 +11,18 @@ use crate::tcf::Tcf;
 use crate::{FieldError, Own, Region, Rules, Unreadable, google};
 
 /// What an event's `consent` may have in it.
-const KNOWN: [&str; 9] =
-    ["analytics", "marketing", "google", "gcs", "gcd", "tcf", "gpp", "categoryPreferences", "limited_data_use"];
+const KNOWN: [&str; 10] = [
+    "analytics",
+    "marketing",
+    "default",
+    "google",
+    "gcs",
+    "gcd",
+    "tcf",
+    "gpp",
+    "categoryPreferences",
+    "limited_data_use",
+];
 
 /// The signals of a request, or of an event in it, or of both.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,6 +38,8 @@ pub struct Signals {
 enum Said {
     /// Our own, and when it was said, in Unix seconds.
     Own(Own, Option<u64>),
+    /// What the page lets hold until its visitor answers.
+    Default(Level),
     Cookie(Result<Stored, Unreadable>),
     Google(google::Mode),
     Tcf(Result<Tcf, Unreadable>),
@@ -37,8 +49,8 @@ enum Said {
 }
 
 impl Signals {
-    /// Reads an event's `consent`: a level's name, or an object with any of `analytics`, `marketing`, `google`, `gcs`,
-    /// `gcd`, `tcf`, `gpp`, `limited_data_use`, and Segment's `categoryPreferences`. `field` is its path.
+    /// Reads an event's `consent`: a level's name, or an object with any of `analytics`, `marketing`, `default` (a level that
+    /// holds until the visitor answers), `google`, `gcs`, `gcd`, `tcf`, `gpp`, `limited_data_use`, and Segment's `categoryPreferences`. `field` is its path.
     ///
     /// A `tcf` or `gpp` that is text but cannot be read is no error: it counts as a refusal.
     ///
@@ -56,7 +68,7 @@ impl Signals {
         if let Some(unknown) = object.keys().find(|name| ours && !KNOWN.contains(&name.as_str())) {
             return Err(FieldError {
                 field: format!("{field}.{unknown}"),
-                expected: "`analytics`, `marketing`, `google`, `gcs`, `gcd`, `tcf`, `gpp`, `categoryPreferences` or \
+                expected: "`analytics`, `marketing`, `default`, `google`, `gcs`, `gcd`, `tcf`, `gpp`, `categoryPreferences` or \
                     `limited_data_use`",
                 found: "an unknown field".into(),
             });
@@ -64,6 +76,11 @@ impl Signals {
         let present = |name: &str| object.get(name).filter(|value| !value.is_null());
         if present("analytics").or(present("marketing")).is_some() {
             signals.own(Own::parse(value, field)?);
+        }
+        if let Some(level) = text(object, "default", field)? {
+            let path = format!("{field}.default");
+            let wrong = || FieldError::wrong(path, "`none`, `analytics` or `marketing`", &Value::from(level));
+            signals.said.push(Said::Default(Level::parse(level).ok_or_else(wrong)?));
         }
         signals.parse_google(object, field)?;
         if let Some(string) = text(object, "tcf", field)? {
@@ -218,6 +235,7 @@ impl Signals {
         for said in &self.said {
             match said {
                 Said::Own(own, _) => readings.push(own.reading(Signal::Event)),
+                Said::Default(level) => readings.push(Reading::default(*level, Signal::PageDefault)),
                 // The visitor has told us something else since. The cookie was there first, also within one second.
                 Said::Cookie(Ok(stored)) if own_at_s.is_some_and(|at_s| at_s >= stored.at_s) => {}
                 Said::Cookie(Err(_)) if own_at_s.is_some() => {}

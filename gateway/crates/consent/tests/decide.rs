@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{REFUSED, Vendors, decided, tcf};
-use tidegate_consent::{Own, Region, Rules, Signals, decide, is_downgrade};
+use tidegate_consent::{Own, Region, Rules, Signals, decide};
 use tidegate_event::{Consent, Level, Purpose, Purposes, Signal};
 
 fn of(field: &Value) -> Consent {
@@ -228,7 +228,24 @@ fn a_misspelt_signal_is_refused_and_named() {
 }
 
 #[test]
-fn a_downgrade_is_to_a_lower_level() {
-    assert!(is_downgrade(Level::Marketing, Level::Analytics) && is_downgrade(Level::Analytics, Level::None));
-    assert!(!is_downgrade(Level::Analytics, Level::Analytics) && !is_downgrade(Level::None, Level::Marketing));
+fn a_pages_default_restricts_and_is_nobodys_word() {
+    for (value, cookie, level, signal) in [
+        (json!({ "default": "none" }), None, Level::None, Signal::PageDefault),
+        (json!({ "default": "none" }), Some("v1.marketing.100"), Level::None, Signal::PageDefault),
+        (json!({ "default": "marketing" }), Some("v1.analytics.100"), Level::Analytics, Signal::ConsentCookie),
+        (json!({ "default": "marketing" }), None, Level::Marketing, Signal::PageDefault),
+        (json!({ "default": "none", "analytics": true }), None, Level::None, Signal::PageDefault),
+    ] {
+        let mut signals = Signals::parse(&value, "consent").unwrap();
+        signals.told_at(200);
+        cookie.into_iter().for_each(|cookie| signals.cookie(cookie));
+        let consent = decide(&signals, &Rules { default: Level::Marketing, ..Rules::default() });
+        assert_eq!((consent.level, consent.signal), (level, signal), "{value} {cookie:?}");
+        assert_eq!(consent.signal.is_default(), signal == Signal::PageDefault);
+        if value.get("analytics").is_none() {
+            assert_eq!(signals.cookie_to_write(), None, "nothing was told");
+        }
+    }
+    let error = Signals::parse(&json!({ "default": "denied" }), "consent").unwrap_err().to_string();
+    assert!(error.starts_with("consent.default: expected `none`, `analytics` or `marketing`"), "{error}");
 }

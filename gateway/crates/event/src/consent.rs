@@ -130,6 +130,8 @@ pub enum Signal {
     SiteDefault,
     /// Nothing said anything: the default of the visitor's region.
     RegionDefault,
+    /// The page's default, as long as its visitor has not answered: Google Consent Mode's `default`, for one.
+    PageDefault,
     /// The gateway's own field, `consent`.
     Event,
     /// The gateway's own cookie, `tg_consent`: what the visitor said earlier.
@@ -149,7 +151,7 @@ pub enum Signal {
 impl Signal {
     /// Whether nobody said anything: what a default does not grant was never asked, and so is nobody's refusal.
     pub const fn is_default(self) -> bool {
-        matches!(self, Signal::SiteDefault | Signal::RegionDefault)
+        matches!(self, Signal::SiteDefault | Signal::RegionDefault | Signal::PageDefault)
     }
 }
 
@@ -212,6 +214,7 @@ mod tests {
         let stored = r#"{"level":"analytics","granted":["analytics"],"denied":["ad-storage"],"gpc":true,
             "limited_data_use":false,"signal":"#;
         for (name, signal) in [
+            ("page-default", Signal::PageDefault),
             ("site-default", Signal::SiteDefault),
             ("event", Signal::Event),
             ("segment-categories", Signal::SegmentCategories),
