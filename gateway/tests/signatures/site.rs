@@ -89,10 +89,11 @@ secrets = {{ webhook = "T000/B000/XXXX" }}
         String::from_utf8(self.read(&format!("{name}.pub"))).unwrap().lines().nth(1).unwrap().to_owned()
     }
 
-    /// The id of a key, as minisign itself writes it.
+    /// The id of a key, in all its digits.
     pub(crate) fn id(&self, name: &str) -> String {
         let file = String::from_utf8(self.read(&format!("{name}.pub"))).unwrap();
-        file.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned()
+        // Minisign writes the number without the zeros before it.
+        format!("{:0>16}", file.lines().next().unwrap().rsplit(' ').next().unwrap())
     }
 
     /// Signs a file with a key, with one more argument where it is not empty.
