@@ -217,7 +217,7 @@ impl Journey {
             received_ms: visit.received_ms,
             seed: transform::seed(&id),
             consent: consented.event.consent,
-            who: withdrawal::who(&consented.event, site),
+            who: withdrawal::who(&consented.event, site).map(Arc::new),
         };
         let ready = Ready { consented, patches, routed: Routed { routes, moment } };
         Ok((Arrival { id, result: Ok(Appended::Stored) }, Passed::Ready(Box::new(ready))))

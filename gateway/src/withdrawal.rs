@@ -117,7 +117,7 @@ pub fn is_full(consent: &Consent) -> bool {
 }
 
 /// Whether one consent allows all that another one does.
-fn covers(one: &Consent, other: &Consent) -> bool {
+pub fn covers(one: &Consent, other: &Consent) -> bool {
     one.level >= other.level && one.granted.intersection(other.granted) == other.granted
 }
 

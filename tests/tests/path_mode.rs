@@ -1,17 +1,14 @@
 //! Path mode: the gateway as a folder of the shop, behind a real nginx with the very lines of the guide.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_test_tls::Authority;
+use tidegate_test_tls::{Authority, Nginx};
 use tidegate_tests::{Destinations, HOOK, PATIENCE, Settings, Stack, WRITE_KEY};
-use tokio::process::{Child, Command};
 
 const GUIDE: &str = include_str!("../../docs/guides/browser.md");
 const HOST: &str = "shop.example";
@@ -23,7 +20,7 @@ struct Shop {
     stack: Stack,
     address: SocketAddr,
     visitor: Client,
-    _nginx: Child,
+    _nginx: Nginx,
     _dir: TempDir,
 }
 
@@ -35,8 +32,8 @@ impl Shop {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.issue(&[HOST]).write(dir.path(), "shop");
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let nginx = start(&configuration(dir.path(), address, stack.http), dir.path(), address).await;
+        let nginx = Nginx::start(dir.path(), "shop", &server(stack.http));
+        let address = nginx.address;
         let builder = Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
         let builder = builder.tls_certs_only([Certificate::from_pem(authority.pem.as_bytes()).unwrap()]);
         let builder = builder.resolve(HOST, address).local_address(VISITOR.parse::<IpAddr>().unwrap());
@@ -59,44 +56,13 @@ impl Shop {
     }
 }
 
-/// An nginx that serves the shop, with the lines of the guide.
-fn configuration(dir: &Path, address: SocketAddr, gateway: SocketAddr) -> String {
+/// The shop, and the lines of the guide that lead to the gateway.
+fn server(gateway: SocketAddr) -> String {
     let (_, rest) = GUIDE.split_once("```nginx\n").unwrap();
     let (location, _) = rest.split_once("```").unwrap();
     assert!(location.contains("http://127.0.0.1:8080/"), "{location}");
     let location = location.replace("127.0.0.1:8080", &gateway.to_string());
-    let at = dir.display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {at}/{name};\n"))
-        .concat();
-    format!(
-        "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log {at}/error.log;\nevents {{}}\nhttp {{\n{temporary}\
-         access_log off;\nserver {{\nlisten {address} ssl http2;\nserver_name {HOST};\n\
-         ssl_certificate {at}/shop.pem;\nssl_certificate_key {at}/shop.key;\n\
-         location / {{ return 200 'the shop'; }}\n{location}}}\n}}\n"
-    )
-}
-
-async fn start(configuration: &str, dir: &Path, address: SocketAddr) -> Child {
-    let file = dir.join("nginx.conf");
-    std::fs::write(&file, configuration).unwrap();
-    // Debian keeps it where only root's shell looks.
-    let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
-    let mut command = Command::new(program);
-    command.arg("-p").arg(dir).arg("-c").arg(&file).arg("-e").arg(dir.join("error.log")).kill_on_drop(true);
-    let mut child =
-        command.spawn().unwrap_or_else(|error| panic!("nginx: {error}; on Debian: apt-get install nginx-light"));
-    let listening = async {
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            if let Ok(Some(status)) = child.try_wait() {
-                let log = std::fs::read_to_string(dir.join("error.log")).unwrap_or_default();
-                panic!("nginx ended with {status}: {log}\n{configuration}");
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, listening).await.unwrap();
-    child
+    format!("server_name {HOST};\nlocation / {{ return 200 'the shop'; }}\n{location}")
 }
 
 #[tokio::test]

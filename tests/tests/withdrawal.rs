@@ -290,6 +290,30 @@ async fn what_was_leased_behind_a_slow_request_is_asked_about_before_it_leaves()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_leased_behind_a_slow_request_leaves_where_a_withdrawal_covers_it_still() {
+    let delivery = format!("{}concurrency = 1\n", patient().delivery);
+    let site = Site::start(None, &Settings { delivery, ..Settings::default() }).await;
+    let ga4 = &site.platforms.ga4;
+    site.turn("ga4", "pause", "paused").await;
+    // Of another browser at Google, so that it is a request of its own.
+    let slow = site.client.post_from_page(&purchase("slow"), "_ga=GA1.1.77.1768000000").await;
+    assert_eq!(slow.status, 200, "{}", slow.text);
+    let cookies = site.visitor(&purchase("plain")).await;
+    let gate = Gate::shut();
+    ga4.next([Behaviour::held(&gate)]);
+    site.turn("ga4", "on", "on").await;
+    ga4.wait_for(1).await.unwrap();
+    moment_after(SystemClock.now_ms()).await;
+    // It is leased already, and judged anew: what it carries is within analytics.
+    site.says(&cookies, "w", "analytics").await;
+    gate.open();
+    for id in ["slow", "plain"] {
+        site.client.outcome(id, "ga4", "delivered").await;
+    }
+    assert_eq!(ga4.requests_count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_who_may_speak_for_somebody_withdraws_for_them() {
     let site = Site::start(None, &Settings { consent_default: "none", ..Settings::hook() }).await;
     let client = &site.client;

@@ -201,7 +201,7 @@ async fn again(
     let seed = EventId::parse(&letter.entry.id).map_or(0, |id| transform::seed(&id));
     let DeliveryRecord { at_ms, consent, who, .. } = stored;
     // Whose it is stays as it was: a withdrawal since its event arrived holds for it.
-    let moment = Moment { at_ms, received_ms: now_ms, seed, consent, who };
+    let moment = Moment { at_ms, received_ms: now_ms, seed, consent, who: who.map(Arc::new) };
     match transform::one(destination, saw, moment, clock).await {
         Made::Filtered(reason) => Err(format!("the plugin filters it now: {reason}")),
         Made::Deliveries(made) => {

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tidegate_event::{Consent, Level, Withheld};
+use tidegate_event::{Level, Withheld};
 use tidegate_queue::{Attempt, Lease, Outcome};
 use tidegate_sandbox::contract::{Event, EventKind};
 
@@ -18,7 +18,7 @@ use super::worker::STORE_PAUSE_MS;
 use crate::causes::chain;
 use crate::destination::Destination;
 use crate::record::{self, AttemptRecord, DeliveryRecord};
-use crate::withdrawal::{FIELD, Who, Withdrawal, Withdrawals};
+use crate::withdrawal::{FIELD, Who, Withdrawal, Withdrawals, covers};
 
 /// What arrived less long ago is on its way: a withdrawal that comes then comes too late.
 const MOMENT_MS: u64 = 1_000;
@@ -47,21 +47,25 @@ impl Working {
         let asked = self.subjects(ready.iter().map(|one| (&one.load.who, &one.load.lease)));
         let fields = self.fields(&asked).await?;
         let (mut loads, mut ended) = (Vec::with_capacity(ready.len()), Vec::new());
-        for Ready { load, obstacle } in ready {
-            let withdrawn = load
-                .who
-                .as_ref()
-                .and_then(|who| verdict(&self.destination, &fields, Subject { who, lease: &load.lease }));
-            match withdrawn.or(obstacle.map(Outcome::Dead)) {
-                Some(outcome) => ended.push(self.unsent(&load.lease, outcome)),
-                None => loads.push(load),
+        for Ready { mut load, obstacle } in ready {
+            let subject = load.who.as_ref().map(|who| Subject { who, lease: &load.lease });
+            let withdrawn = subject.and_then(|one| verdict(&self.destination, &fields, one));
+            if let Some(outcome) = withdrawn.or(obstacle.map(Outcome::Dead)) {
+                ended.push(self.unsent(&load.lease, outcome));
+                continue;
             }
+            // Only where somebody has withdrawn something what it carries is looked at again: the others free the memory.
+            let has_word = load.who.iter().flat_map(|who| &who.profiles).any(|key| fields.contains_key(key));
+            if !has_word {
+                load.lease.payload = Vec::new();
+            }
+            loads.push(load);
         }
         Some((loads, ended))
     }
 
     /// Whether a parcel that was asked about at a time may leave still. What has waited for a slot, or for the ledger, is
-    /// asked about once more.
+    /// asked about once more. A withdrawal that has come meanwhile keeps it, whatever it carries: leased anew, it is judged.
     pub(super) async fn may_leave(&self, parcel: &Parcel, asked_ms: u64) -> bool {
         if self.clock.steady_ms().saturating_sub(asked_ms) <= MOMENT_MS {
             return true;
@@ -170,26 +174,18 @@ fn verdict(destination: &Destination, fields: &Fields, one: Subject<'_>) -> Opti
 fn obstacle(destination: &Destination, withdrawal: &Withdrawal, lease: &Lease) -> Option<String> {
     let consent = &withdrawal.consent;
     let stored = record::read::<DeliveryRecord>(&lease.payload).ok();
-    if stored.as_ref().is_some_and(|stored| is_left(&stored.consent, consent)) {
+    if stored.as_ref().is_some_and(|stored| covers(consent, &stored.consent)) {
         return None;
     }
     let carried = || {
         if consent.level == Level::Marketing {
             return None;
         }
-        let stored = stored.as_ref()?;
-        let beyond = match serde_json::from_str::<Event>(stored.saw.get()) {
-            Ok(saw) => beyond(&saw, consent.level)?,
-            Err(_) => "what cannot be read",
-        };
+        let saw = stored.as_ref().and_then(|stored| serde_json::from_str::<Event>(stored.saw.get()).ok());
+        let beyond = saw.map_or(Some("what cannot be read"), |saw| beyond(&saw, consent.level))?;
         Some(format!("consent `{}` does not cover {beyond}, which it carries", consent.level.as_str()))
     };
     destination.consent_obstacle(consent).or_else(carried)
-}
-
-/// Whether all of the consent that a delivery relied on is there still.
-fn is_left(relied: &Consent, left: &Consent) -> bool {
-    relied.level <= left.level && relied.granted.intersection(left.granted) == relied.granted
 }
 
 /// What a plugin saw beyond what a level lets it see. It may be in the request that was made of it.

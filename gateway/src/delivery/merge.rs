@@ -22,7 +22,7 @@ pub struct Load {
     pub index: u32,
     pub origin: Origin,
     pub request: RequestRecord,
-    /// Whose it is. Then the lease's payload is kept, because a withdrawal may go by what is in it.
+    /// Whose it is. Where they have withdrawn something, the lease's payload is kept: that may go by what is in it.
     pub who: Option<Who>,
 }
 

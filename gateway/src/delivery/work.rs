@@ -1,8 +1,8 @@
 //! What happens to leases: read, merged into parcels, sent while they are kept, settled or given back.
 //!
-//! A parcel that is not in the ledger, or of which a lease was lost or a consent withdrawn, is not sent. When the worker is to end, or its
-//! destination is switched off, what was not begun is given back; when the gateway has waited long enough, so is what is
-//! under way.
+//! A parcel that is not in the ledger, or of which a lease was lost or a consent withdrawn, is not sent. When the worker is
+//! to end, or its destination is switched off, what was not begun is given back; when the gateway has waited long enough, so
+//! is what is under way.
 
 use std::collections::VecDeque;
 use std::ops::Deref;

@@ -59,6 +59,8 @@ pub(super) struct Answering<'a> {
     pub(super) sites: &'a Sites,
     pub(super) head: &'a Parts,
     pub(super) connection: Connection,
+    /// How the request reached us, by the connection or a trusted proxy's word.
+    pub(super) peer: Peer,
 }
 
 /// Who a request comes from.
@@ -115,7 +117,8 @@ impl Collector {
     pub(super) async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Reply {
         let (head, mut body) = request.into_parts();
         let sites = self.sites.take();
-        let answering = Answering { collector: self, sites: &sites, head: &head, connection };
+        let peer = address::peer(connection, &head, &sites.trusted_proxies);
+        let answering = Answering { collector: self, sites: &sites, head: &head, connection, peer };
         let mut reply = answering.route(&mut body).await;
         answering.mark_secure(&mut reply);
         // Who was too slow to send is not waited for again.
@@ -165,7 +168,7 @@ impl Answering<'_> {
                 reply::failure(StatusCode::NOT_FOUND, "there is nothing here", "events go to POST /v1/events")
             });
         };
-        let origin = self.sites.origin(&self.head.headers, &self.peer().host);
+        let origin = self.sites.origin(&self.head.headers, &self.peer.host);
         let mut reply = match self.head.method {
             Method::POST => self.collect(body, protocol).await,
             Method::OPTIONS => {
@@ -207,7 +210,7 @@ impl Answering<'_> {
             let bytes = body::read(body, &self.sites.limits).await.map_err(|error| unread(&error))?;
             // The body is parsed before the key is known: some clients have no other place for it.
             let envelope = decode::open(&bytes, protocol).map_err(|error| Box::new(reply::bad_envelope(&error)))?;
-            let grant = self.sites.admit(self.head, &self.peer().host, &envelope, self.collector.clock.steady_ms())?;
+            let grant = self.sites.admit(self.head, &self.peer.host, &envelope, self.collector.clock.steady_ms())?;
             self.sites.measure(&envelope, bytes.len())?;
             Ok(self.take(&envelope, protocol, grant).await)
         };
@@ -236,15 +239,10 @@ impl Answering<'_> {
         }
     }
 
-    /// How the request reached us.
-    pub(super) fn peer(&self) -> Peer {
-        address::peer(self.connection, self.head, &self.sites.trusted_proxies)
-    }
-
     /// Who the request comes from, by its connection and its cookies.
     pub(super) fn caller(&self, site: &Site) -> Caller {
         let headers = &self.head.headers;
-        let Peer { ip, scheme, host } = self.peer();
+        let Peer { ip, scheme, host } = self.peer.clone();
         let domain = Domain::of_host(&host, &site.domains);
         let place = Place { domain, scheme, same_site: site.same_site };
         let jar = cookies::jar(headers);

@@ -43,7 +43,7 @@ impl Answering<'_> {
         let event = event(self.head.uri.query().unwrap_or_default());
         let envelope = Envelope::single(event);
         let taken = async {
-            let grant = self.sites.admit(self.head, &self.peer().host, &envelope, self.collector.steady_ms())?;
+            let grant = self.sites.admit(self.head, &self.peer.host, &envelope, self.collector.steady_ms())?;
             Ok(self.take(&envelope, Protocol::Own, grant).await)
         };
         shown(taken.await.unwrap_or_else(|refusal: Refusal| *refusal)).await

@@ -26,7 +26,7 @@ impl Answering<'_> {
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return reply;
         }
-        let Some(route) = self.sites.of_host(&self.peer().host) else {
+        let Some(route) = self.sites.of_host(&self.peer.host) else {
             let hint = "redirects are asked of a host in `hosts` of the site";
             return reply::failure(StatusCode::NOT_FOUND, "there is no site at this host", hint);
         };

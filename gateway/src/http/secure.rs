@@ -36,20 +36,20 @@ impl Answering<'_> {
     /// An authority's proof, or that this is to be asked for by HTTPS; none where the request goes on.
     pub(super) fn secure(&self) -> Option<Reply> {
         let secured = self.collector.secured()?;
-        let Peer { host, scheme, .. } = self.peer();
+        let Peer { host, scheme, .. } = &self.peer;
         if let Some(token) = self.head.uri.path().strip_prefix(CHALLENGE) {
-            let proof = secured.tls.challenge(host_name(&host), token)?;
+            let proof = secured.tls.challenge(host_name(host), token)?;
             let mut reply = Reply::new(Full::from(proof));
             reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
             return Some(reply);
         }
         // Events go on: whoever sends them by plain HTTP has its reasons, and a redirect would lose them.
         let is_asking = matches!(self.head.method, Method::GET | Method::HEAD);
-        if scheme == Scheme::Https || !is_asking || self.sites.of_host(&host).is_none() {
+        if *scheme == Scheme::Https || !is_asking || self.sites.of_host(host).is_none() {
             return None;
         }
         // Who came to the usual port of HTTP finds HTTPS at its usual port, whatever they are mapped to behind it.
-        let name = host_name(&host);
+        let name = host_name(host);
         let port = if name.len() == host.len() { String::new() } else { format!(":{}", secured.port) };
         let path = self.head.uri.path_and_query().map_or("/", |path| path.as_str());
         let location = HeaderValue::try_from(format!("https://{name}{port}{path}")).ok()?;

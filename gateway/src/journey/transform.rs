@@ -35,7 +35,7 @@ pub struct Moment {
     pub received_ms: u64,
     pub seed: u64,
     pub consent: Consent,
-    pub who: Option<Who>,
+    pub who: Option<Arc<Who>>,
 }
 
 /// The seed of an event: the same whenever the same event is transformed again.
@@ -160,7 +160,7 @@ fn made(
         saw: to_raw_value(&saw).unwrap_or_default(),
         context: told.clone(),
         request,
-        who: moment.who.clone(),
+        who: moment.who.as_deref().cloned(),
     };
     let new = |record: &DeliveryRecord, state: NewState| NewDelivery {
         key: DeliveryKey(*clock.new_id().as_bytes()),

@@ -9,10 +9,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use rustls::{HandshakeKind, NamedGroup};
-use tidegate_test_tls::Authority;
+use tidegate_test_tls::{Authority, Nginx};
 
 use self::client::Client;
-use self::nginx::Nginx;
 use crate::gateway::Gateway;
 use crate::proc::family_cpu_s;
 use crate::store::{Kind, Store};
@@ -86,7 +85,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Row>> {
     let gateway = Gateway::start(&config, "collect,deliver").await?;
     let https = gateway.https()?;
     let answer = Client::new(https, NamedGroup::X25519, HandshakeKind::Full)?.ask().await?;
-    let nginx = Nginx::start(dir, &answer).await?;
+    let nginx = Nginx::start(dir, "shop", &nginx::server(&answer)?);
     let same = Client::new(nginx.address, NamedGroup::X25519, HandshakeKind::Full)?.ask().await?;
     anyhow::ensure!((&same.status, &same.body) == (&answer.status, &answer.body), "nginx answers otherwise: {same:?}");
     let mut servers = [Server::new(https, gateway.id).await?, Server::new(nginx.address, nginx.id()).await?];
@@ -108,7 +107,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Row>> {
         let note = if beside == act { String::new() } else { format!(" (nginx: {:?})", beside.group()) };
         Row::new(format!("{}{note}", act.name()), ours.rate(act), "1/CPU-s", theirs.rate(beside))
     });
-    nginx.stop()?;
+    drop(nginx);
     gateway.stop().await?;
     Ok(rows.into())
 }

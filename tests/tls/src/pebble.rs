@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
-use crate::Authority;
+use crate::{Authority, process};
 
 /// What its validations dial on this machine.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +73,7 @@ impl Pebble {
     /// Ends it: the directory cannot be reached any more.
     pub fn end(&mut self) {
         if let Some(mut acme) = self.acme.take() {
-            end(&mut acme);
+            process::end(&mut acme);
         }
     }
 
@@ -117,7 +116,7 @@ impl Pebble {
 impl Drop for Pebble {
     fn drop(&mut self) {
         self.end();
-        end(&mut self.dns);
+        process::end(&mut self.dns);
     }
 }
 
@@ -125,22 +124,6 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Starts a program and waits until it listens.
-fn start(mut command: Command, address: SocketAddr) -> Child {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut child = spawned.unwrap_or_else(|error| panic!("{program}: {error}; on Debian: apt-get install pebble"));
-    for _ in 0..1_000 {
-        if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
-            return child;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    end(&mut child);
-    panic!("{program} does not listen on {address}");
-}
-
-fn end(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn start(command: Command, address: SocketAddr) -> Child {
+    process::start(command, address).unwrap_or_else(|problem| panic!("{problem}; on Debian: apt-get install pebble"))
 }

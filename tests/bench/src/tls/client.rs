@@ -1,6 +1,6 @@
 //! The client: connections by TLS 1.3 and HTTP/1.1, each with the handshake that was asked for, or an error.
 //!
-//! It believes every certificate: its own work is not what is measured.
+//! It trusts every certificate: its own work is not what is measured.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, HandshakeKind, NamedGroup};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, HandshakeKind, NamedGroup};
+use tidegate_test_tls::Anyone;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -52,8 +52,8 @@ impl Client {
         let provider = Arc::new(CryptoProvider { kx_groups, ..default_provider() });
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_protocol_versions(&[&rustls::version::TLS13])?;
-        let believer = Arc::new(Believer(provider));
-        let mut config = builder.dangerous().with_custom_certificate_verifier(believer).with_no_client_auth();
+        let anyone = Arc::new(Anyone(provider));
+        let mut config = builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if kind == HandshakeKind::Full {
             config.resumption = Resumption::disabled();
@@ -194,43 +194,4 @@ async fn close(mut stream: Stream) -> anyhow::Result<()> {
         }
     };
     Ok(tokio::time::timeout(PATIENCE, ending).await.context("end in time")??)
-}
-
-/// Takes every certificate for right.
-#[derive(Debug)]
-struct Believer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Believer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

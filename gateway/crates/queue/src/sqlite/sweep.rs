@@ -39,7 +39,8 @@ impl Sweeper {
     fn sweep_entries(&mut self, conn: &Connection, before_ms: u64) -> Result<usize> {
         let sql = format!(
             "SELECT received_ms, seq, \
-             EXISTS (SELECT 1 FROM delivery WHERE entry = seq AND state NOT IN ({DELIVERED}, {CANCELLED})) FROM entry WHERE (received_ms, seq) > (?1, ?2) AND received_ms < ?3 ORDER BY received_ms, seq LIMIT ?4"
+             EXISTS (SELECT 1 FROM delivery WHERE entry = seq AND state NOT IN ({DELIVERED}, {CANCELLED})) \
+             FROM entry WHERE (received_ms, seq) > (?1, ?2) AND received_ms < ?3 ORDER BY received_ms, seq LIMIT ?4"
         );
         let mut deleted = 0;
         let mut left = LOOKED_AT_MAX;
