@@ -35,7 +35,7 @@ test: wasm clients tools redis valkey minisign pebble nginx chromium snippet
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 	npm test --prefix packages/tidegate-js
-	node --test tests/clients/browser/*.test.mjs
+	node --test --test-timeout=300000 tests/clients/browser/*.test.mjs
 
 lint: wasm linters
 	cargo fmt --all --check

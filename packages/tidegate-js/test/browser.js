@@ -43,5 +43,7 @@ export async function still(page) {
 /** Waits for a line of the console, unless there has been one. */
 export const line = async (page, text) =>
   page.lines.some((line) => line.includes(text)) || page.waitForEvent("console", (message) => message.text().includes(text));
+/** The page that a test left for is there: Chromium may hang for ever when it is closed on the way to one. */
+export const arrived = (page, path) => page.waitForURL((url) => url.href.endsWith(path));
 /** All that the snippet does by itself has been done: its timers are short. */
 export const quiet = (page) => page.clock.runFor(2_000);

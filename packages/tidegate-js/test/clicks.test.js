@@ -1,6 +1,6 @@
 import assert from "node:assert";
 import { test } from "node:test";
-import { call, visit } from "./browser.js";
+import { arrived, call, visit } from "./browser.js";
 
 const BODY = `
   <a id="inside" href="/inside">in</a>
@@ -58,6 +58,7 @@ test("an outbound click arrives though the page is gone", async (t) => {
   await page.click("a");
   await gateway.event("click");
   assert.equal(gateway.requests.length, 1);
+  await arrived(page, "https://elsewhere.test/");
 });
 
 test("links to the site's other domains carry what the gateway signed, and only while they are followed", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert";
 import { test } from "node:test";
-import { call, loaded, quiet, stack, still, storage, tab, visit } from "./browser.js";
+import { arrived, call, loaded, quiet, stack, still, storage, tab, visit } from "./browser.js";
 
 const consented = async (page) => call(page, "consent", "analytics");
 const stored = async (page) => Object.keys(await storage(page)).filter((name) => name.startsWith("tidegate."));
@@ -20,6 +20,7 @@ test("a purchase arrives though the page is left in the same moment", async (t) 
   // The page view, whose time had not come either, travels along.
   assert.equal(gateway.requests.length, 1);
   assert.equal(gateway.requests[0].headers["sec-fetch-mode"], "no-cors");
+  await arrived(page, "/thanks");
 });
 
 test("a purchase arrives though the tab is closed in the same moment", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert";
 import { test } from "node:test";
-import { call, quiet, visit } from "./browser.js";
+import { arrived, call, quiet, visit } from "./browser.js";
 
 const ITEMS = [{ item_id: "S1", item_name: "Shoe", price: 49.75, quantity: 2, item_brand: "Tide" }];
 const PURCHASE = { event: "purchase", ecommerce: { transaction_id: "T1", value: 99.5, currency: "EUR", items: ITEMS } };
@@ -60,6 +60,7 @@ test("a layer that comes after the script is found, and one is not made", async 
     location.href = "/next";
   });
   await gateway.event("refund");
+  await arrived(page, "/next");
 });
 
 test("another tag's hook on the layer goes on working", async (t) => {

@@ -226,6 +226,7 @@ test("the policy of docs/guides/browser.md suffices, and nothing breaks it", asy
     location.href = to;
   }, shop.url("/left"));
   await platforms.hooked("left");
+  await page.waitForURL(shop.url("/left"));
 
   // With the stub, under a nonce.
   const head = MARKETING.replaceAll("<script>", '<script nonce="c3R1Yg">');
