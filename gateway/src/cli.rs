@@ -158,6 +158,11 @@ fn site<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Site, Failure>
     }
 }
 
+/// A key that the site's pages may send with, unless all stand in variables that are not set here.
+fn write_key(site: &Site) -> Option<&str> {
+    site.write_keys.iter().map(String::as_str).find(|key| !key.starts_with(UNSET))
+}
+
 /// Where a listener is reached from this machine.
 fn local(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {

@@ -54,11 +54,12 @@ async fn the_snippet_is_served_where_the_site_says_and_its_tag_is_printed() {
     assert_eq!(get(&stack, "/t.js", &[]).await.status, 404);
 
     let config = stack.dir.path().join("tidegate.toml");
-    let command = ["snippet", "--integrity", "--json", "--config", config.to_str().unwrap()];
+    let tracking = ["--tracking", "https://www.shop.example/t"];
+    let command = [&["snippet", "--integrity", "--json", "--config", config.to_str().unwrap()], &tracking[..]].concat();
     let output = Process::command(&command).output().await.unwrap();
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     let src = said["src"].as_str().unwrap();
-    let path = src.strip_prefix("https://localhost").unwrap();
+    let path = src.strip_prefix("https://www.shop.example/t").unwrap();
     let fixed = get(&stack, path, &[]).await;
     assert_eq!((fixed.status, &fixed.text), (200, &script.text));
     assert_eq!(header(&fixed, "cache-control"), "public, max-age=31536000, immutable");

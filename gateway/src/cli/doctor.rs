@@ -78,9 +78,8 @@ fn subject(arguments: &Arguments, config: &Config, site: &Site) -> Result<tidega
     let mut subject = tidegate_doctor::Site::new(page, tracking)
         .map_err(|error| Failure::of(Exit::Usage, "look at the site", &error))?;
     subject.snippet = site.snippet.trim_start_matches('/').to_owned();
-    subject.key = site.write_keys.first().cloned();
+    subject.key = super::write_key(site).map(str::to_owned);
     subject.origins = site.origins.clone();
-    subject.consent_default = Some(site.consent.default);
     subject.cookies = if site.cookieless { Vec::new() } else { cookies(&config.visitor.cookie) };
     Ok(subject)
 }

@@ -25,6 +25,7 @@ impl Config {
         compare("store.durability", self.store.durability == other.store.durability);
         compare("store.journal_days", self.store.journal == other.store.journal);
         compare("store.dead_letters_days", self.store.dead_letters_days == other.store.dead_letters_days);
+        compare("store.ledger_days", self.store.ledger_days == other.store.ledger_days);
         compare("store.profile_days", self.store.profile_days == other.store.profile_days);
         compare("plugins.cache", self.plugins.cache == other.plugins.cache);
         let (own, new): (&Limits, &Limits) = (&self.limits, &other.limits);

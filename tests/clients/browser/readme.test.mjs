@@ -28,7 +28,7 @@ async function startPage(t, tag) {
 
 test("a page with the README's tag is counted by a gateway with the README's configuration", async (t) => {
   let gateway;
-  const port = await startPage(t, () => block("html", "data-key").replace("127.0.0.1:8080", `127.0.0.1:${gateway.port}`));
+  const port = await startPage(t, () => block("html", "data-key").replace("localhost:8080", `localhost:${gateway.port}`));
   const config = block("toml", "[listen]").replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:0").replace("localhost:3000", `localhost:${port}`);
   const [, made] = /^mkdir -p (\w+)/m.exec(readme);
   gateway = await runGateway(t, `${config}\n[plugins]\ncache = "${PLUGIN_CACHE}"\n`, [made]);

@@ -53,7 +53,6 @@ async fn a_site_in_which_all_is_right_has_nothing_to_change_and_its_cookies_live
         "answers with `Strict-Transport-Security: max-age=31536000`",
         "its clock agrees",
         "leads to `https://track.shop.example/`",
-        "`data-consent` is `none`, as the site's",
     ] {
         assert!(seen.out.contains(said), "{said}: {}", seen.out);
     }
@@ -211,19 +210,15 @@ async fn an_origin_that_was_added_and_not_read_yet_is_a_reload_away() {
 }
 
 #[tokio::test]
-async fn a_page_without_the_tag_is_given_the_tag_and_one_with_another_consent_is_told_so() {
+async fn a_page_without_the_tag_is_given_the_tag_and_one_with_a_level_for_consent_is_told_so() {
     let mut shop = Shop::new();
     shop.html = "<!doctype html><p>Welcome".into();
     let tag = "<script async src=\"https://track.shop.example/t.js\" data-key=\"demo-write-key\"></script>";
     one_wrong(shop, &[], "tag-missing", tag).await;
 
     let mut shop = Shop::new();
-    shop.html = shop.html.replace("\"none\"", "\"marketing\"");
-    one_wrong(shop, &[], "consent-differs", "`consent.default`").await;
-
-    let mut shop = Shop::new();
-    shop.html = shop.html.replace("\"none\"", "\"all\"");
-    one_wrong(shop, &[], "consent-unknown", "`data-consent`").await;
+    shop.html = shop.html.replace("\"wait\"", "\"none\"");
+    one_wrong(shop, &[], "consent-unknown", "`consent.default`").await;
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ impl Shop {
             zone: zone.map(|(name, answers)| (name.to_owned(), answers.to_owned())).into(),
             html: format!(
                 "<!doctype html><title>Shop</title>\
-                 <script async src=\"https://{TRACKING}/t.js\" data-key=\"{WRITE_KEY}\" data-consent=\"none\"></script>"
+                 <script async src=\"https://{TRACKING}/t.js\" data-key=\"{WRITE_KEY}\" data-consent=\"wait\"></script>"
             ),
             tls: String::new(),
             names: vec![TRACKING],

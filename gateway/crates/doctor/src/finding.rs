@@ -243,10 +243,8 @@ codes! {
     CspAllows "csp-allows" Ok "No Content-Security-Policy blocks the snippet or its events.", "";
     CspBlocksScript "csp-blocks-script" Error "The page's Content-Security-Policy blocks the snippet.", "Add the tracking host to `script-src`.";
     CspBlocksConnect "csp-blocks-connect" Error "The page's Content-Security-Policy blocks the snippet's events.", "Add the tracking host to `connect-src`.";
-    ConsentDefault "consent-default" Ok "The tag's consent default is the site's.", "";
-    ConsentDiffers "consent-differs" Warning "The tag's and the site's consent defaults differ: what is kept before a visitor chooses is not what the configuration says.",
-        "Make `data-consent` and the site's `consent.default` the same.";
-    ConsentUnknown "consent-unknown" Error "The tag's consent default is no level that is known.", "Use `none`, `analytics` or `marketing` in `data-consent`.";
+    ConsentUnknown "consent-unknown" Warning "The tag's `data-consent` says something that the script does not know, and has no effect.",
+        "Remove it, or use `wait`, which sends nothing before consent was told. What counts without a word is the site's `consent.default`.";
     Unchecked "unchecked" Notice "A check could not be made.", "Mend what the other findings name, and run the doctor again.";
 }
 

@@ -29,4 +29,4 @@ pub use examine::examine;
 pub use finding::{Code, Finding, Severity};
 pub use predict::{Facts, Life, Pair, Place, Term, Why, pairs, predict};
 pub use report::{CookieLife, Report, VERSION};
-pub use site::{Cookie, Error, Mode, Options, SetBy, Site};
+pub use site::{Cookie, Error, Mode, Options, SetBy, Site, place};

@@ -97,40 +97,41 @@ pub struct Site {
     pub key: Option<String>,
     /// The origins that the gateway is configured to answer.
     pub origins: Vec<String>,
-    /// The consent that counts without a signal.
-    pub consent_default: Option<Level>,
     /// The addresses that the tracking host should have, if that is known.
     pub addresses: Vec<IpAddr>,
+}
+
+/// Where a gateway answers, of its host (`track.shop.example`) or of the address that a proxy gives it
+/// (`https://www.shop.example/t/`); ends with `/`.
+pub fn place(raw: &str) -> Result<Url, Error> {
+    let mut url = on_the_web(raw, |raw, err| Error::Tracking { raw, err })?;
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn on_the_web(raw: &str, wrong: impl FnOnce(String, url::ParseError) -> Error) -> Result<Url, Error> {
+    let text = if raw.contains("://") { raw.to_owned() } else { format!("https://{raw}") };
+    let url = Url::parse(&text).map_err(|err| wrong(raw.to_owned(), err))?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(Error::Scheme(url)) }
 }
 
 impl Site {
     /// A site of a page's address and the gateway's place: a host (`track.shop.example`), or the address that
     /// a proxy gives it (`https://www.shop.example/t/`).
     pub fn new(page: &str, tracking: &str) -> Result<Site, Error> {
-        let with_scheme = |raw: &str| if raw.contains("://") { raw.to_owned() } else { format!("https://{raw}") };
-        let page_url = Url::parse(&with_scheme(page)).map_err(|err| Error::Page { raw: page.to_owned(), err })?;
-        let mut tracking_url =
-            Url::parse(&with_scheme(tracking)).map_err(|err| Error::Tracking { raw: tracking.to_owned(), err })?;
-        tracking_url.set_query(None);
-        tracking_url.set_fragment(None);
-        if !tracking_url.path().ends_with('/') {
-            tracking_url.set_path(&format!("{}/", tracking_url.path()));
-        }
-        for url in [&page_url, &tracking_url] {
-            if !matches!(url.scheme(), "http" | "https") {
-                return Err(Error::Scheme(url.clone()));
-            }
-        }
         Ok(Site {
-            page: page_url,
-            tracking: tracking_url,
+            page: on_the_web(page, |raw, err| Error::Page { raw, err })?,
+            tracking: place(tracking)?,
             cookies: Vec::new(),
-            snippet: "tidegate.js".into(),
+            snippet: "t.js".into(),
             events: "v1/events".into(),
             health: None,
             key: None,
             origins: Vec::new(),
-            consent_default: None,
             addresses: Vec::new(),
         })
     }

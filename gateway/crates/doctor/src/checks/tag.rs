@@ -5,7 +5,6 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use tidegate_event::Level;
 use url::Url;
 
 use super::page::Found;
@@ -31,7 +30,7 @@ pub(crate) fn judge(site: &Site, page: &Found, snippet: Option<&Answer>) -> Vec<
     found.extend(insecure(tag, &page.url));
     found.extend(blocking(tag, &page.url));
     found.extend(key(site, tag, &page.url));
-    found.extend(consent(site, tag, &page.url));
+    found.extend(consent(tag, &page.url));
     found.extend(integrity(site, tag, snippet, page));
     found.extend(policies(site, page, Some(tag)));
     found
@@ -100,21 +99,11 @@ fn key(site: &Site, tag: &Script, url: &Url) -> Option<Finding> {
     }
 }
 
-fn consent(site: &Site, tag: &Script, url: &Url) -> Option<Finding> {
-    let raw = tag.attribute("data-consent")?.trim();
-    let Some(level) = Level::parse(raw) else {
-        return Some(Finding::new(Code::ConsentUnknown, url.clone(), format!("the tag has `data-consent=\"{raw}\"`")));
-    };
-    let expected = site.consent_default?;
-    if level == expected {
-        return Some(Finding::new(
-            Code::ConsentDefault,
-            url.clone(),
-            format!("`data-consent` is `{raw}`, as the site's"),
-        ));
-    }
-    let what = format!("the tag has `data-consent=\"{raw}\"`, the site's default is `{}`", expected.as_str());
-    Some(Finding::new(Code::ConsentDiffers, url.clone(), what))
+/// The script knows one word; whoever writes a level there believes that it counts.
+fn consent(tag: &Script, url: &Url) -> Option<Finding> {
+    let raw = tag.attribute("data-consent")?;
+    (raw != "wait")
+        .then(|| Finding::new(Code::ConsentUnknown, url.clone(), format!("the tag has `data-consent=\"{raw}\"`")))
 }
 
 fn integrity(site: &Site, tag: &Script, snippet: Option<&Answer>, page: &Found) -> Vec<Finding> {

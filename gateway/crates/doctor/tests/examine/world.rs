@@ -31,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) const PAGE: &str = "www.shop.example";
 pub(crate) const TRACKING: &str = "track.shop.example";
 pub(crate) const SNIPPET: &str = "tidegate();";
-pub(crate) const TAG: &str = "<!doctype html><script async src='https://track.shop.example/tidegate.js' data-key='wk_1' data-consent='none'></script>";
+pub(crate) const TAG: &str = "<!doctype html><script async src='https://track.shop.example/t.js' data-key='wk_1' data-consent='wait'></script>";
 const NOW_S: u64 = 1_700_000_000;
 
 type Request = http::Request<Incoming>;
@@ -97,7 +97,6 @@ impl Shop {
         site.cookies = vec![cookie("__Secure-tg_vid", 34_560_000), cookie("_fbp", 90 * 86_400)];
         site.key = Some("wk_1".into());
         site.origins = vec!["https://www.shop.example".into()];
-        site.consent_default = Some(Level::None);
         site.health = Some("health".into());
         let mut shop = Shop {
             zone: Zone::new(),
@@ -244,7 +243,7 @@ fn answer_gateway(request: &Request) -> Response {
 fn answer_gateway_path(request: &Request, path: &str) -> Response {
     let mut response = match (request.method(), path) {
         (&Method::OPTIONS, "v1/events") => answer("", &[]),
-        (&Method::GET, "tidegate.js") => answer(
+        (&Method::GET, "t.js") => answer(
             SNIPPET,
             &[(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")],
         ),
