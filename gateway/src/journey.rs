@@ -24,7 +24,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tidegate_consent::Geo;
 use tidegate_consent::cookie::Stored;
-use tidegate_event::{ClickId, EventId, Kind, Level, Signal, VisitorId};
+use tidegate_event::{ClickId, Consent, EventId, Kind, VisitorId};
 use tidegate_identity::answer::{Standing, Turn};
 use tidegate_identity::visitor::Found;
 use tidegate_queue::{Appended, Entry, ProfilePatch};
@@ -113,9 +113,7 @@ pub struct Identity {
     pub visitor: VisitorId,
     /// What the visitor told last, by the request's events or before; of several that nobody knows the order of, the most
     /// restrictive.
-    pub level: Level,
-    /// What decided it.
-    pub signal: Signal,
+    pub consent: Consent,
     /// When it was told, in Unix milliseconds.
     pub told_at_ms: Option<u64>,
     /// The click IDs of the request's events, where the level allows them.
@@ -217,7 +215,7 @@ impl Journey {
             received_ms: visit.received_ms,
             seed: transform::seed(&id),
             consent: consented.event.consent,
-            who: withdrawal::who(&consented.event, site).map(Arc::new),
+            who: withdrawal::who(&consented.event, site, told).map(Arc::new),
         };
         let ready = Ready { consented, patches, routed: Routed { routes, moment } };
         Ok((Arrival { id, result: Ok(Appended::Stored) }, Passed::Ready(Box::new(ready))))
@@ -228,8 +226,9 @@ impl Identity {
     /// What the browser's cookies go by. A visitor whom we know, and who says so much and no more, has withdrawn the rest;
     /// a default is said by nobody.
     pub fn standing(&self, found: Found) -> Standing {
-        let is_said = !self.signal.is_default() && matches!(found, Found::Visitor(_));
-        Standing { level: self.level, turn: if is_said { Turn::Withdrawn } else { Turn::Steady } }
+        let Consent { level, granted, signal, .. } = self.consent;
+        let is_said = !signal.is_default() && matches!(found, Found::Visitor(_));
+        Standing { level, granted, turn: if is_said { Turn::Withdrawn } else { Turn::Steady } }
     }
 
     /// Clicks that the profile knows already keep their first time, also where the browser has lost its cookie.
@@ -241,16 +240,16 @@ impl Identity {
 }
 
 fn note_identity(identity: &mut Option<Identity>, visitor: VisitorId, consented: &consent::Consented) {
-    let Now { level, signal, told_at_ms } = consented.now;
-    let identity =
-        identity.get_or_insert(Identity { visitor, level, signal, told_at_ms, clicks: Vec::new(), told: None });
+    let Now { consent, told_at_ms } = consented.now;
+    let identity = identity.get_or_insert(Identity { visitor, consent, told_at_ms, clicks: Vec::new(), told: None });
+    let (level, known) = (consent.level, identity.consent);
     let counts = match (told_at_ms, identity.told_at_ms) {
         (Some(this), Some(that)) if this != that => this > that,
         // Of two events at one level that counts which the visitor decided.
-        _ => level < identity.level || level == identity.level && identity.signal.is_default(),
+        _ => level < known.level || level == known.level && known.signal.is_default(),
     };
     if counts {
-        (identity.level, identity.signal, identity.told_at_ms) = (level, signal, told_at_ms);
+        (identity.consent, identity.told_at_ms) = (consent, told_at_ms);
     }
     // Of two that were told at the same time the more restrictive one holds.
     let later = |(at_ms, stored): &(u64, Stored)| (*at_ms, std::cmp::Reverse(stored.level));

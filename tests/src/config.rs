@@ -24,6 +24,8 @@ pub const ORIGIN: &str = "https://www.shop.example";
 pub struct Settings {
     /// The level of the site when nothing says anything.
     pub consent_default: &'static str,
+    /// The level by where the visitor is, as TOML; nothing for none.
+    pub regions: &'static str,
     pub destinations: Destinations,
     /// Tables put at the end. `$META`, `$GA4` and `$WEBHOOK` in them stand for the addresses of the fakes.
     pub more: String,
@@ -54,6 +56,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             consent_default: "none",
+            regions: "{}",
             destinations: Destinations::All,
             more: String::new(),
             files: Vec::new(),
@@ -101,7 +104,7 @@ hosts = [{}]
 origins = ["{ORIGIN}"]
 write_keys = ["{WRITE_KEY}"]
 api_keys = ["env:SHOP_API_KEY"]
-consent = {{ default = "{}" }}
+consent = {{ default = "{}", regions = {} }}
 "#,
             self.listen,
             self.store,
@@ -109,7 +112,8 @@ consent = {{ default = "{}" }}
             self.limits,
             self.delivery,
             hosts.join(", "),
-            self.consent_default
+            self.consent_default,
+            self.regions
         );
         if self.destinations == Destinations::All {
             text.push_str(&all(platforms));

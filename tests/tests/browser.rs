@@ -6,6 +6,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tidegate_tests::{Answer, Destinations, HOOK, ORIGIN, Process, Settings, Stack, WRITE_KEY};
 
+#[path = "../../gateway/crates/consent/tests/support/mmdb.rs"]
+mod mmdb;
+
 const LAMPS: &str = "https://www.shop.example/lamps?gclid=Cj0K";
 
 /// A site with these lines more, and a webhook.
@@ -179,6 +182,47 @@ async fn a_site_without_cookies_knows_a_visitor_for_a_day_and_writes_nothing() {
         visitors.push(trace["event"]["anonymous_id"].as_str().unwrap().to_owned());
     }
     assert_eq!(visitors[0], visitors[1]);
+
+    // Two behind one address are one visitor, and still are told nothing of each other.
+    let mut known = view("marketing");
+    known["user"] = json!({ "email": "ann@shop.example" });
+    known["page"]["url"] = json!("https://www.shop.example/?gclid=AnnsClick");
+    stack.post_from_page(&known, "").await;
+    let other = json!({ "event": "purchase", "message_id": "other", "consent": "marketing" });
+    assert_eq!(stack.post_from_page(&other, "").await.status, 200);
+    let event = stack.trace("other").await["event"].clone();
+    assert_eq!(event["anonymous_id"], json!(visitors[0]));
+    assert!(event.get("identifiers").is_none() && event.get("clicks").is_none(), "{event:#}");
+}
+
+#[tokio::test]
+async fn a_site_that_became_cookieless_takes_back_what_it_set_before() {
+    let before = site("").await.post_from_page(&view("marketing"), "").await;
+    let stack = site("cookieless = true").await;
+    let withdrawn = json!({ "event": "consent_updated", "message_id": "w1", "consent": "none" });
+    let answer = stack.post_from_page(&withdrawn, &jar(&before)).await;
+    let lines = set(&answer);
+    assert!(lines.iter().any(|(name, _)| name == "__Secure-tg_vid"), "{lines:?}");
+    assert!(lines.iter().all(|(_, age)| *age == 0), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_writes_what_the_default_of_the_visitors_region_allows() {
+    let networks = [("203.0.113.0", 24, "DE", None), ("198.51.100.0", 24, "US", Some("CA"))];
+    let stack = Stack::with(Settings {
+        consent_default: "marketing",
+        regions: r#"{ "EEA" = "none" }"#,
+        destinations: Destinations::None,
+        more: format!("redirect_hosts = [\"www.shop.example\"]\n[geo]\ndatabase = \"places.mmdb\"\n{HOOK}"),
+        files: vec![("places.mmdb", mmdb::database("GeoLite2-City", &networks))],
+        ..Settings::default()
+    })
+    .await;
+    for (address, is_given) in [("203.0.113.7", false), ("198.51.100.7", true)] {
+        let headers = [("x-forwarded-proto", "https"), ("x-forwarded-for", address)];
+        let answer = get(&stack, "/r?fbclid=AbC&to=https%3A%2F%2Fwww.shop.example%2F", &headers).await;
+        assert_eq!((answer.status, !answer.cookies().is_empty()), (302, is_given), "{address}: {:?}", answer.cookies());
+    }
 }
 
 #[tokio::test]
@@ -232,6 +276,20 @@ async fn a_pixel_is_an_event_and_an_image_whatever_becomes_of_it() {
         assert_eq!((answer.status, header(&answer, "content-type")), (status, "image/gif"), "{query}");
         assert!(answer.text.starts_with("GIF89a") && header(&answer, "x-tidegate-error").contains(why), "{query}");
     }
+    // Whose page it is, an image does not tell: a link on any page leads here with the visitor's cookies, and so may an image.
+    let known = [("cookie", &*jar(&seen)), ("x-forwarded-proto", "https")];
+    let forged = at(&format!("write_key={WRITE_KEY}&id=forged&consent=none"));
+    for led in [("sec-fetch-mode", "navigate"), ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")] {
+        let answer = get(&stack, &forged, &[&known[..], &[led]].concat()).await;
+        assert_eq!((answer.status, answer.cookies(), &answer.text[..6]), (403, vec![], "GIF89a"), "{led:?}");
+    }
+    let elsewhere = at(&format!("write_key={WRITE_KEY}&id=elsewhere&consent=marketing&customer_id=c9"));
+    let page = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("referer", "https://mail.example/")];
+    let answer = get(&stack, &elsewhere, &[&known[..], &page].concat()).await;
+    assert_eq!((answer.status, answer.cookies()), (200, vec![]), "{}", answer.text);
+    let event = stack.trace("elsewhere").await["event"].clone();
+    assert_eq!((&event["anonymous_id"], &event["page"]), (&Value::Null, &json!({})), "{event:#}");
+
     let posted = stack.send(stack.request(Method::POST, "/p.gif")).await.unwrap();
     assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
 }

@@ -267,6 +267,32 @@ async fn consent_given_again_before_anybody_looked_brings_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_that_counts_by_an_id_of_its_own_withdraws_what_it_sent_by_it() {
+    let site = Site::start(None, &Settings::hook()).await;
+    site.turn("hook", "pause", "paused").await;
+    let of_segment = |id: &str, consent: &str| json!({ "event": "purchase", "message_id": id, "anonymous_id": "segments-own", "consent": consent });
+    let cookies = site.visitor(&of_segment("first", "analytics")).await;
+    site.until_old("first").await;
+    let none = site.client.post_from_page(&of_segment("none", "none"), &cookies).await;
+    assert_eq!(none.status, 200, "{}", none.text);
+    site.turn("hook", "on", "on").await;
+    site.cancelled("first", "hook").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_withdrawal_holds_for_what_came_before_it_in_a_request_and_not_for_what_came_after() {
+    let site = Site::start(None, &Settings::hook()).await;
+    site.turn("hook", "pause", "paused").await;
+    let events = [("before", "marketing"), ("withdrawn", "none"), ("after", "marketing")];
+    let events: Vec<Value> = events.iter().map(|(id, consent)| of_backend(id, "cust_1", consent)).collect();
+    site.client.take(&json!({ "events": events })).await;
+    site.until_old("after").await;
+    site.turn("hook", "on", "on").await;
+    site.cancelled("before", "hook").await;
+    site.client.outcome("after", "hook", "delivered").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_leased_behind_a_slow_request_is_asked_about_before_it_leaves() {
     let more = HOOK.replace("allow_insecure = true", "allow_insecure = true\nconcurrency = 1");
     let site = Site::start(None, &Settings { more, delivery: patient().delivery, ..Settings::hook() }).await;

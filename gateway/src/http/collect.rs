@@ -8,15 +8,15 @@ use http::header::{ACCEPT_LANGUAGE, CONNECTION, REFERER, USER_AGENT, X_CONTENT_T
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use tidegate_consent::Signals;
+use tidegate_consent::{Region, Signals};
 use tidegate_event::{Kind, VisitorId};
 use tidegate_identity::answer::{self, Browser, Moment, Setting};
 use tidegate_identity::cookieless::{Precision, Salts, Traits};
 use tidegate_identity::domain::{Domain, host_name};
 use tidegate_identity::jar::Jar;
-use tidegate_identity::set_cookie::Place;
+use tidegate_identity::set_cookie::{Place, SetCookie};
 use tidegate_identity::visitor::Found;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::address::{self, Connection, Peer};
 use super::body::{self, Rest};
@@ -32,8 +32,9 @@ use super::snippet;
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Limits, Site};
+use crate::journey::consent::{Deciding, region};
 use crate::journey::decode::{self, Envelope};
-use crate::journey::visit::{Authority, Sender, Visit};
+use crate::journey::visit::{Authority, Lasts, Sender, Visit};
 use crate::journey::{Arrivals, Identity, Journey, Post, Protocol};
 use crate::metrics::{EventOutcome, Metrics};
 use crate::snapshot::Snapshot;
@@ -107,6 +108,17 @@ impl Collector {
 
     pub(super) fn steady_ms(&self) -> u64 {
         self.clock.steady_ms()
+    }
+
+    /// A place among the requests that are worked on; none where there are too many.
+    pub(super) fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.in_flight.try_acquire().ok()
+    }
+
+    /// Where an address is, if the site has a rule for that.
+    pub(super) fn region(&self, ip: IpAddr, site: &Site) -> Option<Region> {
+        let deciding = Deciding { rules: &site.consent, geo: self.journey.geo.as_deref() };
+        region(Some(&ip.to_string()), None, deciding)
     }
 
     pub(super) fn new_id(&self) -> uuid::Uuid {
@@ -203,9 +215,7 @@ impl Answering<'_> {
     }
 
     async fn collect(&self, body: &mut Incoming, protocol: Protocol) -> Reply {
-        let Ok(_permit) = self.collector.in_flight.try_acquire() else {
-            return reply::later(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way", 1);
-        };
+        let Some(_permit) = self.collector.permit() else { return reply::crowded() };
         let taken = async {
             let bytes = body::read(body, &self.sites.limits).await.map_err(|error| unread(&error))?;
             // The body is parsed before the key is known: some clients have no other place for it.
@@ -253,9 +263,10 @@ impl Answering<'_> {
         Caller { host, ip, place, jar, found, now_ms: self.collector.clock.now_ms() }
     }
 
-    /// Sets what consent allows; a host that is not the site's, and a site without cookies, set none.
+    /// Sets what consent allows. A host that is not the site's sets nothing, and a site without cookies only takes back what
+    /// it set before it was one.
     pub(super) fn set_cookies(&self, caller: &Caller, identity: &Identity, site: &Site, reply: &mut Reply) {
-        if site.cookieless || !is_ours(&caller.host, &site.hosts) {
+        if !is_ours(&caller.host, &site.hosts) {
             return;
         }
         let Caller { place, jar, found, now_ms, .. } = caller;
@@ -263,7 +274,12 @@ impl Answering<'_> {
         let moment = Moment { now_ms: *now_ms, chance: rand::random() };
         let setting = Setting { ring: &self.sites.ring, place };
         let mut lines = answer::cookies(&browser, identity.standing(*found), moment, &setting);
-        lines.extend(cookies::told(identity.told.map(|(_, stored)| stored), identity.level, place));
+        match site.cookieless {
+            true => lines.retain(SetCookie::is_expiry),
+            false => {
+                lines.extend(cookies::told(identity.told.map(|(_, stored)| stored), identity.consent.level, place))
+            }
+        }
         cookies::set(&lines, reply.headers_mut());
     }
 
@@ -287,6 +303,7 @@ impl Answering<'_> {
             },
             visitor: visitor.or(brought),
             visitor_new: VisitorId(clock.new_id()),
+            lasts: if site.cookieless { Lasts::Today } else { Lasts::ForGood },
             clicks: clicks.unwrap_or_default(),
             cookies: if site.cookieless { Vec::new() } else { cookies::platforms(&caller.jar) },
             signals: self.signals(caller, sender),

@@ -26,7 +26,9 @@ pub(super) fn ring(visitor: &Visitor) -> Ring {
 
 /// A request's cookies.
 pub(super) fn jar(headers: &HeaderMap) -> Jar {
-    Jar::read(headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()))
+    // Pages may write any bytes into a cookie of theirs: those of one do not hide the others.
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+    Jar::read(lines.iter().map(|line| &**line))
 }
 
 /// The platforms' cookies among them.
@@ -61,5 +63,19 @@ pub(super) fn set(lines: &[SetCookie], answer: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::try_from(line.to_string()) {
             answer.append(SET_COOKIE, value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_of_any_bytes_hides_no_other() {
+        let line = HeaderValue::from_bytes("name=Jörg; tg_consent=v1.none.1700000000".as_bytes()).unwrap();
+        let latin = HeaderValue::from_bytes(b"a=J\xf6rg; b=2").unwrap();
+        let jar = jar(&HeaderMap::from_iter([(COOKIE, line), (COOKIE, latin)]));
+        assert_eq!((jar.get("tg_consent"), jar.get("name")), (Some("v1.none.1700000000"), Some("Jörg")));
+        assert_eq!(jar.get("b"), Some("2"));
     }
 }

@@ -2,7 +2,6 @@
 //! and what it is worth to somebody who copies it, is [`tidegate_identity::link`]'s.
 
 use tidegate_event::Level;
-use tidegate_identity::domain::{Domain, host_name};
 use tidegate_identity::link::{self, Passenger};
 use tidegate_identity::visitor::Found;
 
@@ -33,29 +32,15 @@ impl Answering<'_> {
         identity: &Identity,
         site: &Site,
     ) -> Option<String> {
-        if !envelope.wants_link || site.cookieless || identity.level < Level::Analytics {
+        if !envelope.wants_link || site.cookieless || identity.consent.level < Level::Analytics {
             return None;
         }
-        let domains = domains(site);
+        let domains = site.linked_domains();
         if domains.len() < 2 {
             return None;
         }
-        let clicks = if identity.level == Level::Marketing { identity.clicks.clone() } else { Vec::new() };
+        let clicks = if identity.consent.level == Level::Marketing { identity.clicks.clone() } else { Vec::new() };
         let passenger = Passenger { visitor: identity.visitor, clicks };
         link::make(&self.sites.ring, &passenger, caller.now_ms, &domains)
     }
-}
-
-/// The registrable domains of the gateway's hosts and of the pages.
-fn domains(site: &Site) -> Vec<Domain> {
-    let pages = site.origins.iter().filter_map(|origin| origin.split_once("://")).map(|(_, host)| host);
-    let mut domains = Vec::new();
-    for domain in
-        site.hosts.iter().map(String::as_str).chain(pages).filter_map(|host| Domain::registrable(host_name(host)))
-    {
-        if !domains.contains(&domain) {
-            domains.push(domain);
-        }
-    }
-    domains
 }

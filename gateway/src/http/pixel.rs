@@ -2,10 +2,14 @@
 //!
 //! Always answers with the image, whatever became of the event: a mail that is read years later shows nothing broken. The
 //! status tells, and `x-tidegate-error` says why.
+//!
+//! Anybody's page can ask for it, and has no `Origin` to be known by: so no cookie counts that such a page had sent along, and
+//! none is set. Otherwise a link on any page could give or withdraw consent in the visitor's name.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, COOKIE, ORIGIN, REFERER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -22,6 +26,9 @@ pub(super) const PATH: &str = "/p.gif";
 const GIF: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\
                      \x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 const WHY: HeaderName = HeaderName::from_static("x-tidegate-error");
+/// How a browser came to ask, and from whose page.
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What a page view has by itself; a mail names its event.
 const EVENT: &str = "page_view";
 /// Parameters that are fields of an event; all others are properties.
@@ -40,14 +47,45 @@ impl Answering<'_> {
         if self.head.method == Method::HEAD {
             return image(StatusCode::OK);
         }
+        if is_navigation(&self.head.headers) {
+            let why =
+                reply::failure(StatusCode::FORBIDDEN, "an event is an image in a page or mail, not a page itself", "");
+            return shown(why).await;
+        }
+        let Some(_permit) = self.collector.permit() else {
+            return shown(reply::crowded()).await;
+        };
         let event = event(self.head.uri.query().unwrap_or_default());
         let envelope = Envelope::single(event);
+        let head = head_of(self.head);
+        let answering = Answering { head: &head, peer: self.peer.clone(), ..*self };
         let taken = async {
-            let grant = self.sites.admit(self.head, &self.peer.host, &envelope, self.collector.steady_ms())?;
-            Ok(self.take(&envelope, Protocol::Own, grant).await)
+            let grant = self.sites.admit(&head, &self.peer.host, &envelope, self.collector.steady_ms())?;
+            Ok(answering.take(&envelope, Protocol::Own, grant).await)
         };
         shown(taken.await.unwrap_or_else(|refusal: Refusal| *refusal)).await
     }
+}
+
+/// Whether a browser was led here, as by a link, instead of showing the image in a page. Old browsers say it by what they
+/// would like to get.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let said = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
+    match said(MODE) {
+        Some(mode) => mode == b"navigate",
+        None => said(ACCEPT).is_some_and(|accept| accept.starts_with(b"text/html")),
+    }
+}
+
+/// The request, without what a browser adds of its visitor where the page is of somebody else: a webmail's, say.
+fn head_of(head: &Parts) -> Parts {
+    let mut head = head.clone();
+    if head.headers.get(SITE).is_some_and(|site| site == "cross-site") {
+        for name in [COOKIE, REFERER, ORIGIN, SITE] {
+            head.headers.remove(name);
+        }
+    }
+    head
 }
 
 /// The event that the query tells of.

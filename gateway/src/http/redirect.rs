@@ -1,7 +1,7 @@
 //! `GET /r?to=URL`: a top-level navigation through the gateway. Cookies of its answer live their full term in every browser.
 //!
 //! Leads only to `redirect_hosts` of the site whose host was asked. What is written follows the
-//! consent that the browser's cookies and headers tell, else the site's default.
+//! consent that the browser's cookies and headers tell, else the site's default where the visitor is.
 
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, Method, StatusCode};
@@ -53,15 +53,18 @@ impl Answering<'_> {
             Found::Visitor(signed) => signed.visitor,
             Found::Absent | Found::Forged => VisitorId(self.collector.new_id()),
         };
-        let signals = self.signals(&caller, Sender::Browser);
+        let mut signals = self.signals(&caller, Sender::Browser);
+        if let Some(region) = self.collector.region(caller.ip, site) {
+            signals.region(region);
+        }
         let consent = tidegate_consent::decide(&signals, &site.consent);
         let url = format!("/?{query}");
         let url = site.click_aliases.restore(&url);
         let theirs = cookies::platforms(&caller.jar);
         let sources = Sources { url: Some(&url), cookies: &theirs, ..Sources::default() };
         let clicks = clicks::gather(&sources, caller.now_ms);
-        let (level, signal, told_at_ms) = (consent.level, consent.signal, signals.told_at_ms(caller.now_ms));
-        let identity = Identity { visitor, level, signal, told_at_ms, clicks, told: None };
+        let told_at_ms = signals.told_at_ms(caller.now_ms);
+        let identity = Identity { visitor, consent, told_at_ms, clicks, told: None };
         self.set_cookies(&caller, &identity, site, &mut reply);
         reply
     }

@@ -104,6 +104,11 @@ pub(super) fn later(status: StatusCode, error: &str, after_s: u64) -> Reply {
     reply
 }
 
+/// More requests are worked on than the gateway takes at once.
+pub(super) fn crowded() -> Reply {
+    later(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way", 1)
+}
+
 /// The store did not take the events: nothing is acknowledged, though some of them may be there.
 pub(super) fn not_stored(error: &Error, after_s: u64) -> Reply {
     let why = match error {

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use tidegate_consent::cookie::Stored;
 use tidegate_consent::{Geo, Region, Rules};
-use tidegate_event::{Consent, Event, EventId, Level, Signal, withhold};
+use tidegate_event::{Consent, Event, EventId, withhold};
 
 use super::names;
 use super::validate::Validated;
-use super::visit::Visit;
+use super::visit::{Lasts, Visit};
 use super::withdrawal::Withdrawing;
 
 /// An event that holds what its visitor's consent covers, and no more.
@@ -23,13 +23,13 @@ pub struct Consented {
     /// Who takes something back with it, if anybody does.
     pub(super) withdrawing: Option<Withdrawing>,
     pub(super) now: Now,
+    pub(super) lasts: Lasts,
 }
 
 /// What the browser's visitor allows now. An event that waited in the browser may be older than that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    pub(super) level: Level,
-    pub(super) signal: Signal,
+    pub(super) consent: Consent,
     /// When the visitor last told us something, in Unix milliseconds.
     pub(super) told_at_ms: Option<u64>,
 }
@@ -79,13 +79,16 @@ pub fn consent(validated: Validated, id: EventId, visit: &Visit, deciding: Decid
     // What has been told since was heard when it was told: an event that waited meanwhile takes nothing back.
     let withdrawing = Withdrawing::of(&event, visit).filter(|_| now.is_none());
     withhold(&mut event);
-    let Consent { level, signal, .. } = now.unwrap_or(event.consent);
-    let now = Now { level, signal, told_at_ms: signals.told_at_ms(at_ms) };
-    Consented { event, told: signals.cookie_to_write(), withdrawing, now }
+    let now = Now { consent: now.unwrap_or(event.consent), told_at_ms: signals.told_at_ms(at_ms) };
+    let told = signals.cookie_to_write();
+    // A client's own id is the client's to answer for.
+    let is_days = visit.visitor.is_some_and(|visitor| event.anonymous_id.as_deref() == Some(&*visitor.to_string()));
+    let lasts = if is_days { visit.lasts } else { Lasts::ForGood };
+    Consented { event, told, withdrawing, now, lasts }
 }
 
 /// Where the visitor is: by the database, else as the client says. Nobody is looked up for a site without regions.
-fn region(ip: Option<&str>, said: Option<&str>, deciding: Deciding<'_>) -> Option<Region> {
+pub(crate) fn region(ip: Option<&str>, said: Option<&str>, deciding: Deciding<'_>) -> Option<Region> {
     if deciding.rules.regions.is_empty() {
         return None;
     }
@@ -96,6 +99,8 @@ fn region(ip: Option<&str>, said: Option<&str>, deciding: Deciding<'_>) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use tidegate_event::Level;
+
     use super::*;
 
     #[test]

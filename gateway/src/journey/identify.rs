@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_event::{ClickId, VisitorId};
+use serde_json::Value;
+use tidegate_event::{ClickId, VisitorId, is_address};
 use tidegate_identity::clicks::{self, Aliases, Sources};
 use tidegate_identity::{platform, strip};
 
@@ -40,9 +41,26 @@ pub fn identify(mut draft: Draft, visit: &Visit, aliases: &Aliases) -> Identifie
         let stored = strip::strip(&aliases.restore(url)).into_owned();
         *url = stored;
     }
+    let items = draft.items.iter_mut().map(|item| &mut item.properties);
+    for value in items.chain([&mut draft.properties]).flat_map(|properties| properties.values_mut()) {
+        strip_addresses(value, aliases);
+    }
     let clicks = clicks_of(&draft, &cookies, visit);
     let anonymous_id = draft.anonymous_id.clone().or_else(|| visitor.map(|id| id.to_string()));
     Identified { draft, anonymous_id, visitor, clicks, cookies }
+}
+
+/// Addresses among the properties are stored as the page's own: a link that was followed may carry as much.
+fn strip_addresses(value: &mut Value, aliases: &Aliases) {
+    match value {
+        Value::String(text) if is_address(text) => {
+            let stored = strip::strip(&aliases.restore(text)).into_owned();
+            *text = stored;
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| strip_addresses(value, aliases)),
+        Value::Object(object) => object.values_mut().for_each(|value| strip_addresses(value, aliases)),
+        _ => {}
+    }
 }
 
 fn platform_cookies(draft: &Draft, visit: &Visit) -> BTreeMap<String, String> {

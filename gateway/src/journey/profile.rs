@@ -9,7 +9,7 @@ use tidegate_event::{ClickId, Client, Event, Identifiers, Level, clicks_merge};
 use tidegate_queue::{ProfileField, ProfilePatch, Queue};
 
 use super::consent::Consented;
-use super::visit::Sender;
+use super::visit::{Lasts, Sender};
 use super::withdrawal::{self, Keeping, Leaves};
 
 const IDENTIFIERS: &str = "identifiers";
@@ -99,8 +99,8 @@ pub async fn join(
     };
     // What a browser told belongs to the browser, and the user is linked to it; a backend's user has a profile alone.
     // Clicks are the user's too: one on the telephone may lead to an order from the desk.
-    match (&anonymous_key, &event.anonymous_id) {
-        (Some(_), Some(id)) => {
+    match (&event.anonymous_id, consented.lasts) {
+        (Some(id), Lasts::ForGood) => {
             let link = field(LINK, id.clone(), now_ms);
             let mut news = own.news(&anonymous, now_ms);
             news.extend(anonymous.user_news(event.user_id.as_deref(), now_ms));
@@ -111,7 +111,13 @@ pub async fn join(
             changed(&user, CLICKS, &clicks, clicks.is_empty(), now_ms, &mut news);
             patch(user_key.clone(), &user, news);
         }
-        _ => patch(user_key.clone(), &user, own.news(&user, now_ms)),
+        // Whoever shares the day's id is told nothing of the other.
+        (Some(_), Lasts::Today) => {
+            patch(anonymous_key.clone(), &anonymous, Vec::new());
+            patch(user_key.clone(), &user, own.news(&user, now_ms));
+            anonymous = Profile::default();
+        }
+        (None, _) => patch(user_key.clone(), &user, own.news(&user, now_ms)),
     }
     for profile in [&anonymous, &user, &linked] {
         profile.add_to(event, sender);

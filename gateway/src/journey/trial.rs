@@ -13,7 +13,7 @@ use tidegate_sandbox::{Plugin, contract};
 use super::consent::{self, Consented, Deciding};
 use super::decode::{self, FieldError};
 use super::transform::{self, Moment, Routed};
-use super::visit::{Authority, Sender, Visit};
+use super::visit::{Authority, Lasts, Sender, Visit};
 use super::{Protocol, fan_out, identify, validate};
 use crate::clock::Clock;
 use crate::config::Site;
@@ -103,6 +103,7 @@ fn visit(clock: &dyn Clock) -> Visit {
         authority: Authority::Everybody,
         visitor: None,
         visitor_new: VisitorId(clock.new_id()),
+        lasts: Lasts::ForGood,
         clicks: Vec::new(),
         cookies: Vec::new(),
         signals: Signals::default(),

@@ -15,6 +15,7 @@ pub struct Visit {
     pub visitor: Option<VisitorId>,
     /// The id that a browser gets if it has none and its consent allows one.
     pub visitor_new: VisitorId,
+    pub lasts: Lasts,
     /// Clicks that the visitor brought along from another of the site's domains.
     pub clicks: Vec<ClickId>,
     /// The platforms' cookies that came along.
@@ -31,6 +32,16 @@ pub struct Visit {
     pub received_ms: u64,
     /// What makes ids for events that have none.
     pub id_seed: Uuid,
+}
+
+/// For how long an id that the gateway gives a browser is that visitor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// A cookie keeps it.
+    ForGood,
+    /// It is made of what the browser sends anyway: two people behind one address may share it, so it tells nothing of
+    /// who they are.
+    Today,
 }
 
 /// What kind of program sent a request.

@@ -52,10 +52,11 @@ impl Withdrawing {
             Authority::Itself => {
                 let is = |visitor: VisitorId| anonymous_id.as_deref() == Some(&*visitor.to_string());
                 let acquaintance = match visit.visitor {
-                    Some(visitor) if is(visitor) => Acquaintance::Visitor,
+                    // Also where the client counts by an id of its own, as Segment's do: it is the same browser.
+                    Some(_) => Acquaintance::Visitor,
                     // An id that the gateway has just made is nobody's yet.
                     None if is(visit.visitor_new) => return None,
-                    _ => Acquaintance::Stranger,
+                    None => Acquaintance::Stranger,
                 };
                 anonymous_id.is_some().then_some(Withdrawing { anonymous_id, user_id: None, acquaintance })
             }
@@ -72,6 +73,7 @@ pub(super) async fn withdraw(
     profiles: &Profiles<'_>,
 ) -> Result<Vec<ProfilePatch>, tidegate_queue::Error> {
     let now_ms = event.received_ms;
+    let at_ms = turn_ms(event, profiles.told);
     let mut patches = Vec::new();
     let mut patch = |key: String, fields: Vec<ProfileField>| {
         if !fields.is_empty() {
@@ -90,8 +92,8 @@ pub(super) async fn withdraw(
                 Acquaintance::Vouched => true,
             };
         let next = match written(&profile) {
-            Some(stored) => stored.after(event.consent, now_ms),
-            None => may_have_consented.then(|| Withdrawals::first(event.consent, now_ms)),
+            Some(stored) => stored.after(event.consent, at_ms),
+            None => may_have_consented.then(|| Withdrawals::first(event.consent, at_ms)),
         };
         if next.is_some() {
             // What the browser told of its user, or the user's browser of it, is joined from either side.
@@ -144,12 +146,19 @@ pub(super) fn noted(profile: &Profile, consent: Consent, now_ms: u64, leaves: Le
     Some(field(FIELD, text, now_ms))
 }
 
-/// Whose an event's deliveries are.
-pub(super) fn who(event: &Event, site: &str) -> Option<Who> {
+/// When an event arrived, told apart from the others of its request: each that changed what is consented to is a millisecond
+/// earlier than those after it, so that a withdrawal holds for what came before it alone.
+fn turn_ms(event: &Event, told: &[ProfilePatch]) -> u64 {
+    let turns = told.iter().flat_map(|patch| &patch.fields).filter(|field| field.name == FIELD).count();
+    event.received_ms.saturating_add(turns as u64)
+}
+
+/// Whose an event's deliveries are. `told` is what the events before it in its request leave.
+pub(super) fn who(event: &Event, site: &str, told: &[ProfilePatch]) -> Option<Who> {
     let anonymous = event.anonymous_id.as_ref().map(|id| key::anonymous(site, id));
     let user = event.user_id.as_ref().map(|id| key::user(site, id));
     let profiles: Vec<String> = anonymous.into_iter().chain(user).collect();
-    (!profiles.is_empty()).then_some(Who { received_ms: event.received_ms, profiles })
+    (!profiles.is_empty()).then(|| Who { received_ms: turn_ms(event, told), profiles })
 }
 
 /// What a profile says of withdrawals. What cannot be read is written anew.

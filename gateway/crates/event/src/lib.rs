@@ -14,4 +14,4 @@ pub use consent::{Consent, Level, Purpose, Purposes, Signal};
 pub use event::{Client, Event, Identifiers, Item, Kind, Page, Session};
 pub use ids::{DeliveryId, EventId, IdError, VisitorId};
 pub use parameter::{Carries, Mark, PARAMETERS, Parameter, is_click_parameter};
-pub use withheld::{Withheld, withhold};
+pub use withheld::{Withheld, is_address, withhold};

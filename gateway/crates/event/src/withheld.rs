@@ -113,20 +113,37 @@ fn value_without_personal(value: &Value) -> Value {
     match value {
         Value::Object(object) => Value::Object(without_personal(object)),
         Value::Array(list) => list.iter().map(value_without_personal).collect(),
+        Value::String(text) if is_address(text) => Value::String(without_clicks(text).into_owned()),
         other => other.clone(),
     }
 }
 
+/// Whether a text is an address, or the end of one: it has a query or a fragment that is to be looked at.
+pub fn is_address(text: &str) -> bool {
+    let begins = text.contains("://") || text.starts_with(['/', '?', '#']);
+    begins && !text.contains(char::is_whitespace)
+}
+
 fn without_clicks(url: &str) -> Cow<'_, str> {
     let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
-    let Some((address, query)) = before.split_once('?') else { return Cow::Borrowed(url) };
+    let (address, query) = before.split_at(before.find('?').unwrap_or(before.len()));
+    // A router's address stands in the fragment, with a query of its own; or the fragment is one.
+    let at = fragment.find('?').unwrap_or(if fragment.contains('=') { 0 } else { fragment.len() });
+    let (route, parameters) = fragment.split_at(at);
+    let kept = [Cow::Borrowed(address), pairs(query), Cow::Borrowed(route), pairs(parameters)].concat();
+    if kept == url { Cow::Borrowed(url) } else { Cow::Owned(kept) }
+}
+
+/// A mark and what follows it, without the pairs that are clicks; nothing where nothing is left.
+fn pairs(marked: &str) -> Cow<'_, str> {
+    let Some(mark) = marked.chars().next() else { return Cow::Borrowed("") };
     let is_click = |pair: &str| is_click_parameter(pair.split('=').next().unwrap_or(pair));
-    if !query.split('&').any(is_click) {
-        return Cow::Borrowed(url);
+    let all = &marked[mark.len_utf8()..];
+    if !all.split('&').any(is_click) {
+        return Cow::Borrowed(marked);
     }
-    let kept: Vec<&str> = query.split('&').filter(|pair| !is_click(pair)).collect();
-    let mark = if kept.is_empty() { "" } else { "?" };
-    Cow::Owned(format!("{address}{mark}{}{fragment}", kept.join("&")))
+    let kept: Vec<&str> = all.split('&').filter(|pair| !is_click(pair)).collect();
+    if kept.is_empty() { Cow::Borrowed("") } else { Cow::Owned(format!("{mark}{}", kept.join("&"))) }
 }
 
 #[cfg(test)]
@@ -142,12 +159,14 @@ mod tests {
             "identifiers": { "email": "mary@example.com" },
             "clicks": [{ "kind": "fbclid", "value": "CLICK", "seen_ms": 1 }],
             "cookies": { "_fbp": "fb.1.1.1", "_ga": "GA1.1.1.1" },
-            "page": { "url": "https://a/p?fbclid=CLICK&utm_source=x#f", "title": "T" },
+            "page": { "url": "https://a/p?fbclid=CLICK&utm_source=x#f", "title": "T",
+                "referrer": "https://a/#/landing?gclid=CLICK&x=stays" },
             "client": { "ip": "203.0.113.7", "user_agent": "UA" },
             "consent": { "level": level, "granted": [], "denied": [], "gpc": false, "limited_data_use": false,
                 "signal": "event" },
             "value": 1.5, "currency": "EUR", "order_id": "o", "items": [{ "id": "i", "properties": { "email": "mary@example.com" } }],
-            "properties": { "coupon": "W", "Email": "mary@example.com", "nested": { "first_name": "Mary", "size": 3 } },
+            "properties": { "coupon": "W", "Email": "mary@example.com", "nested": { "first_name": "Mary", "size": 3 },
+                "link_url": "https://b/?msclkid=CLICK&q=kept", "search": "?gclid=CLICK", "list": ["/p#gclid=CLICK"] },
         }))
         .unwrap()
     }
@@ -169,7 +188,18 @@ mod tests {
         for gone in ["mary@example.com", "Mary", "CLICK", "_fbp", "203.0.113.7"] {
             assert!(!kept.contains(gone), "{gone} in {kept}");
         }
-        for stays in ["GA1.1.1.1", "utm_source=x#f", "UA", "1.5", "coupon", "size", "\"anonymous_id\":\"a\""] {
+        for stays in [
+            "GA1.1.1.1",
+            "utm_source=x#f",
+            "#/landing?x=stays",
+            "https://b/?q=kept",
+            "[\"/p\"]",
+            "UA",
+            "1.5",
+            "coupon",
+            "size",
+            "\"anonymous_id\":\"a\"",
+        ] {
             assert!(kept.contains(stays), "{stays} in {kept}");
         }
     }

@@ -3,7 +3,7 @@
 //! A pure function of the request's cookies, its consent, its clicks, and the time. The consent's own cookie is somebody
 //! else's.
 
-use tidegate_event::{ClickId, Level, VisitorId};
+use tidegate_event::{ClickId, Level, Purpose, Purposes, VisitorId};
 
 use crate::Scheme;
 use crate::jar::Jar;
@@ -34,8 +34,18 @@ pub struct Browser<'a> {
 pub struct Standing {
     /// The level.
     pub level: Level,
+    /// The purposes, of which one may be refused at any level.
+    pub granted: Purposes,
     /// How it came to that.
     pub turn: Turn,
+}
+
+impl Standing {
+    /// What only measures may be refused beside consent to marketing.
+    fn allows(self, cookie: &Cookie) -> bool {
+        let measures = cookie.level == Level::Analytics;
+        cookie.level <= self.level && (!measures || self.granted.contains(Purpose::Analytics))
+    }
 }
 
 /// How a level came to be what it is.
@@ -82,7 +92,7 @@ pub fn cookies(browser: &Browser<'_>, standing: Standing, moment: Moment, settin
         }
     }
     for cookie in COOKIES {
-        if cookie.level <= standing.level {
+        if standing.allows(cookie) {
             lines.extend(kept(cookie, browser, moment, setting.place));
         } else if standing.turn == Turn::Withdrawn {
             for name in names(cookie, browser.jar) {
@@ -179,11 +189,11 @@ mod tests {
     }
 
     const fn at(level: Level) -> Standing {
-        Standing { level, turn: Turn::Steady }
+        Standing { level, granted: Purposes::ALL, turn: Turn::Steady }
     }
 
     const fn withdrawn(level: Level) -> Standing {
-        Standing { level, turn: Turn::Withdrawn }
+        Standing { level, granted: Purposes::ALL, turn: Turn::Withdrawn }
     }
 
     fn answer(standing: Standing, clicks: &[ClickId], cookies: &str) -> Vec<SetCookie> {
@@ -299,6 +309,15 @@ mod tests {
         ];
         assert_eq!(platforms(at(Level::Marketing), &[], brought), expected);
         assert_eq!(platforms(at(Level::Marketing), &[], ""), ["_fbp=fb.1.1800000000123.77"]);
+    }
+
+    #[test]
+    fn who_refuses_measuring_keeps_no_cookie_of_it_whatever_else_is_allowed() {
+        let granted = Purposes::ALL.intersection(Purposes::NONE.with(Purpose::Analytics).complement());
+        let refused = Standing { granted, ..withdrawn(Level::Marketing) };
+        let brought = "_fbp=fb.1.5.9.AQ; _ga=GA1.1.1.2";
+        assert_eq!(platforms(refused, &[], brought), ["_ga=", "_ga=", "_fbp=fb.1.5.9.AQ"]);
+        assert_eq!(platforms(Standing { turn: Turn::Steady, ..refused }, &[], brought), ["_fbp=fb.1.5.9.AQ"]);
     }
 
     #[test]

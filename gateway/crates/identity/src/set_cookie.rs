@@ -60,6 +60,11 @@ impl SetCookie {
         places.filter_map(move |place| SetCookie::new(name, "", 0, readers, &place))
     }
 
+    /// Whether the line takes the cookie from the browser.
+    pub fn is_expiry(&self) -> bool {
+        self.age_s == 0
+    }
+
     /// The cookie's name.
     pub fn name(&self) -> &str {
         &self.name

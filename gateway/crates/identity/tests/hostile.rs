@@ -1,7 +1,7 @@
 //! Whatever a browser sends, an answer's lines say what they are meant to say, and nothing panics.
 
 use proptest::prelude::*;
-use tidegate_event::{ClickId, Level, VisitorId};
+use tidegate_event::{ClickId, Level, Purposes, VisitorId};
 use tidegate_identity::Scheme;
 use tidegate_identity::answer::{Browser, Moment, Setting, Standing, Turn, cookies};
 use tidegate_identity::clicks::{Sources, gather};
@@ -56,7 +56,7 @@ proptest! {
         };
         let browser = Browser { visitor: VisitorId(Uuid::from_u128(7)), found: ring.find(&jar), clicks: &clicks, jar: &jar };
         let setting = Setting { ring: &ring, place: &place };
-        let set = cookies(&browser, Standing { level, turn }, Moment { now_ms, chance }, &setting);
+        let set = cookies(&browser, Standing { level, granted: Purposes::ALL, turn }, Moment { now_ms, chance }, &setting);
         prop_assert!(set.len() < 100);
         for cookie in set {
             let line = cookie.to_string();

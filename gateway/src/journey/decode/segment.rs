@@ -89,6 +89,8 @@ fn page(properties: Fields<'_>, draft: &mut Draft, kind: Kind) -> Result<(), Fie
             *slot = properties.text(&[name])?;
             draft.properties.shift_remove(name);
         }
+        // The address has it too, and there it is stripped of what is personal.
+        draft.properties.shift_remove("search");
     }
     Ok(())
 }

@@ -8,8 +8,7 @@ use http::StatusCode;
 use super::*;
 use crate::html;
 
-const TAG: &str =
-    "<script async src='https://track.shop.example/t.js' data-key='wk_1' data-consent='wait'></script>";
+const TAG: &str = "<script async src='https://track.shop.example/t.js' data-key='wk_1' data-consent='wait'></script>";
 const BODY: &[u8] = b"tidegate()";
 
 fn site() -> Site {
