@@ -3,9 +3,12 @@
 //! Owns the comparison. Finds no component, opens no store, and sends nothing.
 
 use serde::Serialize;
+use serde_json::Value;
 use tidegate_queue::{DeliveryJournal, State};
-use tidegate_sandbox::{Plugin, Transformed, Usage, contract};
+use tidegate_sandbox::{CallError, Plugin, Transformed, Usage, contract};
 
+use crate::delivery::request;
+use crate::journey::transform::printable;
 use crate::record::{self, DeliveryRecord, RequestRecord};
 
 /// A recorded delivery, as far as it can be run again.
@@ -111,7 +114,7 @@ impl Recorded {
         let (first, usage) = plugin.transform_metered(&self.saw, &self.context);
         let (second, again) = plugin.transform_metered(&self.saw, &self.context);
         let result = match first == second && usage.fuel == again.fuel {
-            true => self.compare(first),
+            true => self.compare(plugin, first),
             false => Comparison::NotDeterministic,
         };
         let Usage { fuel, memory_bytes, took } = usage;
@@ -127,7 +130,7 @@ impl Recorded {
         }
     }
 
-    fn compare(&self, now: Result<Transformed, tidegate_sandbox::CallError>) -> Comparison {
+    fn compare(&self, plugin: &Plugin, now: Result<Transformed, CallError>) -> Comparison {
         match (&self.made, now) {
             (Made::Request(index, recorded), Ok(Transformed::Requests(mut requests))) => {
                 if *index >= requests.len() {
@@ -135,8 +138,8 @@ impl Recorded {
                 }
                 same(recorded, &requests.swap_remove(*index).into())
             }
-            (Made::Request(..), other) => different("outcome", "a request".into(), told(&other)),
-            (Made::Failure(reason), now) => match told(&now) {
+            (Made::Request(..), other) => different("outcome", "a request".into(), self.told(plugin, &other)),
+            (Made::Failure(reason), now) => match self.told(plugin, &now) {
                 now if now == *reason => Comparison::Identical { body_bytes: None },
                 now => different("outcome", reason.clone(), now),
             },
@@ -144,20 +147,31 @@ impl Recorded {
     }
 }
 
+impl Recorded {
+    /// An outcome in the words that a dead letter has for it.
+    fn told(&self, plugin: &Plugin, outcome: &Result<Transformed, CallError>) -> String {
+        match outcome {
+            Ok(Transformed::Requests(requests)) => match self.refusal(plugin, requests) {
+                Some(problem) => format!("transform failed: {problem}"),
+                None => format!("{} requests", requests.len()),
+            },
+            Ok(Transformed::Skip(reason)) => format!("filtered: {}", printable(reason)),
+            Ok(Transformed::Invalid(reason)) => format!("invalid: {}", printable(reason)),
+            Err(error) => format!("transform failed: {error}"),
+        }
+    }
+
+    /// Why the gateway would not have sent these.
+    fn refusal(&self, plugin: &Plugin, requests: &[contract::Request]) -> Option<String> {
+        let config: Value = serde_json::from_str(&self.context.config).unwrap_or_default();
+        requests.iter().find_map(|it| request::judged(plugin.manifest(), &config, None, it).problem)
+    }
+}
+
 impl Reproduced {
     /// Whether it is as it was recorded.
     pub fn is_identical(&self) -> bool {
         matches!(self.result, Comparison::Identical { .. })
-    }
-}
-
-/// An outcome in the words that a dead letter has for it.
-fn told(outcome: &Result<Transformed, tidegate_sandbox::CallError>) -> String {
-    match outcome {
-        Ok(Transformed::Requests(requests)) => format!("{} requests", requests.len()),
-        Ok(Transformed::Skip(reason)) => format!("filtered: {reason}"),
-        Ok(Transformed::Invalid(reason)) => format!("invalid: {reason}"),
-        Err(error) => format!("transform failed: {error}"),
     }
 }
 

@@ -6,7 +6,9 @@ mod check;
 mod config;
 mod embed;
 mod fixtures;
+mod join;
 mod limits;
+mod outgoing;
 mod template;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,9 @@ pub use embed::{SECTION, embed, extract};
 #[cfg(feature = "testing")]
 pub(crate) use fixtures::json_files;
 pub use fixtures::{FIXTURES_BYTES_MAX, FIXTURES_MAX, FIXTURES_SECTION, Fixtures, FixturesError};
+pub use join::{Opened, open_array};
 pub use limits::{Batch, Duration, Instance, Join, Limits, Size};
+pub use outgoing::Outgoing;
 use serde::{Deserialize, Serialize};
 pub use template::Parameters;
 

@@ -58,7 +58,8 @@
 //! - `"requests"`: a list, compared whole. `path`, `query` and `headers` are objects (lists of pairs when a name comes
 //!   twice) and are left out when they are empty. `body` is JSON when the body is JSON (`1` and `1.0` differ), else
 //!   text, and left out when it is empty. Every request must name an endpoint of the manifest, give no path parameter
-//!   that its URL has not, and carry no credential.
+//!   that its URL has not, set no header that is the gateway's, keep `[batch] body_max`, and have exactly one element
+//!   where `[batch] join` joins it with others.
 //! - `"skip": "reason"` or `"invalid": "reason"`.
 //!
 //! A fixture that expects nothing yet fails, and is filled in by `TIDEGATE_BLESS=1`.

@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::value::RawValue;
-use tidegate_plugin_sdk::manifest::{Batch, Join};
+use tidegate_plugin_sdk::manifest::{Batch, Join, open_array};
 use tidegate_queue::Lease;
 
 use crate::ledger::Origin;
@@ -44,46 +43,6 @@ pub struct Part {
     pub index: u32,
     pub origin: Origin,
     pub who: Option<Who>,
-}
-
-/// Where a body's array stands.
-pub struct Opened<'a> {
-    before: &'a [u8],
-    /// With its brackets.
-    array: &'a [u8],
-    inside: &'a [u8],
-    after: &'a [u8],
-}
-
-impl Opened<'_> {
-    /// How many elements the array has; `None` if it is none.
-    pub fn elements(&self) -> Option<usize> {
-        self.list().map(|list| list.len())
-    }
-
-    fn list(&self) -> Option<Vec<&RawValue>> {
-        serde_json::from_slice(self.array).ok()
-    }
-}
-
-/// Finds the array at a JSON pointer of a body.
-pub fn open_array<'a>(body: &'a [u8], pointer: &str) -> Option<Opened<'a>> {
-    let text = std::str::from_utf8(body).ok()?;
-    let mut raw: &RawValue = serde_json::from_str(text).ok()?;
-    for name in pointer.split('/').skip(1) {
-        let name = name.replace("~1", "/").replace("~0", "~");
-        let object: HashMap<std::borrow::Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).ok()?;
-        raw = object.get(name.as_str())?;
-    }
-    let array = raw.get();
-    if !array.starts_with('[') || !array.ends_with(']') {
-        return None;
-    }
-    // A raw value borrows from the text it was parsed from, so its place there is the distance of their addresses.
-    let start = (array.as_ptr() as usize).checked_sub(text.as_ptr() as usize)? + 1;
-    let end = start + array.len() - 2;
-    let (before, after) = (body.get(..start)?, body.get(end..)?);
-    Some(Opened { before, array: array.as_bytes(), inside: body.get(start..end)?, after })
 }
 
 /// Merges loads into parcels.
@@ -151,7 +110,7 @@ fn singles(join: &Join, body: &[u8]) -> Vec<Vec<u8>> {
         Join::JsonArray(pointer) => {
             let Some(opened) = open_array(body, pointer) else { return Vec::new() };
             let around = |element: &str| [opened.before, element.as_bytes(), opened.after].concat();
-            opened.list().unwrap_or_default().into_iter().map(|element| around(element.get())).collect()
+            opened.elements().unwrap_or_default().into_iter().map(|element| around(element.get())).collect()
         }
     }
 }

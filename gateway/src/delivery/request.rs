@@ -1,134 +1,79 @@
-//! What a plugin's request must be for the gateway to send it, checked before it is stored.
+//! What a plugin's request must be for the gateway to send it, checked before it is stored: where it goes, here, and what the
+//! manifest tells of the rest, by [`Outgoing`].
 
-use http::{HeaderName, HeaderValue};
-use tidegate_plugin_sdk::manifest::Join;
+use serde_json::Value;
+use tidegate_plugin_sdk::manifest::{Batch, Manifest, Outgoing};
 use tidegate_sandbox::contract;
+use url::Url;
 
-use super::merge;
-use crate::destination::Destination;
+use crate::destination::{Destination, Endpoint};
 
-/// Headers that are the gateway's own to set, that would change how the request is framed or routed, that would make another
-/// method or path of it at a server that listens to them, or that say whom it comes from.
-const DENIED: &[&str] = &[
-    "authorization",
-    "cf-connecting-ip",
-    "connection",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "true-client-ip",
-    "upgrade",
-    "via",
-    "x-client-ip",
-    "x-host",
-    "x-http-host-override",
-    "x-http-method",
-    "x-http-method-override",
-    "x-http-path-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-method",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
-const DENIED_PREFIXES: &[&str] = &["proxy-", "sec-", "webhook-", "x-forwarded-"];
-const HEADERS_MAX: usize = 32;
-const HEADERS_BYTES_MAX: usize = 16 << 10;
-const QUERY_MAX: usize = 64;
 /// Longer ones are refused by most servers, and by proxies before them.
 const URL_BYTES_MAX: usize = 32 << 10;
 
 /// What is wrong with a request, if anything.
 pub fn problem(destination: &Destination, request: &contract::Request) -> Option<String> {
     let Some(endpoint) = destination.endpoints.get(&request.endpoint) else {
-        return Some(format!("`{}` is no endpoint of the manifest", request.endpoint));
+        return Some(unknown(&request.endpoint));
     };
+    address(endpoint, request).err().or_else(|| refused(&destination.batch, request))
+}
+
+/// A request that no destination sends: where it would go, as far as that can be told, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    pub url: Option<Url>,
+    pub problem: Option<String>,
+}
+
+/// As [`problem`], of a plugin that is no destination's, or not any more: with this configuration of its own.
+pub fn judged(manifest: &Manifest, config: &Value, base_url: Option<&Url>, request: &contract::Request) -> Judged {
+    let Some(declared) = manifest.endpoints.get(&request.endpoint) else {
+        return Judged { url: None, problem: Some(unknown(&request.endpoint)) };
+    };
+    let endpoint = Endpoint::new(declared, config, base_url).map_err(|error| error.to_string());
+    match endpoint.and_then(|endpoint| address(&endpoint, request)) {
+        Ok(url) => Judged { url: Some(url), problem: refused(&manifest.batch, request) },
+        Err(problem) => Judged { url: None, problem: Some(problem) },
+    }
+}
+
+fn unknown(endpoint: &str) -> String {
+    format!("`{endpoint}` is no endpoint of the manifest")
+}
+
+fn address(endpoint: &Endpoint, request: &contract::Request) -> Result<Url, String> {
     match endpoint.url(&request.path, &request.query) {
-        Err(e) => return Some(e.to_string()),
+        Err(error) => Err(error.to_string()),
         Ok(url) if url.as_str().len() > URL_BYTES_MAX => {
-            return Some(format!("the address is longer than {URL_BYTES_MAX} bytes"));
+            Err(format!("the address is longer than {URL_BYTES_MAX} bytes"))
         }
-        Ok(_) => {}
+        Ok(url) => Ok(url),
     }
-    if request.headers.len() > HEADERS_MAX || request.query.len() > QUERY_MAX {
-        return Some(format!("more than {HEADERS_MAX} headers or {QUERY_MAX} query parameters"));
-    }
-    if request.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > HEADERS_BYTES_MAX {
-        return Some(format!("the headers have more than {HEADERS_BYTES_MAX} bytes"));
-    }
-    if let Some(problem) = request.headers.iter().find_map(|(name, value)| header_problem(name, value)) {
-        return Some(problem);
-    }
-    let bytes_max = destination.batch.body_max.0;
-    if request.body.len() as u64 > bytes_max {
-        return Some(format!("the body has {} bytes; {bytes_max} are allowed", request.body.len()));
-    }
-    joinable(destination.batch.join_to(&request.endpoint), &request.body)
 }
 
-fn header_problem(name: &str, value: &str) -> Option<String> {
-    let Ok(parsed) = HeaderName::try_from(name) else {
-        return Some(format!("{name:?} is no name of a header"));
-    };
-    let name = parsed.as_str();
-    if DENIED.contains(&name) || DENIED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-        return Some(format!("the header `{name}` is not a plugin's to set"));
-    }
-    HeaderValue::from_str(value).is_err().then(|| format!("the value of header `{name}` cannot be sent"))
-}
-
-/// Requests that are to be joined have exactly one element each, so that an outcome by position is an event's.
-fn joinable(join: &Join, body: &[u8]) -> Option<String> {
-    match join {
-        Join::None => None,
-        Join::JsonArray(pointer) => match merge::open_array(body, pointer) {
-            None => Some(format!("the body has no array at `{pointer}`")),
-            Some(opened) if opened.elements() != Some(1) => {
-                Some(format!("the array at `{pointer}` must have exactly one element"))
-            }
-            Some(_) => None,
-        },
-        Join::Ndjson => {
-            let lines = body.split(|b| *b == b'\n').filter(|line| !line.is_empty()).count();
-            (lines != 1).then(|| format!("the body must be one line, and has {lines}"))
-        }
-    }
+fn refused(batch: &Batch, request: &contract::Request) -> Option<String> {
+    let contract::Request { endpoint, query, headers, body, .. } = request;
+    Outgoing { endpoint, query, headers, body }.problem(batch)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
-    fn headers_that_carry_credentials_change_the_framing_or_speak_for_others_are_denied() {
-        let denied = DENIED.iter().copied().chain(["proxy-authorization", "sec-fetch-site", "webhook-id"]);
-        for name in
-            denied.chain(["x-forwarded-for", "X-Forwarded-Host", "AUTHORIZATION", "Cookie", "X-HTTP-Method-Override"])
-        {
-            let said = header_problem(name, "x").unwrap_or_default();
-            assert_eq!(said, format!("the header `{}` is not a plugin's to set", name.to_lowercase()));
-        }
-        for name in ["content-type", "accept", "x-api-version", "idempotency-key", "if-match"] {
-            assert_eq!(header_problem(name, "application/json"), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_header_cannot_smuggle_a_line() {
-        for value in ["b\r\nhost: evil", "b\nhost: evil", "b\rhost: evil", "b\0", "b\u{7f}"] {
-            assert!(header_problem("x-a", value).is_some(), "{value:?}");
-        }
-        for name in ["x-a\r\nb", "x-a: b\r\nhost", ":authority", ":method", ":path", "x a", "", "x-\u{e9}", "x-a\0"] {
-            assert!(header_problem(name, "c").is_some(), "{name:?}");
+    fn a_header_is_taken_exactly_where_http_takes_it() {
+        let problem = |name: &str, value: &str| {
+            let headers = [(name.to_owned(), value.to_owned())];
+            let request = Outgoing { endpoint: "events", query: &[], headers: &headers, body: &[] };
+            request.problem(&Batch::default())
+        };
+        for letter in ('\0'..='\u{ff}').chain(['\u{2028}']) {
+            let (name, value) = (format!("a{letter}"), format!("a{letter}b"));
+            assert_eq!(problem(&name, "b").is_none(), HeaderName::try_from(&name).is_ok(), "{name:?}");
+            assert_eq!(problem("a", &value).is_none(), HeaderValue::from_str(&value).is_ok(), "{value:?}");
         }
     }
 }

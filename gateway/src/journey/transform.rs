@@ -195,6 +195,6 @@ fn given(destination: &Destination, saw: &contract::Event) -> Vec<String> {
 }
 
 /// A plugin's text, for a person to read: bounded, and without control characters.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(500).collect()
 }

@@ -15,7 +15,7 @@ use url::Url;
 use super::test::Used;
 use crate::clock::SystemClock;
 use crate::config::Site;
-use crate::destination::Endpoint;
+use crate::delivery::request;
 use crate::journey::decode::FieldError;
 use crate::journey::{transform, trial};
 
@@ -116,7 +116,7 @@ pub fn preview(plugin: &Plugin, sample: &Sample) -> Preview {
     });
     let outcome = match answer {
         Ok(Transformed::Requests(requests)) => {
-            Outcome::Requests(requests.into_iter().map(|it| request(plugin.manifest(), sample, it)).collect())
+            Outcome::Requests(requests.into_iter().map(|it| shown(plugin.manifest(), sample, it)).collect())
         }
         Ok(Transformed::Skip(reason)) => Outcome::Skip(reason),
         Ok(Transformed::Invalid(reason)) => Outcome::Invalid(reason),
@@ -127,18 +127,12 @@ pub fn preview(plugin: &Plugin, sample: &Sample) -> Preview {
     Preview { plugin, event: sample.event.name.clone(), outcome, used: used.get() }
 }
 
-fn request(manifest: &Manifest, sample: &Sample, request: contract::Request) -> Request {
+fn shown(manifest: &Manifest, sample: &Sample, request: contract::Request) -> Request {
     let config: Value = serde_json::from_str(&sample.context.config).unwrap_or_default();
     let declared = manifest.endpoints.get(&request.endpoint);
-    let made = declared.map(|endpoint| {
-        let made = Endpoint::new(endpoint, &config, sample.base_url.as_ref());
-        made.and_then(|made| made.url(&request.path, &request.query))
-    });
-    let (url, problem) = match made {
-        Some(Ok(url)) => (url.to_string(), None),
-        Some(Err(error)) => (declared.map(|it| it.url.clone()).unwrap_or_default(), Some(error.to_string())),
-        None => (String::new(), Some(format!("the manifest has no endpoint `{}`", request.endpoint))),
-    };
+    let request::Judged { url, problem } = request::judged(manifest, &config, sample.base_url.as_ref(), &request);
+    let template = declared.map(|endpoint| endpoint.url.clone()).unwrap_or_default();
+    let url = url.map_or(template, |url| url.to_string());
     let method = declared.map(|it| crate::permissions::words::name_of(&it.method)).unwrap_or_default();
     let body = String::from_utf8_lossy(&request.body).into_owned();
     Request { endpoint: request.endpoint, method, url, problem, headers: request.headers, body }

@@ -13,9 +13,12 @@ pub(super) fn not_granted(manifest: &Manifest, event: &Event) -> Vec<String> {
         .filter(|field| granted_by(manifest, field).is_none())
         .map(|field| format!("the event gives `{field}`, which the manifest does not read"))
         .collect();
-    for identifier in &event.identifiers {
-        let field = format!("user.{}", identifier.key);
-        let digest = identifier.value.len() == 64 && identifier.value.bytes().all(|b| b.is_ascii_hexdigit());
+    let identifiers = event.identifiers.iter().map(|identifier| (identifier.key.as_str(), &identifier.value));
+    let ids = [("id", &event.user_id), ("anonymous_id", &event.anonymous_id)];
+    let ids = ids.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    for (key, value) in identifiers.chain(ids) {
+        let field = format!("user.{key}");
+        let digest = value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit());
         let read = granted_by(manifest, &field).and_then(|grant| manifest.reads.get(grant));
         if read.is_some_and(|read| read.form == Form::Sha256) && !digest {
             problems.push(format!("`{field}` is granted as a SHA-256 digest, and the event gives something else"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Outgoing};
 use crate::{Context, Outcome, Rejection, Request, Verdict};
 
 /// The outcome of `transform` as the fixture's key and value.
@@ -88,11 +88,7 @@ fn request_problems(manifest: &Manifest, request: &Request, config: &Value) -> V
     for name in parameters.path.iter().filter(|name| !given(name)) {
         problems.push(format!("neither the request nor the configuration gives `{{{name}}}` of {}", endpoint.url));
     }
-    const FORBIDDEN: [&str; 5] = ["authorization", "connection", "content-length", "cookie", "host"];
-    for (name, _) in &request.headers {
-        if FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden)) {
-            problems.push(format!("the header `{name}` is the gateway's alone"));
-        }
-    }
+    let Request { endpoint, query, headers, body, .. } = request;
+    problems.extend(Outgoing { endpoint, query, headers, body }.problem(&manifest.batch));
     problems
 }

@@ -15,6 +15,8 @@ impl Plugin for Echo {
         match event.name.as_str() {
             "skip" => Err(Rejection::skip("not mine")),
             "elsewhere" => Ok(vec![Request::new("elsewhere").with_header("Authorization", "x")]),
+            "forwarded" => Ok(vec![Request::new("events").with_header("X-Forwarded-For", "192.0.2.1")]),
+            "signed" => Ok(vec![Request::new("events").with_header("webhook-id", "x")]),
             _ => {
                 let config: Value = crate::json::config(&ctx)?;
                 let body = json!({ "value": event.value, "email": event.identifier("email"), "config": config });
@@ -129,6 +131,43 @@ fn every_wrong_fixture_is_reported_with_its_file_and_place() {
     ] {
         assert!(report.contains(expected), "`{expected}` is not in\n{report}");
     }
+}
+
+#[test]
+fn what_a_gateway_would_not_send_fails_though_it_is_expected() {
+    let expected = json!([{ "endpoint": "events", "headers": { "X-Forwarded-For": "192.0.2.1" } }]);
+    let folder = Folder::new(
+        "refused",
+        &[
+            ("a.json", json!({ "about": "a", "event": { "name": "forwarded" }, "requests": expected })),
+            ("b.json", json!({ "about": "b", "event": { "name": "signed" } })),
+            ("c.json", json!({ "about": "c", "event": { "value": 1.5 }, "requests": body(1.5) })),
+        ],
+    );
+    let joined = format!("{MANIFEST}[batch]\njoin = \"json-array:/data\"\nevents_max = 2\n");
+    fs::write(folder.0.join("plugin.toml"), joined).unwrap();
+    let report = folder.report();
+    for expected in [
+        "fixtures/a.json\n    the header `x-forwarded-for` is not a plugin's to set",
+        "fixtures/b.json\n    the header `webhook-id` is not a plugin's to set",
+        "fixtures/c.json\n    the body has no array at `/data`",
+    ] {
+        assert!(report.contains(expected), "`{expected}` is not in\n{report}");
+    }
+    let blessed = run_all(&folder.0, &CALLS, Mode::Bless).unwrap_err();
+    assert!(blessed.contains("the header `webhook-id` is not"), "what is refused is not blessed away: {blessed}");
+}
+
+#[test]
+fn an_id_that_is_granted_as_a_digest_is_one_in_fixtures() {
+    let event = json!({ "user_id": "cust_1", "anonymous_id": "ab".repeat(32) });
+    let folder = Folder::new("ids", &[("a.json", json!({ "about": "a", "event": event }))]);
+    let ids = ["id", "anonymous_id"].map(|id| format!("\"user.{id}\" = {{ as = \"sha256\", why = \"so\" }}\n"));
+    let manifest = MANIFEST.replace("[config]", &format!("{}[config]", ids.concat()));
+    fs::write(folder.0.join("plugin.toml"), manifest).unwrap();
+    let report = folder.report();
+    assert!(report.contains("`user.id` is granted as a SHA-256 digest"), "{report}");
+    assert!(!report.contains("`user.anonymous_id` is granted as"), "{report}");
 }
 
 #[test]
