@@ -14,7 +14,7 @@ mod tool;
 use wit_component::ComponentEncoder;
 
 pub use error::BuildError;
-pub use project::{Language, Project};
+pub use project::{Language, Project, write_whole};
 pub use rust::{Compilation, LINK_ARGS, TARGET};
 pub use surface::{Surface, surface};
 

@@ -1,10 +1,14 @@
 //! A plugin's folder as the kit sees it: its files with their times, and the component that was built of them.
 //!
-//! Does not build; `tidegate_plugin_sdk::build` does.
+//! Does not build; `tidegate_plugin_sdk::build` does. Owns that the component carries the fixtures of its folder, which it is
+//! not built of.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use tidegate_plugin_sdk::build::{BuildError, write_whole};
+use tidegate_plugin_sdk::manifest::Fixtures;
 
 /// The most files that are looked at: a folder with more is something else than a plugin's.
 const FILES_MAX: usize = 10_000;
@@ -15,19 +19,38 @@ const BUILT_BY: [&str; 6] =
     ["plugin.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json", "requirements.txt"];
 /// What code is called.
 const CODE: [&str; 6] = ["rs", "js", "mjs", "cjs", "ts", "py"];
+/// Those of them that the languages' tools write, while they build.
+const LOCKS: [&str; 2] = ["Cargo.lock", "package-lock.json"];
 /// Folders with what a component is not built of.
 const BESIDE: [&str; 3] = ["fixtures", "test", "tests"];
 /// Folders that tools fill.
 const OUTPUTS: [&str; 5] = ["target", "node_modules", "__pycache__", "venv", "dist"];
 
-/// The files of a plugin's folder, each with the time of its last change and its size. What tools made, and what begins
-/// with a dot, is left out.
+/// Files, each with the time of its last change and its size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files(BTreeMap<PathBuf, (Option<SystemTime>, u64)>);
 
 impl Files {
-    /// Looks at a folder. What cannot be read is not there.
-    pub fn of(folder: &Path) -> Files {
+    /// What the component of a plugin's folder is built of. What tools made, what begins with a dot, and what cannot be
+    /// read is not there.
+    pub fn sources(folder: &Path) -> Files {
+        let mut files = Files::all(folder);
+        files.0.retain(|path, _| is_source(path));
+        files
+    }
+
+    /// What a person changes to see it run again: the sources and the fixtures. A gateway's store may lie in the folder as
+    /// well, and changes with every event.
+    pub fn watched(folder: &Path) -> Files {
+        let mut files = Files::all(folder);
+        files.0.retain(|path, _| {
+            let is_lock = LOCKS.iter().any(|lock| path == Path::new(lock));
+            path.starts_with("fixtures") || (is_source(path) && !is_lock)
+        });
+        files
+    }
+
+    fn all(folder: &Path) -> Files {
         let mut files = Files::default();
         files.add(folder, folder, DEPTH_MAX);
         files
@@ -49,14 +72,9 @@ impl Files {
         all
     }
 
-    /// Whether the sources were changed after a component was built: fixtures, tests and a configuration are none.
+    /// Whether any was changed after the build of a component began.
     pub fn is_newer_than(&self, component: SystemTime) -> bool {
-        let is_source = |path: &Path| {
-            let is_code = path.extension().is_some_and(|extension| CODE.iter().any(|code| extension == *code));
-            let is_beside = BESIDE.iter().any(|folder| path.starts_with(folder));
-            path.starts_with("src") || BUILT_BY.iter().any(|file| path == Path::new(file)) || (is_code && !is_beside)
-        };
-        self.0.iter().any(|(path, (time, _))| is_source(path) && time.is_some_and(|time| time > component))
+        self.0.values().any(|(time, _)| time.is_some_and(|time| time > component))
     }
 
     fn add(&mut self, root: &Path, folder: &Path, depth: usize) {
@@ -75,6 +93,30 @@ impl Files {
             }
         }
     }
+}
+
+/// Whether a component is built of this file of its folder: fixtures, tests and a configuration are none.
+fn is_source(path: &Path) -> bool {
+    let is_code = path.extension().is_some_and(|extension| CODE.iter().any(|code| extension == *code));
+    let is_beside = BESIDE.iter().any(|folder| path.starts_with(folder));
+    path.starts_with("src") || BUILT_BY.iter().any(|file| path == Path::new(file)) || (is_code && !is_beside)
+}
+
+/// Has the component of a plugin's folder carry the fixtures that the folder has, and answers it where it did not: what a
+/// gateway runs before it takes the component is what its author sees pass. Its time stays, for it is built of the same.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn carry_fixtures(folder: &Path, component: &Path, wasm: &[u8]) -> Result<Option<Vec<u8>>, BuildError> {
+    // What is wrong with a fixture is told by who runs it, and with a component by who loads it.
+    let both = (Fixtures::read(&folder.join("fixtures")), Fixtures::extract(wasm));
+    let (Ok(own), Ok(carried), Some(time)) = (both.0, both.1, changed_at(component)) else { return Ok(None) };
+    if own == carried {
+        return Ok(None);
+    }
+    let wasm = own.embed(wasm);
+    write_whole(component, &wasm, time)?;
+    Ok(Some(wasm))
 }
 
 /// When a file was changed last; nothing where there is none.
@@ -100,29 +142,38 @@ mod tests {
         write("src/lib.rs", "a");
         write("target/plugin/a.wasm", "a");
         write(".git/index", "a");
-        let before = Files::of(folder.path());
+        let before = Files::watched(folder.path());
         assert_eq!(before.0.keys().collect::<Vec<_>>(), [Path::new("plugin.toml"), Path::new("src/lib.rs")]);
+        assert_eq!(Files::sources(folder.path()), before);
         assert!(before.changed_since(&before).is_empty());
         write("src/lib.rs", "longer");
         write("fixtures/a.json", "a");
         std::fs::remove_file(folder.path().join("plugin.toml")).unwrap();
-        let after = Files::of(folder.path());
+        // A gateway that runs there, a test, and what cargo pins while it builds: nothing of these is shown anew.
+        for other in ["data/tidegate.db-wal", "tidegate.toml", "tests/fixtures.rs", "Cargo.lock", "README.md"] {
+            write(other, "a");
+        }
+        let after = Files::watched(folder.path());
         assert_eq!(after.changed_since(&before), ["fixtures/a.json", "plugin.toml", "src/lib.rs"].map(Path::new));
     }
 
     #[test]
     fn a_component_is_old_when_a_source_is_newer_not_when_a_fixture_is() {
         let built = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-        let at = |name: &str, second: u64| {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-            Files(BTreeMap::from([(PathBuf::from(name), (Some(time), 1))]))
+        let is_newer = |name: &str, second: u64| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let file = std::fs::File::create(path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).unwrap();
+            Files::sources(folder.path()).is_newer_than(built)
         };
-        for source in ["src/lib.rs", "src/words.txt", "plugin.toml", "build.rs"] {
-            assert!(at(source, 1_001).is_newer_than(built), "{source}");
+        for source in ["src/lib.rs", "src/words.txt", "plugin.toml", "build.rs", "Cargo.lock"] {
+            assert!(is_newer(source, 1_001), "{source}");
         }
-        assert!(!at("src/lib.rs", 999).is_newer_than(built));
+        assert!(!is_newer("src/lib.rs", 999));
         for other in ["fixtures/a.json", "tests/fixtures.rs", "README.md", "tidegate.toml", "event.json"] {
-            assert!(!at(other, 1_001).is_newer_than(built), "{other}");
+            assert!(!is_newer(other, 1_001), "{other}");
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Report {
 pub struct Fixture {
     pub file: String,
     pub ok: bool,
+    /// Its file was written, and expects what came from now on.
+    pub blessed: bool,
     pub problems: Vec<String>,
     /// Where what came is not what was expected, a line for each place.
     pub differences: Vec<String>,
@@ -137,13 +139,16 @@ impl Test<'_> {
     }
 
     fn fixture(&self, mut ran: Ran, used: Option<Used>) -> Fixture {
-        if self.blessing == Blessing::Given
-            && let Err(error) = self.suite.bless(&mut ran)
-        {
-            ran.problems.push(crate::causes::chain(&error));
+        let blessed = match self.blessing {
+            Blessing::Given => self.suite.bless(&mut ran),
+            Blessing::Withheld => Ok(false),
+        };
+        if let Err(error) = &blessed {
+            ran.problems.push(crate::causes::chain(error));
         }
         Fixture {
             ok: ran.is_ok(),
+            blessed: blessed.unwrap_or_default(),
             differences: ran.diff.as_ref().map(|diff| diff.places.clone()).unwrap_or_default(),
             file: ran.file,
             problems: ran.problems,

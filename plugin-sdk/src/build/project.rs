@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::io;
 use super::{BuildError, component, finish, javascript, python, rust};
 use crate::manifest::{Fixtures, Manifest};
+
+/// What the languages' tools pin their choices in, and make where it is not there.
+const LOCKS: [&str; 2] = ["Cargo.lock", "package-lock.json"];
 
 /// What a plugin is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,18 +101,31 @@ impl Project {
         }
     }
 
-    /// Builds the component as [`Project::build`] does, and writes it to [`Project::output`].
+    /// Builds the component as [`Project::build`] does, and writes it to [`Project::output`], with the time at which the
+    /// build began: a source that was saved meanwhile is newer, because nobody knows which text of it was built.
     ///
     /// # Errors
     /// As [`Project::build`], and when the file cannot be written.
     pub fn write(&self, say: &mut dyn FnMut(&str)) -> Result<Vec<u8>, BuildError> {
+        let began = self.began()?;
+        let is_missing = |lock: &PathBuf| !lock.exists();
+        let missing: Vec<PathBuf> = LOCKS.map(|lock| self.folder.join(lock)).into_iter().filter(is_missing).collect();
         let component = self.build(say)?;
-        let path = self.output();
-        // Whole or not at all: a gateway may be about to read it.
-        let temporary = path.with_extension("wasm.new");
-        fs::write(&temporary, &component).map_err(io("write", &temporary))?;
-        fs::rename(&temporary, &path).map_err(io("write", &path))?;
+        // What the build itself has pinned is no change of a source.
+        for lock in missing.iter().filter(|lock| lock.exists()) {
+            dated(lock, began)?;
+        }
+        write_whole(&self.output(), &component, began)?;
         Ok(component)
+    }
+
+    /// The time as the file system has it: sources get theirs from there.
+    fn began(&self) -> Result<SystemTime, BuildError> {
+        let work = self.work();
+        fs::create_dir_all(&work).map_err(io("make", &work))?;
+        let mark = work.join("began");
+        fs::write(&mark, []).map_err(io("write", &mark))?;
+        fs::metadata(&mark).and_then(|about| about.modified()).map_err(io("read", &mark))
     }
 
     /// Where everything that is built goes.
@@ -127,6 +144,22 @@ impl Project {
         let (from, to) = (self.folder.join(file), self.work().join(format!("{file}.installed")));
         fs::copy(&from, &to).map(|_| ()).map_err(io("copy", &from))
     }
+}
+
+/// Writes a component with this time of its last change, whole or not at all: a gateway may be about to read it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_whole(path: &Path, component: &[u8], time: SystemTime) -> Result<(), BuildError> {
+    let temporary = path.with_extension("wasm.new");
+    fs::write(&temporary, component).map_err(io("write", &temporary))?;
+    dated(&temporary, time)?;
+    fs::rename(&temporary, path).map_err(io("write", path))
+}
+
+fn dated(path: &Path, time: SystemTime) -> Result<(), BuildError> {
+    let file = fs::File::options().write(true).open(path);
+    file.and_then(|file| file.set_modified(time)).map_err(io("date", path))
 }
 
 fn language(folder: &Path) -> Result<Language, BuildError> {

@@ -18,7 +18,9 @@ pub(super) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
     let venv = venv(project);
     say("componentize-py builds the component");
     let output = project.work().join("python.wasm");
-    let mut tool = Command::new(venv.join("bin").join("componentize-py"));
+    // Its first line names the interpreter by where the environment was made, and a project may be moved.
+    let mut tool = Command::new(venv.join("bin").join("python3"));
+    tool.arg(venv.join("bin").join("componentize-py"));
     tool.current_dir(&project.folder).args(["--wit-path", "wit", "--world", "destination", "--quiet"]);
     tool.args(["componentize", MODULE, "--stub-wasi", "--python-path", "src", "--output"]).arg(&output);
     // The packages of requirements.txt are found there, and none of another environment.
@@ -72,8 +74,58 @@ pub(super) fn install(project: &Project, say: &mut dyn FnMut(&str)) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use std::path::Path;
+
     use super::*;
     use crate::build::Surface;
+
+    /// In the place of componentize-py: a component with the contract's interface alone, and somebody saves the plugin
+    /// while it is made. Its first line is what is left of where the environment was.
+    const BUILDER: &str = r#"#!/moved/away/python3
+echo '# new' >> src/plugin.py
+sleep 0.02
+for output; do :; done
+cp component "$output"
+"#;
+
+    /// A project with that builder, and with a shell for an interpreter.
+    #[cfg(unix)]
+    fn project(folder: &Path) -> Project {
+        let world = crate::manifest::WORLD;
+        let manifest = format!(
+            "name = \"acme\"\nversion = \"0.1.0\"\nworld = \"{world}\"\nsummary = \"Acme\"\n\
+             purposes = [\"analytics\"]\nendpoints.events.url = \"https://acme.example/events\"\n"
+        );
+        let component = format!(r#"(component (instance $a) (export "{}" (instance $a)))"#, interface(world));
+        let files: [(&str, &[u8]); 6] = [
+            ("plugin.toml", manifest.as_bytes()),
+            ("requirements.txt", b"componentize-py\n"),
+            ("src/plugin.py", b"# old\n"),
+            ("component", &wat::parse_str(component).unwrap()),
+            ("target/plugin/requirements.txt.installed", b"componentize-py\n"),
+            ("target/plugin/venv/bin/componentize-py", BUILDER.as_bytes()),
+        ];
+        for (name, bytes) in files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+        }
+        std::os::unix::fs::symlink("/bin/sh", folder.join("target/plugin/venv/bin/python3")).unwrap();
+        Project::open(folder).unwrap()
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_project_that_was_moved_is_built_and_what_is_saved_meanwhile_is_newer() {
+        let folder = std::env::temp_dir().join(format!("tidegate-python-{}", std::process::id()));
+        let project = project(&folder);
+        project.write(&mut |_| {}).unwrap();
+        let changed = |path: PathBuf| fs::metadata(path).unwrap().modified().unwrap();
+        let (built, saved) = (changed(project.output()), changed(project.folder.join("src/plugin.py")));
+        assert!(built <= saved, "{built:?} {saved:?}");
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn only_the_contracts_interface_is_left() {

@@ -48,6 +48,28 @@ pub(super) fn sections<'a>(component: &'a [u8], name: &str) -> Result<Vec<&'a [u
     Ok(found)
 }
 
+/// The component without the custom sections of this name at its top level; as it was, where it cannot be read.
+pub(super) fn without(component: &[u8], name: &str) -> Vec<u8> {
+    // A component begins with eight bytes, and then has its sections, each from where the one before ends.
+    let (mut at, mut depth) = (8, 0usize);
+    let mut kept = component.get(..at).unwrap_or_default().to_vec();
+    for payload in Parser::new(0).parse_all(component) {
+        let Ok(payload) = payload else { return component.to_vec() };
+        if let Some((_, range)) = payload.as_section().filter(|_| depth == 0) {
+            if !matches!(&payload, Payload::CustomSection(section) if section.name() == name) {
+                kept.extend_from_slice(component.get(at..range.end).unwrap_or_default());
+            }
+            at = range.end;
+        }
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use wasm_encoder::{Component, NestedComponentSection};
@@ -75,6 +97,26 @@ mod tests {
     fn a_second_manifest_is_refused() {
         let component = embed(&embed(&Component::new().finish(), "one"), "two");
         assert_eq!(extract(&component), Err(format!("has more than one `{SECTION}` section")));
+    }
+
+    #[test]
+    fn a_section_is_taken_out_and_all_else_stays_to_the_byte() {
+        let mut inner = Component::new();
+        inner.section(&CustomSection { name: "x".into(), data: Cow::Borrowed(b"inner") });
+        let mut outer = Component::new();
+        outer.section(&NestedComponentSection(&inner));
+        let outer = outer.finish();
+        let with = |component: &[u8], data: &[u8]| {
+            let mut bytes = component.to_vec();
+            CustomSection { name: "x".into(), data: Cow::Borrowed(data) }.append_to_component(&mut bytes);
+            bytes
+        };
+        let between = embed(&with(&outer, &[7; 300]), "name");
+        assert_eq!(without(&with(&between, b""), "x"), embed(&outer, "name"));
+        assert_eq!(without(&outer, "x"), outer, "a nested component keeps its own");
+        assert_eq!(without(&with(&Component::new().finish(), b"a"), "x"), Component::new().finish());
+        assert_eq!(without(&between[..between.len() - 1], "x"), &between[..between.len() - 1]);
+        assert_eq!(without(b"\0asm", "x"), b"\0asm");
     }
 
     #[test]

@@ -139,9 +139,9 @@ impl Fixtures {
         bounded(stored.files.into_iter().map(|(name, text)| (name, text.get().to_owned())).collect())
     }
 
-    /// A component that carries these fixtures, after what it has; the same component where there are none.
+    /// A component that carries these fixtures after all that it has, and none that it had before.
     pub fn embed(&self, component: &[u8]) -> Vec<u8> {
-        let mut bytes = component.to_vec();
+        let mut bytes = embed::without(component, FIXTURES_SECTION);
         if !self.is_empty() {
             let files: Vec<String> = self
                 .0
@@ -242,6 +242,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_embedded_takes_the_place_of_what_was() {
+        let bare = embed::embed(&Component::new().finish(), "name");
+        let old = fixtures(&[("a.json", "{}"), ("b.json", "[1]")]).unwrap().embed(&bare);
+        let new = fixtures(&[("a.json", "[2]")]).unwrap();
+        assert_eq!(new.embed(&old), new.embed(&bare));
+        assert_eq!(Fixtures::default().embed(&old), bare);
+    }
+
+    #[test]
     fn a_component_without_the_section_has_none() {
         let component = Component::new().finish();
         assert!(Fixtures::extract(&component).unwrap().is_empty());
@@ -263,8 +272,9 @@ mod tests {
         assert!(section(r#"{"v":1,"files":{"../../etc/x.json":{}}}"#).contains("names a file"));
         assert!(section("[").contains("is no JSON of ours"));
         assert!(refused(&with_section(b"\xff\xff\xff")).ends_with("cannot be inflated"));
-        let twice = with_section(&compress_to_vec(b"{\"v\":1,\"files\":{}}", 1));
-        let twice = fixtures(&[("a.json", "{}")]).unwrap().embed(&twice);
+        let data = compress_to_vec(b"{\"v\":1,\"files\":{}}", 1);
+        let mut twice = with_section(&data);
+        CustomSection { name: FIXTURES_SECTION.into(), data: Cow::Owned(data) }.append_to_component(&mut twice);
         assert!(refused(&twice).ends_with("it has more than once"));
     }
 

@@ -147,19 +147,21 @@ impl Suite {
         all
     }
 
-    /// Writes what really came into the fixture's file, where that is not what it expects; from then on it is.
+    /// Writes what really came into the fixture's file, where that is not what it expects; from then on it is. Answers
+    /// whether it wrote.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn bless(&self, ran: &mut Ran) -> Result<(), SuiteError> {
-        let (Some(actual), Some(Ok(file))) = (&ran.actual, self.files.get(&ran.file)) else { return Ok(()) };
-        if ran.diff.is_some() {
-            let path = self.folder.as_ref().ok_or(SuiteError::ReadOnly)?.join(&ran.file);
-            let text = Fixture::blessed(file, actual);
-            fs::write(&path, text).map_err(io("write", &path))?;
-            ran.diff = None;
+    pub fn bless(&self, ran: &mut Ran) -> Result<bool, SuiteError> {
+        let (Some(actual), Some(Ok(file))) = (&ran.actual, self.files.get(&ran.file)) else { return Ok(false) };
+        if ran.diff.is_none() {
+            return Ok(false);
         }
-        Ok(())
+        let path = self.folder.as_ref().ok_or(SuiteError::ReadOnly)?.join(&ran.file);
+        let text = Fixture::blessed(file, actual);
+        fs::write(&path, text).map_err(io("write", &path))?;
+        ran.diff = None;
+        Ok(true)
     }
 
     /// Runs one fixture.

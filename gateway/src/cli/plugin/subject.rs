@@ -13,7 +13,7 @@ use super::super::output::Output;
 use super::build::failed;
 use super::bytes_of;
 use crate::causes::chain;
-use crate::kit::project::{Files, changed_at};
+use crate::kit::project::{Files, carry_fixtures, changed_at};
 
 /// A plugin that is to be run.
 pub(super) struct Subject {
@@ -28,7 +28,7 @@ pub(super) struct Subject {
 
 impl Subject {
     /// What `name` means: a built-in plugin, else a folder, else a file. A folder's component is built first where its
-    /// sources are newer.
+    /// sources are newer, and carries the folder's fixtures.
     pub(super) fn of(name: &str, out: &Output) -> Result<Subject, Failure> {
         let folder = Path::new(name);
         if tidegate_plugins::find(name).is_some() || !folder.is_dir() {
@@ -49,6 +49,12 @@ impl Subject {
             }
             None => Ok(tidegate_sandbox::fixtures::embedded(plugin)),
         }
+    }
+
+    /// Has the folder's component carry the fixtures that the folder has now.
+    pub(super) fn carry_fixtures(&self, out: &Output) -> Result<(), Failure> {
+        let (Some(folder), Some(file)) = (&self.folder, &self.file) else { return Ok(()) };
+        carried(folder, file, &self.wasm, out).map(|_| ())
     }
 
     /// The plugin, ready to run.
@@ -81,14 +87,26 @@ fn built(folder: &Path, out: &Output) -> Result<(PathBuf, Vec<u8>), Failure> {
         Failure::new(Exit::Data, format!("`{}` has mistakes:\n{}", path.display(), all.join("\n")))
     })?;
     let component = folder.join("target/plugin").join(format!("{}.wasm", manifest.name));
-    let is_fresh = changed_at(&component).is_some_and(|time| !Files::of(folder).is_newer_than(time));
+    let is_fresh = changed_at(&component).is_some_and(|time| !Files::sources(folder).is_newer_than(time));
     let wasm = match is_fresh {
-        true => std::fs::read(&component)
-            .map_err(|error| Failure::of(Exit::NotFound, &format!("read `{}`", component.display()), &error))?,
+        true => {
+            let wasm = std::fs::read(&component)
+                .map_err(|error| Failure::of(Exit::NotFound, &format!("read `{}`", component.display()), &error))?;
+            carried(folder, &component, &wasm, out)?.unwrap_or(wasm)
+        }
         false => {
             let project = Project::open(folder).map_err(|error| failed(&error))?;
             project.write(&mut |step| out.note(step)).map_err(|error| failed(&error))?
         }
     };
     Ok((component, wasm))
+}
+
+/// The component with the folder's fixtures, where it carried others.
+fn carried(folder: &Path, component: &Path, wasm: &[u8], out: &Output) -> Result<Option<Vec<u8>>, Failure> {
+    let carried = carry_fixtures(folder, component, wasm).map_err(|error| failed(&error))?;
+    if carried.is_some() {
+        out.note(&format!("`{}` carries the fixtures now as they are in the folder", component.display()));
+    }
+    Ok(carried)
 }

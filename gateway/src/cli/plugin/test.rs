@@ -37,6 +37,9 @@ pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
     }
     let report = Test { plugin: &plugin, suite: &suite, blessing }.run(wanted);
     out.data(&report, render);
+    if report.fixtures.iter().any(|fixture| fixture.blessed) {
+        subject.carry_fixtures(out)?;
+    }
     if report.failed == 0 { Ok(()) } else { Err(Failure::said(Exit::No)) }
 }
 
@@ -76,6 +79,8 @@ fn render(report: &Report, paint: Paint) -> String {
         let says = clean(&format!("`{grant}` is granted, and no fixture gives anything else without it"));
         format!("{} {says}", paint.yellow("warning:"))
     }));
+    let blessed = report.fixtures.iter().filter(|it| it.blessed);
+    lines.extend(blessed.map(|it| format!("{} fixtures/{}: review the change", paint.cyan("wrote:"), clean(&it.file))));
     if report.fixtures.iter().any(|it| it.diff.is_some()) {
         lines.push(format!("{} `--bless` writes what came into the fixtures, for you to review", paint.cyan("hint:")));
     }
