@@ -51,15 +51,39 @@ pub(super) struct Check {
 
 pub(super) async fn run(command: &Command, out: &Output) -> Result<(), Failure> {
     match command {
-        Command::Check(check) => sent(check, None, out).await,
+        Command::Check(check) => {
+            let sent = send(check, None, out).await?;
+            sent.show(out);
+            sent.ended().1
+        }
         Command::Off(arguments) => switch::stop(arguments, Turn::Off, out).await,
         Command::Pause(arguments) => switch::stop(arguments, Turn::Pause, out).await,
         Command::On(arguments) => switch::on(arguments, out).await,
     }
 }
 
-/// Sends the event, by another plugin than the configuration's where one is given, and shows what came of it.
-pub(super) async fn sent(check: &Check, plugin: Option<PluginSource>, out: &Output) -> Result<(), Failure> {
+/// What came of an event that was sent.
+pub(super) struct Sent {
+    report: Report,
+    destination: Arc<Destination>,
+    /// Whether the ledger has it.
+    closed: Result<(), Failure>,
+}
+
+impl Sent {
+    pub(super) fn show(&self, out: &Output) {
+        out.data(&self.report, render);
+    }
+
+    /// What a program is told of it, and whether the platform took it.
+    pub(super) fn ended(self) -> (Report, Result<(), Failure>) {
+        let went = self.closed.and_then(|()| ended(&self.report, &self.destination));
+        (self.report, went)
+    }
+}
+
+/// Sends the event, by another plugin than the configuration's where one is given.
+pub(super) async fn send(check: &Check, plugin: Option<PluginSource>, out: &Output) -> Result<Sent, Failure> {
     let mut config = check.config.load(Variables::Optional)?;
     only(&mut config, check)?;
     if let (Some(plugin), Some(destination)) = (plugin, config.destinations.first_mut()) {
@@ -91,12 +115,14 @@ pub(super) async fn sent(check: &Check, plugin: Option<PluginSource>, out: &Outp
         ledger: ledger.clone(),
     };
     let report = trial.run(&event).await;
-    out.data(&report, render);
-    if let (Some(ledger), Some(queue)) = (ledger, queue) {
-        ledger.close().await?;
-        queue.close().await?;
-    }
-    ended(&report, &destination)
+    let close = async || -> Result<(), Failure> {
+        if let (Some(ledger), Some(queue)) = (ledger, queue) {
+            ledger.close().await?;
+            queue.close().await?;
+        }
+        Ok(())
+    };
+    Ok(Sent { report, destination, closed: close().await })
 }
 
 /// Leaves the one destination in the configuration, switched on and in the mode that is asked for.

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 use tidegate_plugin_sdk::testing::{Case, Suite, lines_between};
 use tidegate_sandbox::{Plugin, Sandbox, contract, fixtures};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::super::destination::{self, Check, indented};
+use super::super::destination::{self, Check, Sent, indented};
 use super::super::failure::{Exit, Failure};
 use super::super::output::{Format, Output, Paint, bytes, clean};
 use super::super::{ConfigFile, Variables};
@@ -17,10 +19,12 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, PluginSource, Site, suggestion};
 use crate::kit::preview::{self, Outcome, Preview, Request, Sample};
 use crate::kit::project::Files;
-use crate::trial::sample;
+use crate::trial::{Report, sample};
 
 /// How often the folder is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// The made-up event that is shown and sent where none is named.
+const SAMPLE: &str = "purchase";
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Arguments {
@@ -31,10 +35,10 @@ pub(in super::super) struct Arguments {
     /// it
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "fixture")]
     event: Option<String>,
-    /// The event of this fixture; without this and `--event`, that of `purchase.json`, or else the first
+    /// The event of this fixture; without this, `--event` and `--send`, that of `purchase.json`, or else the first
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
-    /// Send the event to the destination as a test, and show the answer
+    /// Send the event, a sample purchase where `--event` names no other, to the destination as a test, and show the answer
     #[arg(long, requires = "destination", conflicts_with = "fixture")]
     send: bool,
     /// Take the plugin's own configuration from this destination
@@ -49,13 +53,25 @@ pub(in super::super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
     let run = Run { arguments, out, sandbox: metered()? };
-    if arguments.once || out.format == Format::Json {
-        let preview = run.preview()?;
-        out.data(&preview, render);
-        run.sent().await?;
-        return run.ended(&preview);
+    match (out.format, arguments.once) {
+        (Format::Json, _) => run.told().await,
+        (Format::Human, true) => {
+            let preview = run.preview()?;
+            out.data(&preview, render);
+            run.sent().await?;
+            ended(&preview)
+        }
+        (Format::Human, false) => run.watch().await,
     }
-    run.watch().await
+}
+
+/// What a program is told: the preview, and what came of the event where it was sent.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    preview: Preview,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<Report>,
 }
 
 struct Run<'a> {
@@ -65,11 +81,35 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Shows the preview, and again after each change, until Ctrl-C.
+    /// Tells a program everything at once.
+    async fn told(&self) -> Result<(), Failure> {
+        let preview = self.preview()?;
+        let (sent, went) = match self.send().await {
+            Ok(None) => (None, Ok(())),
+            Ok(Some(sent)) => {
+                let (report, went) = sent.ended();
+                (Some(report), went)
+            }
+            Err(failure) => (None, Err(failure)),
+        };
+        let told = Told { preview, sent };
+        self.out.data(&told, |told, paint| render(&told.preview, paint));
+        went.and_then(|()| ended(&told.preview))
+    }
+
+    /// Shows the preview, and again after each change, until Ctrl-C: also one that comes while it builds or sends.
     async fn watch(&self) -> Result<(), Failure> {
+        let mut ctrl_c = signal(SignalKind::interrupt())
+            .map_err(|error| Failure::of(Exit::Internal, "listen for Ctrl-C", &error))?;
         let mut shown = String::new();
         loop {
-            match self.preview() {
+            // Before the build: what is saved meanwhile may not be in it.
+            let before = self.files();
+            let preview = self.preview();
+            if has_come(&mut ctrl_c).await {
+                return Ok(());
+            }
+            match preview {
                 Ok(preview) => {
                     let text = render(&preview, Paint::Plain);
                     match shown.is_empty() {
@@ -77,27 +117,25 @@ impl Run<'_> {
                         false => self.out.text(&changed(&shown, &text, self.out.paint)),
                     }
                     shown = text;
-                    if let Err(failure) = self.sent().await {
-                        self.out.failure(&failure);
+                    tokio::select! {
+                        _ = ctrl_c.recv() => return Ok(()),
+                        sent = self.sent() => sent.unwrap_or_else(|failure| self.out.failure(&failure)),
                     }
                 }
                 Err(failure) => self.out.failure(&failure),
             }
-            let before = self.files();
             self.out.note(&self.out.paint_errors.dim("waiting for a change; Ctrl-C ends it"));
-            let Some(files) = self.change(&before).await else { return Ok(()) };
+            let Some(files) = self.change(&before, &mut ctrl_c).await else { return Ok(()) };
             self.out.note(&format!("\n{} {}", self.out.paint_errors.cyan("changed:"), clean(&files)));
         }
     }
 
     /// Waits until files change and then for as long as they still do; names them. Nothing, where somebody ends it.
-    async fn change(&self, before: &Files) -> Option<String> {
-        let ended = tokio::signal::ctrl_c();
-        tokio::pin!(ended);
+    async fn change(&self, before: &Files, ctrl_c: &mut Signal) -> Option<String> {
         let mut last = before.clone();
         loop {
             tokio::select! {
-                _ = &mut ended => return None,
+                _ = ctrl_c.recv() => return None,
                 () = tokio::time::sleep(LOOK) => {}
             }
             let now = self.files();
@@ -114,7 +152,7 @@ impl Run<'_> {
     /// Everything that what is shown depends on.
     fn files(&self) -> Files {
         let plugin = Path::new(&self.arguments.plugin);
-        let mut files = Files::of(plugin);
+        let mut files = Files::watched(plugin);
         files.add_file(plugin);
         let config = self.arguments.destination.as_ref().map(|_| self.arguments.config.config.as_path());
         for file in self.event_file().into_iter().chain(config) {
@@ -134,9 +172,10 @@ impl Run<'_> {
         let plugin = subject.load(&self.sandbox)?;
         let suite = subject.suite(&plugin);
         let settings = self.settings()?;
-        let sample = match &self.arguments.event {
-            Some(_) => self.posted(&plugin, suite.ok().as_ref(), settings)?,
-            None => self.fixture(&suite?, &plugin, settings)?,
+        // What is sent is a posted event: the same is shown.
+        let sample = match self.arguments.event.is_some() || self.arguments.send {
+            true => self.posted(&plugin, suite.ok().as_ref(), settings)?,
+            false => self.fixture(&suite?, &plugin, settings)?,
         };
         Ok(preview::preview(&plugin, &sample))
     }
@@ -162,7 +201,7 @@ impl Run<'_> {
         suite: Option<&Suite>,
         settings: Option<(Site, config::Destination)>,
     ) -> Result<Sample, Failure> {
-        let name = self.arguments.event.as_deref().unwrap_or_default();
+        let name = self.arguments.event.as_deref().unwrap_or(SAMPLE);
         let body = match self.event_file() {
             Some(file) => std::fs::read(file)
                 .map_err(|error| Failure::of(Exit::NotFound, &format!("read the event `{name}`"), &error))?,
@@ -226,12 +265,19 @@ impl Run<'_> {
         })
     }
 
-    /// Sends the event as a test, where that is asked for.
+    /// Sends the event as a test, where that is asked for, and shows what came of it.
     async fn sent(&self) -> Result<(), Failure> {
-        let (true, Some(name)) = (self.arguments.send, &self.arguments.destination) else { return Ok(()) };
+        let Some(sent) = self.send().await? else { return Ok(()) };
+        self.out.text("");
+        sent.show(self.out);
+        sent.ended().1
+    }
+
+    async fn send(&self) -> Result<Option<Sent>, Failure> {
+        let (true, Some(name)) = (self.arguments.send, &self.arguments.destination) else { return Ok(None) };
         let check = Check {
             name: name.clone(),
-            event: self.arguments.event.clone().unwrap_or_else(|| "purchase".into()),
+            event: self.arguments.event.clone().unwrap_or_else(|| SAMPLE.into()),
             live: false,
             config: self.arguments.config.clone(),
         };
@@ -239,8 +285,7 @@ impl Run<'_> {
             Some(built_in) => PluginSource::BuiltIn(built_in.name.to_owned()),
             None => PluginSource::File(self.component()?),
         };
-        self.out.text("");
-        destination::sent(&check, Some(plugin), self.out).await
+        destination::send(&check, Some(plugin), self.out).await.map(Some)
     }
 
     /// Where the plugin's component is.
@@ -249,13 +294,23 @@ impl Run<'_> {
             .file
             .ok_or_else(|| Failure::new(Exit::Internal, format!("`{}` has no component's file", self.arguments.plugin)))
     }
+}
 
-    fn ended(&self, preview: &Preview) -> Result<(), Failure> {
-        match preview.outcome {
-            // It has been shown.
-            Outcome::Failed(_) => Err(Failure::said(Exit::No)),
-            Outcome::Requests(_) | Outcome::Skip(_) | Outcome::Invalid(_) => Ok(()),
-        }
+fn ended(preview: &Preview) -> Result<(), Failure> {
+    match preview.outcome {
+        // It has been shown.
+        Outcome::Failed(_) => Err(Failure::said(Exit::No)),
+        Outcome::Requests(_) | Outcome::Skip(_) | Outcome::Invalid(_) => Ok(()),
+    }
+}
+
+/// Whether the signal came while nobody was listening.
+async fn has_come(signal: &mut Signal) -> bool {
+    tokio::select! {
+        biased;
+        _ = signal.recv() => true,
+        // A millisecond: until the runtime has looked, the signal has not come for it.
+        () = tokio::time::sleep(Duration::from_millis(1)) => false,
     }
 }
 
