@@ -36,6 +36,18 @@ pub const GOOD: &str = r#"
     (i32.store offset=52 (local.get $out) (i32.load offset=4 (local.get $in)))
     (local.get $out)"#;
 
+/// A `transform` that refuses every event as invalid: the reason is its `data`, 600 bytes of it.
+pub const INVALID: &str = r#"
+    (local.set $out (call $alloc (i32.const 256)))
+    (i32.store8 (local.get $out) (i32.const 1))
+    (i32.store8 offset=4 (local.get $out) (i32.const 1))
+    (i32.store offset=8 (local.get $out) (i32.const 512))
+    (i32.store offset=12 (local.get $out) (i32.const 600))
+    (local.get $out)"#;
+
+/// What a manifest says whose requests are joined at a place that [`GOOD`]'s have not.
+pub const JOINED: &str = "[batch]\njoin = \"json-array:/conversions\"\nevents_max = 100\n";
+
 /// A `transform` that puts the user's id, which it may see, into the query: as `id`, which is its `data`. Without a
 /// user's id, the query is empty.
 pub const IN_THE_QUERY: &str = r#"

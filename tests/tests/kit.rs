@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_plugin_sdk::manifest::Fixtures;
-use tidegate_tests::plugin::{self, IN_THE_QUERY, Parts};
+use tidegate_tests::plugin::{self, IN_THE_QUERY, MANIFEST, Parts};
 use tidegate_tests::{PATIENCE, Platforms, Process, Settings};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -119,11 +119,16 @@ async fn a_failing_fixture_shows_what_differs_and_is_blessed_on_request() {
     let folder = Folder::new(&Parts::default(), &[("purchase.json", purchase("another"))]);
     let said = folder.plugin(&["test"]).await;
     said.shows(NO, &["FAILED  purchase.json", "requests[0].body: expected \"another\", got \"evt_1\"", "--bless"]);
-    folder.plugin(&["test", "--bless"]).await.shows(0, &["1 fixture: 1 ok"]);
+    let said = folder.plugin(&["test", "--bless"]).await;
+    said.shows(0, &["1 fixture: 1 ok", "wrote: fixtures/purchase.json", "carries the fixtures now"]);
     let written = std::fs::read_to_string(folder.path("fixtures/purchase.json")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), purchase("evt_1"));
-    folder.plugin(&["test"]).await.shows(0, &["1 fixture: 1 ok"]);
+    let again = folder.plugin(&["test", "--bless"]).await;
+    again.shows(0, &["1 fixture: 1 ok"]);
+    assert!(!again.out.contains("wrote:") && !again.err.contains("carries"), "{}{}", again.out, again.err);
     let component = folder.component();
+    // What a gateway would run before it takes the component.
+    folder.plugin(&["test", component.to_str().unwrap()]).await.shows(0, &["1 fixture: 1 ok"]);
     let said = folder.plugin(&["test", component.to_str().unwrap(), "--bless"]).await;
     said.shows(USAGE, &["are inside of it", "hint: "]);
 }
@@ -134,6 +139,34 @@ async fn a_fixture_that_shows_what_was_not_granted_fails() {
     fixture["event"] = json!({ "order_id": "A-1" });
     let folder = Folder::new(&Parts::default(), &[("purchase.json", fixture)]);
     folder.plugin(&["test"]).await.shows(NO, &["the event gives `event.order_id`, which the manifest does not read"]);
+}
+
+#[tokio::test]
+async fn what_the_gateway_would_refuse_fails_and_is_shown() {
+    let manifest = format!("{MANIFEST}{}", plugin::JOINED);
+    let parts = Parts { manifest: &manifest, ..Parts::default() };
+    let folder = Folder::new(&parts, &[("purchase.json", purchase("evt_1"))]);
+    let problem = "the body has no array at `/conversions`";
+    folder.plugin(&["test"]).await.shows(NO, &["FAILED  purchase.json", problem]);
+    folder.plugin(&["test", "--bless"]).await.shows(NO, &["FAILED  purchase.json", problem]);
+    let refuses = format!("the gateway refuses it: {problem}");
+    folder.plugin(&["run", "--once"]).await.shows(0, &["POST https://platform.example/events", &refuses]);
+}
+
+#[tokio::test]
+async fn fixtures_that_were_changed_by_hand_are_in_the_component_after_a_test() {
+    let folder = good();
+    let before = std::fs::metadata(folder.component()).unwrap().modified().unwrap();
+    let mut changed = purchase("evt_1");
+    changed["about"] = json!("Said in another way.");
+    folder.write("fixtures/purchase.json", &changed.to_string());
+    folder.plugin(&["test"]).await.shows(0, &["2 ok", "carries the fixtures now"]);
+    let carried = Fixtures::extract(&std::fs::read(folder.component()).unwrap()).unwrap();
+    assert_eq!(carried, Fixtures::read(&folder.path("fixtures")).unwrap());
+    let after = std::fs::metadata(folder.component()).unwrap().modified().unwrap();
+    assert_eq!(before, after, "it is built of the same sources");
+    folder.write("fixtures/purchase.json", "{");
+    folder.plugin(&["test"]).await.shows(NO, &["FAILED  purchase.json"]);
 }
 
 #[tokio::test]
@@ -256,8 +289,52 @@ async fn run_sends_the_event_to_the_destination_as_a_test_and_shows_the_answer()
         &[&url, "hand (by-hand 0.1.0), a test event: `purchase`", "\nHTTP 2", "delivered: the platform took it"],
     );
     assert_eq!(platforms.webhook.requests_count(), 1);
+    // The fixture has `evt_1`: what is shown is the sample that is sent, not that.
+    assert!(said.out.contains("  tidegate-run\n") && !said.out.contains("evt_1"), "{}", said.out);
+    let (code, told) = folder.json(&["run", "--send", "--config", config, "--destination", "hand"]).await;
+    assert_eq!((code, &told["event"], &told["sent"]["event"]), (Some(0), &json!("purchase"), &json!("purchase")));
+    assert_eq!(told["sent"]["outcome"], "delivered", "{told:#}");
     let said = folder.plugin(&["run", "--once", "--send"]).await;
     assert_eq!(said.code, Some(USAGE), "{}", said.err);
+}
+
+/// In the place of componentize-py, where a shell is the interpreter: makes the component that the test has made, and does
+/// the rest while somebody may think that it is still busy.
+fn build_by(folder: &Folder, rest: &str) {
+    let bin = folder.path("target/plugin/venv/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    if !bin.join("python3").exists() {
+        std::os::unix::fs::symlink("/bin/sh", bin.join("python3")).unwrap();
+    }
+    std::fs::write(folder.path("target/plugin/bare"), Parts::default().bare()).unwrap();
+    let copy = "for output; do :; done\ncp target/plugin/bare \"$output\"\n";
+    std::fs::write(bin.join("componentize-py"), format!("{copy}{rest}\n")).unwrap();
+    folder.write("target/plugin/requirements.txt.installed", "componentize-py\n");
+    folder.write("requirements.txt", "componentize-py\n");
+}
+
+#[tokio::test]
+async fn run_shows_what_was_saved_while_it_built_and_ends_by_a_ctrl_c_that_came_meanwhile() {
+    let folder = good();
+    let mut fixture = purchase("evt_1");
+    fixture["event"] = json!({ "id": "evt_2" });
+    folder.write("target/plugin/saved.json", &fixture.to_string());
+    build_by(&folder, "cp target/plugin/saved.json fixtures/purchase.json");
+    let mut command = Process::command(&["plugin", "run", "--fixture", "purchase"]);
+    command.current_dir(folder.0.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap()).lines();
+    until(&mut err, "componentize-py builds the component").await;
+    until(&mut err, "waiting for a change").await;
+    until(&mut err, "changed: fixtures/purchase.json").await;
+    until(&mut err, "waiting for a change").await;
+    build_by(&folder, "kill -INT $PPID");
+    until(&mut err, "changed: requirements.txt").await;
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    let mut rest = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut err.into_inner(), &mut rest).await.unwrap();
+    assert!(!rest.contains("waiting for a change"), "{rest}");
 }
 
 #[tokio::test]

@@ -102,14 +102,20 @@ fn same(text: String) -> String {
 
 /// Another version, which carries a fixture: an event, and the body that it gives.
 fn promises(n: usize, body: &str) -> Vec<u8> {
+    promised(&version(n), body)
+}
+
+fn promised(component: &[u8], body: &str) -> Vec<u8> {
     let fixture = json!({ "about": "One event.", "event": { "id": "evt_1" }, "requests": [{ "endpoint": "events", "body": body }] });
     let fixtures = [("purchase.json".to_owned(), fixture.to_string())];
-    Fixtures::new(fixtures).unwrap().embed(&version(n))
+    Fixtures::new(fixtures).unwrap().embed(component)
 }
 
 fn bads() -> Vec<Bad> {
     let good = || by_hand(version(1), version(1));
     let with = |left: Vec<u8>| by_hand(left, version(1));
+    let joined = format!("{}{}", plugin::MANIFEST, plugin::JOINED);
+    let joined = Parts { manifest: &joined, ..Parts::default() }.build();
     let traps = Parts { extra: "(func $start unreachable) (start $start)", ..Parts::default() }.build();
     vec![
         Bad {
@@ -134,6 +140,15 @@ fn bads() -> Vec<Bad> {
             text: same,
             says: "destination `left`: the plugin's own fixture `purchase.json` fails: \
                    requests[0].body: expected \"evt_2\", got \"evt_1\"",
+            hint: "ask its author",
+            has_line: false,
+        },
+        Bad {
+            name: "a component whose every request would be refused",
+            settings: with(promised(&joined, "evt_1")),
+            text: same,
+            says: "destination `left`: the plugin's own fixture `purchase.json` fails: \
+                   the body has no array at `/conversions`",
             hint: "ask its author",
             has_line: false,
         },

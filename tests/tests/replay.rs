@@ -127,6 +127,30 @@ async fn a_transform_that_failed_fails_with_the_same_reason() {
 }
 
 #[tokio::test]
+async fn what_the_gateway_refused_is_refused_again_with_the_same_reason() {
+    let joined = format!("{MANIFEST}{}", plugin::JOINED);
+    // Longer than what is kept of a reason, and with an escape that is not.
+    let data = format!("\\1b{}", "no price ".repeat(70));
+    let cases = [
+        (Parts { manifest: &joined, ..Parts::default() }, "transform failed: the body has no array at `/conversions`"),
+        (Parts { transform: plugin::INVALID, data: &data, ..Parts::default() }, "invalid: no price no price"),
+    ];
+    for (parts, reason) in cases {
+        let site = Site::new().await;
+        let config = site.configure(&settings(parts.build()));
+        let process = Process::start(&config).await;
+        process.client.take(&json!({ "event": "a", "customer_id": "c", "message_id": "e1" })).await;
+        let part = process.client.outcome("e1", "own", "dead").await;
+        let said = part["reason"].as_str().unwrap();
+        assert!(said.starts_with(reason), "{said}");
+        process.terminate().await;
+        let (code, report) = site.replay(&config, &["e1"]).await;
+        let result = json!({ "is": "identical", "body_bytes": null });
+        assert_eq!((code, &report["deliveries"][0]["result"]), (0, &result), "{report:#}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_was_changed_is_told_by_its_first_byte() {
     let site = Site::new().await;
     let config = site.configure(&Settings::hook());
