@@ -47,6 +47,10 @@ fn a_rust_project_builds_with_the_sdk_that_came_along() {
     {
         assert!(said.contains(part), "{part}: {said}");
     }
+    // The Cargo.lock that this build made is no change of a source: what was built is what is tested, and approved.
+    let output = elsewhere(binary()).args(["plugin", "test"]).current_dir(&project).output().unwrap();
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && project.join("Cargo.lock").exists() && !notes.contains("cargo"), "{notes}");
     let native = compiled.join("native");
     let tested = succeeds(elsewhere("cargo").arg("test").env("CARGO_TARGET_DIR", native).current_dir(&project));
     assert!(tested.contains("fixtures_hold ... ok") && tested.contains("a_page_view_is_skipped ... ok"), "{tested}");
