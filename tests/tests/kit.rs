@@ -298,8 +298,8 @@ async fn run_sends_the_event_to_the_destination_as_a_test_and_shows_the_answer()
     assert_eq!(said.code, Some(USAGE), "{}", said.err);
 }
 
-/// In the place of componentize-py, where a shell is the interpreter: makes the component that the test has made, and does
-/// the rest while somebody may think that it is still busy.
+/// In the place of componentize-py, where a shell is the interpreter: copies the component that the test has made, and
+/// then does the rest, as if that had come while it built.
 fn build_by(folder: &Folder, rest: &str) {
     let bin = folder.path("target/plugin/venv/bin");
     std::fs::create_dir_all(&bin).unwrap();

@@ -1,5 +1,5 @@
-//! What a plugin's request must be for the gateway to send it, checked before it is stored: where it goes, here, and what the
-//! manifest tells of the rest, by [`Outgoing`].
+//! What a plugin's request must be for the gateway to send it, checked before it is stored: where it goes, here, and
+//! what the manifest tells of the rest, by [`Outgoing`].
 
 use serde_json::Value;
 use tidegate_plugin_sdk::manifest::{Batch, Manifest, Outgoing};

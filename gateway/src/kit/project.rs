@@ -1,7 +1,7 @@
 //! A plugin's folder as the kit sees it: its files with their times, and the component that was built of them.
 //!
-//! Does not build; `tidegate_plugin_sdk::build` does. Owns that the component carries the fixtures of its folder, which it is
-//! not built of.
+//! Does not build; `tidegate_plugin_sdk::build` does. Owns that the component carries the fixtures of its folder, which
+//! it is not built of.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ impl Files {
         files
     }
 
-    /// What a person changes to see it run again: the sources and the fixtures. A gateway's store may lie in the folder as
-    /// well, and changes with every event.
+    /// What a person changes to see it run again: the sources and the fixtures. A gateway's store may lie in the folder
+    /// as well, and changes with every event.
     pub fn watched(folder: &Path) -> Files {
         let mut files = Files::all(folder);
         files.0.retain(|path, _| {
@@ -102,8 +102,9 @@ fn is_source(path: &Path) -> bool {
     path.starts_with("src") || BUILT_BY.iter().any(|file| path == Path::new(file)) || (is_code && !is_beside)
 }
 
-/// Has the component of a plugin's folder carry the fixtures that the folder has, and answers it where it did not: what a
-/// gateway runs before it takes the component is what its author sees pass. Its time stays, for it is built of the same.
+/// Has the component of a plugin's folder carry the fixtures that the folder has, and answers it where it did not: what
+/// a gateway runs before it takes the component is what its author sees pass. Its time stays, for it is built of the
+/// same.
 ///
 /// # Errors
 /// When it cannot be written.

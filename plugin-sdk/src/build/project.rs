@@ -101,8 +101,8 @@ impl Project {
         }
     }
 
-    /// Builds the component as [`Project::build`] does, and writes it to [`Project::output`], with the time at which the
-    /// build began: a source that was saved meanwhile is newer, because nobody knows which text of it was built.
+    /// Builds the component as [`Project::build`] does, and writes it to [`Project::output`], with the time at which
+    /// the build began: a source that was saved meanwhile is newer, because nobody knows which text of it was built.
     ///
     /// # Errors
     /// As [`Project::build`], and when the file cannot be written.

@@ -1,4 +1,5 @@
-//! The array of a body that is joined with others: found in the text, so that nothing around it is parsed and written anew.
+//! The array of a body that is joined with others: found in the text, so that nothing around it is parsed and written
+//! anew.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,14 +1,14 @@
-//! What a plugin's request must be for a gateway to store and send it, as far as its manifest tells: a gateway asks this
-//! of every request, and the kit of every fixture's.
+//! What a plugin's request must be for a gateway to store and send it, as far as its manifest tells: a gateway asks
+//! this of every request, and the kit of every fixture's.
 //!
-//! Owns which headers are not a plugin's to set, and the bounds of a request. The address is the gateway's to make, and to
-//! check.
+//! Owns which headers are not a plugin's to set, and the bounds of a request. The address is the gateway's to make, and
+//! to check.
 
 use super::join::open_array;
 use super::{Batch, Join};
 
-/// Headers that are the gateway's own to set, that would change how the request is framed or routed, that would make another
-/// method or path of it at a server that listens to them, or that say whom it comes from.
+/// Headers that are the gateway's own to set, that would change how the request is framed or routed, that would make
+/// another method or path of it at a server that listens to them, or that say whom it comes from.
 const DENIED: [&str; 29] = [
     "authorization",
     "cf-connecting-ip",

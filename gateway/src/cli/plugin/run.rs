@@ -40,7 +40,8 @@ pub(in super::super) struct Arguments {
     /// The event of this fixture; without this, `--event` and `--send`, that of `purchase.json`, or else the first
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
-    /// Send the event, a sample purchase where `--event` names no other, to the destination as a test, and show the answer
+    /// Send the event, a sample purchase where `--event` names no other, to the destination as a test, and show the
+    /// answer
     #[arg(long, requires = "destination", conflicts_with = "fixture")]
     send: bool,
     /// Take the plugin's own configuration from this destination
