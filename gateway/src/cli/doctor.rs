@@ -67,15 +67,16 @@ pub(super) async fn run(arguments: &Arguments, out: &Output) -> Result<(), Failu
 }
 
 fn subject(arguments: &Arguments, config: &Config, site: &Site) -> Result<tidegate_doctor::Site, Failure> {
-    let missing = |what: &str, key: &str, flag: &str| {
-        let failure = Failure::new(Exit::Usage, format!("there is no {what} to look at"));
-        failure.hint(format!("add it to `{key}` of site `{}`, or name it: `{flag}`", site.name))
+    let page = arguments.page.as_ref().or(site.origins.first()).ok_or_else(|| {
+        let hint =
+            format!("add it to `origins` of site `{}`, or name it: `--page https://www.shop.example/`", site.name);
+        Failure::new(Exit::Usage, "there is no page to look at").hint(hint)
+    })?;
+    let tracking = match &arguments.tracking {
+        Some(tracking) => tracking.clone(),
+        None => super::snippet::place(config, site)?,
     };
-    let page = arguments.page.as_ref().or(site.origins.first());
-    let page = page.ok_or_else(|| missing("page", "origins", "--page https://www.shop.example/"))?;
-    let tracking = arguments.tracking.as_ref().or(site.hosts.first());
-    let tracking = tracking.ok_or_else(|| missing("gateway", "hosts", "--tracking track.shop.example"))?;
-    let mut subject = tidegate_doctor::Site::new(page, tracking)
+    let mut subject = tidegate_doctor::Site::new(page, &tracking)
         .map_err(|error| Failure::of(Exit::Usage, "look at the site", &error))?;
     subject.snippet = site.snippet.trim_start_matches('/').to_owned();
     subject.key = super::write_key(site).map(str::to_owned);
@@ -100,7 +101,14 @@ fn cookies(visitor: &str) -> Vec<Cookie> {
         set_by: SetBy::Server,
         level: cookie.level,
     });
-    [own].into_iter().chain(platforms).collect()
+    let consent = Cookie {
+        name: tidegate_consent::cookie::NAME.to_owned(),
+        max_age_s: tidegate_consent::cookie::LIFE_S.into(),
+        http_only: false,
+        set_by: SetBy::Server,
+        level: Level::None,
+    };
+    [own, consent].into_iter().chain(platforms).collect()
 }
 
 /// `track.shop.example:443=127.0.0.1:8443`

@@ -53,10 +53,11 @@ pub(super) fn run(arguments: &Arguments, out: &Output) -> Result<(), Failure> {
 }
 
 /// The site's own host. Over TLS but on this machine alone, where the listener may have none and a port of its own.
-fn place(config: &Config, site: &Site) -> Result<String, Failure> {
+pub(super) fn place(config: &Config, site: &Site) -> Result<String, Failure> {
     let Some(host) = site.hosts.first() else {
         let failure = Failure::new(Exit::Usage, format!("site `{}` has no `hosts`", site.name));
-        return Err(failure.hint("add the host that browsers reach the gateway at, or name it: `--tracking HOST`"));
+        return Err(failure
+            .hint("add the host that browsers reach the gateway at, or name it: `--tracking track.shop.example`"));
     };
     let is_local = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     match is_local && config.listen.https.is_none() {

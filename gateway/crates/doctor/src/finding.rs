@@ -167,7 +167,7 @@ codes! {
     CookieClamped "cookie-clamped" Notice "A cookie asks to live longer than browsers let it.",
         "Nothing is lost: browsers clamp it. Ask for 34560000 s (400 days) to see true numbers.";
     CertificateValid "certificate-valid" Ok "The certificate is trusted, of the right name, and not about to expire.", "";
-    CertificateExpiresSoon "certificate-expires-soon" Warning "The certificate expires in less than three weeks: its renewal seems to have failed.",
+    CertificateExpiresSoon "certificate-expires-soon" Warning "The certificate expires in less than three weeks, or a third of its life: its renewal seems to have failed.",
         "Look for renewal errors in the log; with ACME it should have been renewed with a third of its life left.";
     CertificateExpired "certificate-expired" Error "The certificate has expired: browsers refuse the connection, and every event is lost.",
         "Renew the certificate.";

@@ -42,9 +42,12 @@ pub(crate) async fn cors(network: &Network, site: &Site) -> Vec<Finding> {
     found
 }
 
-/// Whether the page's origin is configured at all.
+/// Whether the page's origin is configured at all. The gateway's own host needs no leave.
 fn listed(site: &Site) -> Option<Finding> {
     let origin = site.page_origin();
+    if origin == site.tracking.origin().ascii_serialization() {
+        return None;
+    }
     let is_known = site.origins.is_empty() || site.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin));
     (!is_known).then(|| {
         let what = format!("`{origin}` is none of {}", site.origins.join(", "));

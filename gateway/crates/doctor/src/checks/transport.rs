@@ -13,7 +13,7 @@ use crate::domain;
 use crate::fetch::{Answer, Failure, Network};
 use crate::finding::{Code, Finding, unchecked};
 
-/// A certificate with less is late to be renewed, whatever its life was.
+/// A certificate with less is late to be renewed, unless its life is so short that this is more than a third of it.
 const DAYS_LEFT_MIN: i64 = 21;
 const HSTS_S_MIN: u64 = 180 * 86_400;
 /// More than an answer takes to come, less than a wrong time does harm.
@@ -57,9 +57,10 @@ pub(crate) async fn tls(
 fn judged(host: &str, judgement: &Judgement, shown: Option<&Certificate>) -> Finding {
     let issuer = shown.map_or("?", |shown| shown.issuer.as_str());
     let days = shown.map_or(0, |shown| shown.days_left);
+    let life_days = shown.map_or(0, |shown| (shown.not_after_s - shown.not_before_s) / 86_400);
     let names = shown.map(|shown| shown.names.join(", ")).unwrap_or_default();
     match judgement {
-        Judgement::Valid if days < DAYS_LEFT_MIN => {
+        Judgement::Valid if days < DAYS_LEFT_MIN.min(life_days / 3) => {
             let what = format!("its certificate expires in {days} days, by {issuer}");
             Finding::new(Code::CertificateExpiresSoon, host, what)
         }

@@ -36,6 +36,15 @@ async fn the_report_has_the_certificate() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_a_short_life_is_late_only_in_its_last_third() {
+    let mut shop = Shop::new();
+    (shop.tracking_tls.from, shop.tracking_tls.until) = ((2023, 10, 21), (2023, 12, 5));
+    let seen = shop.examine().await;
+    assert_eq!(seen.wrong(), []);
+    assert!(seen.0.certificate.unwrap().days_left < 21);
+}
+
+#[tokio::test]
 async fn a_certificate_for_all_hosts_of_the_domain_will_do() {
     let mut shop = Shop::new();
     shop.tracking_tls.names = vec!["*.shop.example"];
