@@ -210,3 +210,36 @@ fn gauges() -> Family<ByDestination, Gauge> {
 fn set(family: &Family<ByDestination, Gauge>, label: ByDestination, value: u64) {
     family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The operator's guide, whose table is held against what is told.
+    const GUIDE: &str = include_str!("../../docs/guides/operate.md");
+
+    #[test]
+    fn the_guide_has_every_metric_and_no_other() {
+        let metrics = Metrics::default();
+        metrics.request(StatusCode::OK);
+        metrics.event(EventOutcome::Accepted);
+        metrics.reloaded(&reload::Status::Done { at_ms: 1, took_ms: 1, changes: reload::Changes::default() });
+        let numbers = DestinationNumbers { name: "meta".into(), quality: Some(50), ..DestinationNumbers::default() };
+        let certificate = tidegate_tls::Status {
+            host: "track.shop.example".into(),
+            source: tidegate_tls::Source::Acme { directory: String::new() },
+            certificate: None,
+            last_error: None,
+            next_attempt_ms: None,
+            warnings: Vec::new(),
+        };
+        let text = metrics.encode(StoreState::Ready, &[numbers], &[certificate]).unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let told: BTreeSet<&str> = samples.filter_map(|line| line.split(['{', ' ']).next()).collect();
+        let rows = GUIDE.lines().filter_map(|line| line.strip_prefix("| `tidegate_")?.split('`').next());
+        let listed: BTreeSet<String> = rows.map(|name| format!("tidegate_{name}")).collect();
+        assert_eq!(told, listed.iter().map(String::as_str).collect());
+    }
+}
