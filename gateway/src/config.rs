@@ -26,6 +26,7 @@ pub use store::{Backend, Redis, Store};
 use tidegate_consent::Rules;
 use tidegate_identity::clicks::Aliases;
 use tidegate_identity::domain::Domain;
+use tidegate_identity::link;
 use tidegate_identity::redirect::Allowed;
 use tidegate_identity::set_cookie::SameSite;
 use tidegate_queue::Cap;
@@ -262,6 +263,14 @@ pub enum PluginSource {
     BuiltIn(String),
     /// A `.wasm` file.
     File(PathBuf),
+}
+
+impl Site {
+    /// The registrable domains of the gateway's hosts and of the pages: links between them carry who follows them.
+    pub fn linked_domains(&self) -> Vec<Domain> {
+        let pages = self.origins.iter().filter_map(|origin| origin.split_once("://")).map(|(_, host)| host);
+        link::domains(self.hosts.iter().map(String::as_str).chain(pages))
+    }
 }
 
 impl Config {

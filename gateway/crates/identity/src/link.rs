@@ -30,18 +30,19 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tidegate_event::{ClickId, VisitorId};
 
 use crate::clicks::{is_kind, is_value};
-use crate::domain::Domain;
+use crate::domain::{Domain, host_name};
 use crate::visitor::{Ring, Unsealed};
 
 /// The query parameter that a token travels in.
 pub const PARAMETER: &str = "_tgl";
 /// How long a token is good for.
 pub const LIFE_S: u64 = 120;
+/// For more domains no token is made.
+pub const DOMAINS_MAX: usize = 8;
 /// Two gateways' clocks may differ by so much.
 const SKEW_S: u64 = 30;
 const TAG: &str = "l1";
 const TOKEN_BYTES_MAX: usize = 2_048;
-const DOMAINS_MAX: usize = 8;
 const CLICKS_MAX: usize = 4;
 
 /// Who travels.
@@ -76,7 +77,19 @@ pub enum Refused {
     Elsewhere,
 }
 
-/// The token that takes a passenger to the domains of `audience`. None where there is no key, or no domain.
+/// The registrable domains of hosts, each once: what a site's tokens are for. Addresses have none.
+pub fn domains<'h>(hosts: impl IntoIterator<Item = &'h str>) -> Vec<Domain> {
+    let mut domains = Vec::new();
+    for domain in hosts.into_iter().filter_map(|host| Domain::registrable(host_name(host))) {
+        if !domains.contains(&domain) {
+            domains.push(domain);
+        }
+    }
+    domains
+}
+
+/// The token that takes a passenger to the domains of `audience`. None where there is no key, no domain, or more than
+/// [`DOMAINS_MAX`].
 pub fn make(ring: &Ring, passenger: &Passenger, now_ms: u64, audience: &[Domain]) -> Option<String> {
     if audience.is_empty() || audience.len() > DOMAINS_MAX {
         return None;
@@ -219,6 +232,16 @@ mod tests {
         }
         assert_eq!(read(&ring(&["k2"]), &token, NOW_MS, &here), Err(Refused::UnknownKey));
         assert_eq!(one.verify(&token), None, "and a token is no cookie");
+    }
+
+    #[test]
+    fn domains_are_registrable_ones_and_each_once() {
+        let hosts = ["t.shop.example", "www.shop.example:8443", "127.0.0.1", "localhost", "pay.shop.co.uk"];
+        let domains: Vec<String> = domains(hosts).iter().map(ToString::to_string).collect();
+        assert_eq!(domains, ["shop.example", "shop.co.uk"]);
+        let many: Vec<Domain> = (0..=DOMAINS_MAX).map(|n| domain(&format!("shop{n}.example"))).collect();
+        assert!(make(&ring(&["k1"]), &passenger(), NOW_MS, &many[1..]).is_some());
+        assert_eq!(make(&ring(&["k1"]), &passenger(), NOW_MS, &many), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tidegate_consent::{Regions, Rules, tcf};
 use tidegate_event::Level;
 use tidegate_identity::clicks::Aliases;
 use tidegate_identity::domain::Domain;
+use tidegate_identity::link::DOMAINS_MAX;
 use tidegate_identity::redirect::Allowed;
 use tidegate_identity::set_cookie::SameSite;
 
@@ -79,7 +80,7 @@ fn one(section: Section<'_>, taken: &mut Taken) -> Option<Site> {
     let consent = consent(section.section("consent"));
     section.finish();
     let write_keys = write_keys.iter().map(|key| key.reveal().to_owned()).collect();
-    Some(Site {
+    let site = Site {
         name: name?,
         hosts,
         origins,
@@ -92,7 +93,21 @@ fn one(section: Section<'_>, taken: &mut Taken) -> Option<Site> {
         cookieless,
         same_site: same_site?,
         consent,
-    })
+    };
+    doubt_if_unlinked(&section, &site);
+    Some(site)
+}
+
+/// Doubts a site of so many domains that links between them carry nobody.
+fn doubt_if_unlinked(section: &Section<'_>, site: &Site) {
+    let domains = site.linked_domains().len();
+    if domains > DOMAINS_MAX && !site.cookieless {
+        let line = section.get("origins").map_or(section.line, |node| node.line);
+        let what = format!("site `{}` has {domains} domains by `hosts` and `origins`", site.name);
+        let hint =
+            format!("a visitor stays the same over links between {DOMAINS_MAX} at most: make them several sites");
+        section.reader.report(Mistake::warning(line, what).hint(hint));
+    }
 }
 
 fn hosts(section: &Section<'_>, taken: &mut Taken) -> Vec<String> {

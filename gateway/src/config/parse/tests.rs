@@ -160,6 +160,20 @@ fn one_table_where_a_list_of_them_belongs_is_explained() {
 }
 
 #[test]
+fn more_domains_than_a_links_token_is_for_are_doubted() {
+    let origins = |count: usize| {
+        let origins: Vec<String> = (0..count).map(|n| format!("\"https://www.shop{n}.example\"")).collect();
+        format!("origins = [{}]", origins.join(", "))
+    };
+    let own = "origins = [\"http://localhost:8080\"]";
+    assert_eq!(said(own, &origins(8)), "");
+    let said = |more: &str| said(own, &format!("{}{more}", origins(9)));
+    assert!(said("").contains("warning: site `shop` has 9 domains by `hosts` and `origins`"), "{}", said(""));
+    assert!(said("").contains("line 18") && said("").contains("hint: "), "{}", said(""));
+    assert_eq!(said("\ncookieless = true"), "");
+}
+
+#[test]
 fn a_secret_is_never_part_of_a_message() {
     let said = said("env:SHOP_API_KEY\"]", "geheim\", \"geheim\", \"geh eim\"]");
     assert!(said.contains("is there twice"), "{said}");
