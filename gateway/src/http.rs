@@ -17,6 +17,7 @@ mod secure;
 mod server;
 mod sites;
 pub mod snippet;
+mod stay;
 mod throttle;
 
 pub use collect::Collector;

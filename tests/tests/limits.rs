@@ -1,7 +1,29 @@
 //! Limits of the public listener: what is slow, large, too much or nonsense is cut off, and others go on.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tidegate_tests::{API_KEY, Destinations, Raw, Settings, Stack};
+use tidegate_tests::{API_KEY, Destinations, PATIENCE, Raw, Settings, Stack};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// A body that never comes.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
 
 async fn limited(limits: &str) -> Stack {
     let limits = limits.to_owned();
@@ -50,6 +72,68 @@ async fn a_connection_that_falls_silent_after_its_first_request_is_closed() {
     idle.send(request(&event().to_string())).await;
     let said = idle.read_to_end().await;
     assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_that_falls_silent_after_its_first_request_is_closed() {
+    let stack = limited("head_timeout_ms = 100\n").await;
+    let stream = TokioIo::new(TcpStream::connect(stack.http).await.unwrap());
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let asked = async {
+        let request = hyper::Request::post(format!("http://{}/v1/events", stack.http)).header("x-write-key", API_KEY);
+        let answer = client.send_request(request.body(event().to_string()).unwrap()).await.unwrap();
+        // It would go on sending: it is no client of its own that ends the connection.
+        (answer.status(), client)
+    };
+    let both = async { tokio::join!(asked, connection) };
+    let ((status, client), ended) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(status, 200);
+    assert!(ended.is_ok() && client.is_closed(), "GOAWAY, not a reset: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_longer_than_the_next_may_be_waited_for_is_no_silence() {
+    // A body may take as long as its own limit says.
+    let stack = limited("head_timeout_ms = 100\nbody_timeout_ms = 500\n").await;
+    let stream = TokioIo::new(TcpStream::connect(stack.http).await.unwrap());
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let asked = async {
+        let request = hyper::Request::post(format!("http://{}/v1/events", stack.http)).header("x-write-key", API_KEY);
+        client.send_request(request.body(Endless).unwrap()).await.unwrap().status()
+    };
+    let answered = async {
+        tokio::select! {
+            status = asked => status,
+            ended = connection => panic!("the connection ended first: {ended:?}"),
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, answered).await.unwrap(), 408);
+}
+
+#[tokio::test]
+async fn one_connection_of_http_2_does_not_have_all_requests_under_way() {
+    let stack = limited("in_flight_max = 17\nbody_timeout_ms = 300\n").await;
+    let stream = TokioIo::new(TcpStream::connect(stack.http).await.unwrap());
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let request = move || hyper::Request::post(format!("http://{}/v1/events", stack.http));
+    let asked = async {
+        // With the first answer it knows how many there may be.
+        let missing = client.send_request(request().uri("http://localhost/nothing-here").body(Endless).unwrap());
+        assert_eq!(missing.await.unwrap().status(), 404);
+        let mut all = JoinSet::new();
+        for _ in 0..40 {
+            all.spawn(client.send_request(request().body(Endless).unwrap()));
+        }
+        let answers = all.join_all().await;
+        answers.into_iter().map(|answer| answer.unwrap().status().as_u16()).collect::<Vec<_>>()
+    };
+    let answered = async {
+        tokio::select! {
+            statuses = asked => statuses,
+            ended = connection => panic!("the connection ended first: {ended:?}"),
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, answered).await.unwrap(), [408; 40], "503 would be too many");
 }
 
 #[tokio::test]

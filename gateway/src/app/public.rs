@@ -90,14 +90,14 @@ impl Public {
         let bounds = Bounds { bytes_max: config.limits.pending_bytes_max, timeout };
         let profile_ms = millis(DAY * config.store.profile_days);
         let intake = Intake::new(queue, bounds);
-        let journey = Journey { intake, clock, profile_ms, switches, geo };
+        let journey = Journey { intake, clock: Arc::clone(&clock), profile_ms, switches, geo };
         let sites = Snapshot::new(Sites::new(config, routes(config, destinations), None));
         let secured = secure.as_ref().map(|(_, secured)| secured.clone());
         let tls = secured.as_ref().map(|secured| Arc::clone(&secured.tls));
         let collector = Collector::new(config.limits.clone(), journey, sites.clone(), metrics, secured);
         let collector = Arc::new(collector);
         let Ending { stop, tracker, .. } = ending.clone();
-        let serving = Serving { collector, stop, tracker, grace_ms: config.delivery.shutdown_ms };
+        let serving = Serving { collector, clock, stop, tracker, grace_ms: config.delivery.shutdown_ms };
         if let Some((listener, Secured { tls, .. })) = secure {
             let (keeper, stop) = (Arc::clone(&tls), ending.stop.clone());
             ending.tracker.spawn(async move { keeper.run(stop).await });

@@ -3,14 +3,13 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tidegate_identity::Scheme;
 use tidegate_tls::Tls;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,13 +17,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::address::Connection;
 use super::collect::Collector;
+use super::stay::Stay;
+use crate::clock::Clock;
 
 /// Out of file descriptors, most likely: the next connection would fail at once as well.
 const ACCEPT_PAUSE_MS: u64 = 50;
-const STREAMS_MAX: u32 = 128;
+/// Requests under way in one connection of HTTP/2: few connections are not to have all of `in_flight_max`.
+const STREAMS_MAX: u32 = 16;
 
 /// What is said before the first request.
 #[derive(Clone)]
@@ -36,15 +39,19 @@ pub enum Door {
 /// One connection, before it says anything.
 struct Guest {
     collector: Arc<Collector>,
+    clock: Arc<dyn Clock>,
     builder: auto::Builder<TokioExecutor>,
-    watcher: Watcher,
+    stop: CancellationToken,
     ip: IpAddr,
+    /// Who waits for all connections to end waits for this one.
+    _present: TaskTrackerToken,
 }
 
 /// What all listeners have in common.
 #[derive(Clone)]
 pub struct Serving {
     pub collector: Arc<Collector>,
+    pub clock: Arc<dyn Clock>,
     pub stop: CancellationToken,
     pub tracker: TaskTracker,
     pub grace_ms: u64,
@@ -52,10 +59,10 @@ pub struct Serving {
 
 /// Serves until `stop`; then finishes the requests under way, for at most `grace_ms`.
 pub async fn serve(listener: TcpListener, door: Door, serving: Serving) {
-    let Serving { collector, stop, tracker, grace_ms } = serving;
+    let Serving { collector, clock, stop, tracker, grace_ms } = serving;
     let connections = Arc::new(Semaphore::new(collector.limits().connections_max));
     let builder = builder(&collector);
-    let graceful = GracefulShutdown::new();
+    let present = TaskTracker::new();
     loop {
         // Waiting for a place before accepting leaves the next clients in the kernel's queue, which has a bound too.
         let place = tokio::select! {
@@ -77,8 +84,15 @@ pub async fn serve(listener: TcpListener, door: Door, serving: Serving) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY could not be set: {error}");
         }
-        let (door, watcher) = (door.clone(), graceful.watcher());
-        let guest = Guest { collector: Arc::clone(&collector), builder: builder.clone(), watcher, ip: peer.ip() };
+        let door = door.clone();
+        let guest = Guest {
+            collector: Arc::clone(&collector),
+            clock: Arc::clone(&clock),
+            builder: builder.clone(),
+            stop: stop.clone(),
+            ip: peer.ip(),
+            _present: present.token(),
+        };
         tracker.spawn(async move {
             match door {
                 Door::Plain => guest.converse(stream, Scheme::Http).await,
@@ -88,7 +102,8 @@ pub async fn serve(listener: TcpListener, door: Door, serving: Serving) {
         });
     }
     drop(listener);
-    if tokio::time::timeout(Duration::from_millis(grace_ms), graceful.shutdown()).await.is_err() {
+    present.close();
+    if tokio::time::timeout(Duration::from_millis(grace_ms), present.wait()).await.is_err() {
         tracing::warn!("some connections did not end within {grace_ms} ms");
     }
 }
@@ -107,34 +122,43 @@ impl Guest {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Guest { collector, builder, watcher, ip } = self;
+        let Guest { collector, clock, builder, stop, ip, _present } = self;
         let head_timeout_ms = collector.limits().head_timeout_ms;
-        let begun = Arc::new(AtomicBool::new(false));
+        let stay = Stay::begin(clock);
         let service = service_fn({
-            let begun = Arc::clone(&begun);
+            let stay = Arc::clone(&stay);
             move |request| {
-                begun.store(true, Ordering::Relaxed);
-                let collector = Arc::clone(&collector);
-                async move { Ok::<_, Infallible>(collector.answer(request, Connection { ip, scheme }).await) }
+                let (collector, busy) = (Arc::clone(&collector), stay.request());
+                async move {
+                    let _busy = busy;
+                    Ok::<_, Infallible>(collector.answer(request, Connection { ip, scheme }).await)
+                }
             }
         });
-        let watched = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
-        tokio::select! {
-            // A client that goes away, or sends what is not HTTP, is no event of ours.
-            ended = watched => if let Err(error) = ended {
-                tracing::debug!("a connection ended early: {error}");
-            },
-            () = silence(head_timeout_ms, &begun) => tracing::debug!("a connection began no request in time"),
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        // HTTP/1's own limit begins only with bytes that cannot be HTTP/2's, and HTTP/2 has none, neither before the first
+        // request nor after the last one: who sends nothing more would keep its place for ever.
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = stop.cancelled() => None,
+            () = stay.idle(head_timeout_ms) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                // HTTP/2 says it with GOAWAY; what came meanwhile is answered still. A client may take no notice of it.
+                connection.as_mut().graceful_shutdown();
+                stay.renew();
+                tokio::select! {
+                    ended = connection => ended,
+                    () = stay.idle(head_timeout_ms) => Ok(()),
+                }
+            }
+        };
+        // A client that goes away, or sends what is not HTTP, is no event of ours.
+        if let Err(error) = ended {
+            tracing::debug!("a connection ended early: {error}");
         }
-    }
-}
-
-/// Ends when no request has begun in time; never, when one has. HTTP/1's own limit begins only with bytes that cannot
-/// be HTTP/2's, and HTTP/2 has none: whoever sends nothing would keep its place for ever.
-async fn silence(head_timeout_ms: u64, begun: &AtomicBool) {
-    tokio::time::sleep(Duration::from_millis(head_timeout_ms)).await;
-    if begun.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
     }
 }
 
