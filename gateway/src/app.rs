@@ -133,7 +133,7 @@ pub async fn set_up(setup: Setup) -> Result<Gateway, Error> {
     let destinations = destination::prepare(&config, &sandbox).map_err(Error::Config)?;
     approvals::tell(&config, &destinations);
     let geo = geo(&config)?.map(Arc::new);
-    let tls = certificates::open(&config).map_err(Error::Config)?.filter(|_| roles.has(Role::Collect));
+    let tls = certificates::open(&config, roles).map_err(Error::Config)?;
     let queue = store::open(&config, store::Purpose::Serve).await.map_err(Error::Store)?;
     let clock = catch_up::clock(&config, queue.as_ref()).await.map_err(Error::StoreRead)?;
     let switches = Switches::default();
@@ -193,7 +193,7 @@ pub async fn run(setup: Setup, signals: Signals) -> Result<(), Error> {
 /// Every mistake; or the sandbox cannot be set up.
 pub fn check(config: &Config) -> Result<Vec<Arc<Destination>>, Error> {
     geo(config)?;
-    let certificates = certificates::open(config);
+    let certificates = certificates::open(config, Roles::default());
     match (destination::prepare(config, &sandbox(config)?), certificates) {
         (Ok(destinations), Ok(_)) => Ok(destinations),
         (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => Err(Error::Config(mistakes)),
@@ -337,6 +337,7 @@ impl Gateway {
             queue: Arc::clone(&self.queue),
             clock: Arc::clone(&self.clock),
             reloads: self.reloads.clone(),
+            roles: self.roles,
             stop: self.ending.stop.clone(),
         };
         self.ending.tracker.spawn(reloading.run(asked));

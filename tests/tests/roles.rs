@@ -122,6 +122,28 @@ async fn a_store_that_gives_less_than_is_wanted_is_refused_with_a_way_out() {
 }
 
 #[tokio::test]
+async fn who_only_delivers_needs_neither_the_keys_of_tls_nor_the_cache_of_acme() {
+    let (dir, platforms) = (tempfile::tempdir().unwrap(), Platforms::start().await);
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let more = "\n[tls]\ncertificates = [{ cert = \"absent.pem\", key = \"absent.key\" }]\n\
+                [tls.acme]\ncache = \"file/acme\"\nterms_agreed = true\n";
+    let listen = "https = \"127.0.0.1:0\"\n".into();
+    let settings = Settings::hook();
+    let settings = Settings { listen, more: settings.more.clone() + more, ..settings };
+    let config = Process::configure(&settings, &platforms, dir.path());
+    let process = Process::start_as(&config, "deliver").await;
+    let reloaded = process.client.admin_post("/api/reload", &json!({})).await;
+    assert_eq!((reloaded.status, &reloaded.json["reload"]["state"]), (200, &json!("done")), "{}", reloaded.text);
+    assert!(process.terminate().await.success());
+
+    let collecting = Process::command(&["run", "--config", config.to_str().unwrap(), "--roles", "collect"]);
+    let output = { collecting }.output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("absent.pem` cannot be read"), "{said}");
+}
+
+#[tokio::test]
 async fn a_role_that_there_is_not_is_said() {
     for roles in ["collect,send", ""] {
         let output = Process::command(&["run", "--roles", roles]).output().await.unwrap();

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use tidegate_tls::{Seams, Tls};
 
+use super::{Role, Roles};
 use crate::causes::chain;
 use crate::config::{Config, Mistake, Mistakes};
 
-/// Reads the files and the cache; nothing is ordered yet. None where no listener speaks TLS.
-pub(super) fn open(config: &Config) -> Result<Option<Arc<Tls>>, Mistakes> {
-    let Some(tls) = &config.tls else { return Ok(None) };
+/// Reads the files and the cache; nothing is ordered yet. None where no listener speaks TLS: who does not collect has none,
+/// and needs neither the keys nor the cache.
+pub(super) fn open(config: &Config, roles: Roles) -> Result<Option<Arc<Tls>>, Mistakes> {
+    let Some(tls) = config.tls.as_ref().filter(|_| roles.has(Role::Collect)) else { return Ok(None) };
     Tls::open(tls.options.clone(), Seams::default()).map(Some).map_err(|error| mistakes(&error))
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::aside;
-use super::{Parts, approvals, certificates};
+use super::{Parts, Roles, approvals, certificates};
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::config::{Config, Mistake, Mistakes, Source};
@@ -26,7 +26,15 @@ pub(super) struct Reloading {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reloads: Reloads,
+    pub(super) roles: Roles,
     pub(super) stop: CancellationToken,
+}
+
+/// What runs while a new configuration is made beside it.
+struct Running {
+    config: Config,
+    destinations: Vec<Arc<Destination>>,
+    roles: Roles,
 }
 
 /// A configuration that may run, with everything made that is new in it.
@@ -86,10 +94,11 @@ impl Reloading {
             let unknown = Mistake::error(None, "nothing can be reloaded: this gateway was started without a file");
             return Err(Mistakes::new(vec![unknown.hint("`tidegate run` starts one with a file")]));
         };
-        let (name, running) = (source.name(), self.parts.crew.destinations());
-        let (config, sandbox) = (self.parts.config.clone(), Arc::clone(&self.sandbox));
+        let (name, sandbox) = (source.name(), Arc::clone(&self.sandbox));
+        let (config, destinations) = (self.parts.config.clone(), self.parts.crew.destinations());
+        let running = Running { config, destinations, roles: self.roles };
         let failed = |what: String| Mistakes::new(vec![Mistake::error(None, what)]).named(name.clone());
-        let outcome: oneshot::Receiver<_> = aside(move || make(&source, &config, &sandbox, &running))
+        let outcome: oneshot::Receiver<_> = aside(move || make(&source, &sandbox, &running))
             .map_err(|error| failed(format!("nothing was reloaded: {}", chain(&error))))?;
         let panicked = || failed("nothing was reloaded: it ended in a panic, which the log has,".into());
         let ready: Ready = outcome.await.map_err(|_| panicked())??;
@@ -115,21 +124,21 @@ impl Reloading {
 }
 
 /// Makes what a file says, beside what runs.
-fn make(source: &Source, config: &Config, sandbox: &Sandbox, running: &[Arc<Destination>]) -> Result<Ready, Mistakes> {
+fn make(source: &Source, sandbox: &Sandbox, running: &Running) -> Result<Ready, Mistakes> {
     let new = source.read()?;
     for warning in new.warnings.iter() {
         tracing::warn!("{}", warning.in_file(&source.name()).to_string().replace('\n', "; "));
     }
     let mut mistakes = Mistakes::default().named(source.name());
-    for key in config.fixed_keys_that_differ(&new) {
+    for key in running.config.fixed_keys_that_differ(&new) {
         let fixed =
             Mistake::error(source.line(key), format!("needs a restart: `{key}` is not what it was at the start"));
         mistakes.push(fixed.hint("restart the gateway, or put the old value back and reload the rest"));
     }
-    if let Err(mut found) = certificates::open(&new) {
+    if let Err(mut found) = certificates::open(&new, running.roles) {
         mistakes.append(&mut found);
     }
-    match destination::prepare_beside(&new, sandbox, running) {
+    match destination::prepare_beside(&new, sandbox, &running.destinations) {
         Ok(destinations) if mistakes.is_empty() => return Ok(Ready { config: new, destinations }),
         Ok(_) => {}
         Err(mut found) => mistakes.append(&mut found),
