@@ -19,6 +19,7 @@ use crate::files::{self, Stamp};
 use crate::host::Host;
 use crate::options::{Acme, Seams};
 use crate::pair::{Pair, Source};
+use crate::status::Trouble;
 
 const PRECHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that a host keeps its place among the orders under way.
@@ -261,7 +262,7 @@ impl Desk {
             kind: failure.kind,
             retry_after_ms,
             not_after_ms: holding.pair.as_ref().map(|pair| pair.not_after_ms),
-            failures: holding.record.failures,
+            failures: holding.record.failures_of(failure.kind),
         };
         let again_ms = policy::after_failure(&failed, now_ms);
         tracing::warn!(
@@ -270,7 +271,8 @@ impl Desk {
             failure.message,
             crate::clock::readable(again_ms)
         );
-        holding.record.failed(now_ms, failure.message.clone(), again_ms);
+        let trouble = Trouble { at_ms: now_ms, message: failure.message.clone() };
+        holding.record.failed(failure.kind, trouble, again_ms);
         if let Some(lock) = lock {
             keep(host, place, lock, &holding.record);
             holding.seen = stamps(place);

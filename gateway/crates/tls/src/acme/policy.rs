@@ -3,6 +3,7 @@
 //! The bounds are Let's Encrypt's (<https://letsencrypt.org/docs/rate-limits/>): 5 failed validations a host an hour,
 //! 5 certificates of the same names a week, 50 certificates a registered domain a week.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::record::Record;
@@ -20,8 +21,9 @@ pub(super) const DOMAIN_A_WEEK_MAX: usize = 45;
 /// Whatever an authority or a damaged record says, after this it is tried again.
 const WAIT_MAX_MS: u64 = WEEK_MS + DAY_MS;
 
-/// What kind of failure it was: each is waited for differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What kind of failure it was: each is waited for differently. Its names are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// The host does not lead here yet; the authority was not asked.
     Unready,
@@ -39,7 +41,7 @@ pub(super) struct Failed<'a> {
     pub(super) retry_after_ms: Option<u64>,
     /// The end of the certificate that is used meanwhile.
     pub(super) not_after_ms: Option<u64>,
-    /// Counted before this one.
+    /// In a row before this one, all of its kind: see [`Record::failures_of`].
     pub(super) failures: u32,
 }
 
@@ -107,6 +109,7 @@ fn share(host: &str, number: u64, most: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Trouble;
 
     const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -135,6 +138,22 @@ mod tests {
     fn what_costs_no_validation_is_tried_sooner() {
         assert!(waits(Kind::Unready).iter().all(|minutes| (1..=18).contains(minutes)));
         assert!(waits(Kind::Unreachable).iter().all(|minutes| (1..=72).contains(minutes)));
+    }
+
+    #[test]
+    fn waiting_for_dns_costs_the_first_validation_nothing() {
+        let mut record = Record::default();
+        let mut fail = |kind| {
+            let again_ms = after_failure(&failed(kind, record.failures_of(kind)), NOW_MS);
+            record.failed(kind, Trouble { at_ms: NOW_MS, message: "no".into() }, again_ms);
+            (again_ms - NOW_MS) / MINUTE_MS
+        };
+        let unready: Vec<u64> = (0..8).map(|_| fail(Kind::Unready)).collect();
+        assert!((15..=18).contains(&unready[7]), "{unready:?}");
+        assert!((15..=18).contains(&fail(Kind::Refused)));
+        assert!((30..=36).contains(&fail(Kind::Refused)), "those of one kind add up");
+        assert_eq!(fail(Kind::Unreachable), 1);
+        assert!((15..=18).contains(&fail(Kind::Refused)), "and still no hour has five failed validations");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::Kind;
 use crate::status::Trouble;
 
 /// The version that is written. A record of a later version is not read: its host waits as if it had none.
@@ -13,18 +14,21 @@ const ISSUED_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
-    /// In a row, since the last success.
+    /// In a row, all of the last kind, since the last success.
     pub(crate) failures: u32,
     /// Before this nothing is ordered, whatever the certificate.
     pub(crate) not_before_ms: u64,
     /// When certificates were issued, oldest first.
     pub(crate) issued_ms: Vec<u64>,
     pub(crate) trouble: Option<Trouble>,
+    /// Of the last failure. Not there after a success, and in what was written before there was a kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<Kind>,
 }
 
 impl Default for Record {
     fn default() -> Record {
-        Record { version: VERSION, failures: 0, not_before_ms: 0, issued_ms: Vec::new(), trouble: None }
+        Record { version: VERSION, failures: 0, not_before_ms: 0, issued_ms: Vec::new(), trouble: None, kind: None }
     }
 }
 
@@ -33,10 +37,16 @@ impl Record {
         serde_json::from_slice(bytes).ok().filter(|record: &Record| record.version == VERSION)
     }
 
-    pub(super) fn failed(&mut self, now_ms: u64, message: String, again_ms: u64) {
-        self.failures = self.failures.saturating_add(1);
+    /// How often this kind of failure has come in a row. One whose kind is not known may have been of any.
+    pub(super) fn failures_of(&self, kind: Kind) -> u32 {
+        if self.kind.is_none_or(|last| last == kind) { self.failures } else { 0 }
+    }
+
+    pub(super) fn failed(&mut self, kind: Kind, trouble: Trouble, again_ms: u64) {
+        self.failures = self.failures_of(kind).saturating_add(1);
+        self.kind = Some(kind);
         self.not_before_ms = again_ms;
-        self.trouble = Some(Trouble { at_ms: now_ms, message });
+        self.trouble = Some(trouble);
     }
 
     pub(super) fn issued(&mut self, now_ms: u64, again_ms: u64) {
@@ -44,6 +54,7 @@ impl Record {
         let excess = self.issued_ms.len().saturating_sub(ISSUED_MAX);
         self.issued_ms.drain(..excess);
         self.failures = 0;
+        self.kind = None;
         self.not_before_ms = again_ms;
         self.trouble = None;
     }
@@ -64,6 +75,16 @@ mod tests {
         let record = Record::parse(stored).unwrap();
         assert_eq!((record.failures, record.not_before_ms, record.issued_ms.as_slice()), (2, 5, [3].as_slice()));
         assert_eq!(serde_json::to_vec(&record).unwrap(), stored);
+    }
+
+    #[test]
+    fn the_kind_of_the_last_failure_is_kept_and_one_without_counts_for_any() {
+        let stored = br#"{"version":1,"failures":2,"not_before_ms":5,"issued_ms":[],"trouble":null,"kind":"refused"}"#;
+        let mut record = Record::parse(stored).unwrap();
+        assert_eq!([Kind::Refused, Kind::Unready].map(|kind| record.failures_of(kind)), [2, 0]);
+        assert_eq!(serde_json::to_vec(&record).unwrap(), stored);
+        record.kind = None;
+        assert_eq!([Kind::Refused, Kind::Unready].map(|kind| record.failures_of(kind)), [2, 2]);
     }
 
     #[test]
