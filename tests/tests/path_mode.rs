@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_test_tls::{Authority, Nginx};
@@ -14,6 +14,9 @@ const GUIDE: &str = include_str!("../../docs/guides/browser.md");
 const HOST: &str = "shop.example";
 /// Where the visitor is, as nginx sees it: no trusted proxy's address.
 const VISITOR: &str = "127.0.0.2";
+
+/// Who may see a shop that is not public yet.
+const LOGIN: (&str, &str) = ("staging", "a-pass-word");
 
 /// A shop with a gateway in its folder `/t/`.
 struct Shop {
@@ -26,13 +29,20 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Shop {
+        Shop::with("").await
+    }
+
+    /// One whose nginx has these lines, too.
+    async fn with(lines: &str) -> Shop {
         let more = format!("redirect_hosts = [\"{HOST}\"]\n{HOOK}");
         let settings = Settings { destinations: Destinations::None, hosts: vec![HOST], more, ..Settings::default() };
         let stack = Stack::with(settings).await;
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.issue(&[HOST]).write(dir.path(), "shop");
-        let nginx = Nginx::start(dir.path(), "shop", &server(stack.http));
+        std::fs::write(dir.path().join("htpasswd"), format!("{}:{{PLAIN}}{}\n", LOGIN.0, LOGIN.1)).unwrap();
+        let lines = lines.replace("$DIR", dir.path().to_str().unwrap());
+        let nginx = Nginx::start(dir.path(), "shop", &format!("{lines}\n{}", server(stack.http)));
         let address = nginx.address;
         let builder = Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
         let builder = builder.tls_certs_only([Certificate::from_pem(authority.pem.as_bytes()).unwrap()]);
@@ -49,10 +59,14 @@ impl Shop {
     }
 
     async fn send(&self, event: &Value) -> Response {
+        self.request(event).send().await.unwrap()
+    }
+
+    fn request(&self, event: &Value) -> RequestBuilder {
         let body = json!({ "write_key": WRITE_KEY, "events": [event] }).to_string();
         // What a visitor says of its own address is not believed.
         let request = self.visitor.post(self.url("/t/v1/events")).header("x-forwarded-for", "6.6.6.6");
-        request.header("origin", self.origin()).header("user-agent", "Mozilla/5.0").body(body).send().await.unwrap()
+        request.header("origin", self.origin()).header("user-agent", "Mozilla/5.0").body(body)
     }
 }
 
@@ -107,4 +121,16 @@ async fn a_page_of_another_host_may_not_send_though_the_proxy_is_trusted() {
         assert_eq!(answer.status(), 403, "{origin}");
         assert!(!answer.headers().contains_key("access-control-allow-origin"), "{origin}");
     }
+}
+
+#[tokio::test]
+async fn behind_a_staging_shops_login_events_are_taken_all_the_same() {
+    let shop = Shop::with("auth_basic staging;\nauth_basic_user_file $DIR/htpasswd;").await;
+    let view = json!({ "event": "page_view", "message_id": "v1" });
+    assert!(shop.send(&view).await.text().await.unwrap().contains("nginx"), "without the login nginx refuses it");
+    // nginx passes the login on, where clients put keys.
+    let answer = shop.request(&view).basic_auth(LOGIN.0, Some(LOGIN.1)).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    let pixel = shop.visitor.get(shop.url(&format!("/t/p.gif?write_key={WRITE_KEY}&customer_id=c1")));
+    assert_eq!(pixel.basic_auth(LOGIN.0, Some(LOGIN.1)).send().await.unwrap().status(), 200);
 }

@@ -47,20 +47,42 @@ impl Keys {
         Keys { grants }
     }
 
-    /// What a presented key gives.
-    pub(super) fn grant(&self, key: &str) -> Option<Grant> {
-        self.grants.get(&digest(key)).copied()
+    /// What the first presented key that is known gives: a proxy's own login may stand where clients put keys. A secret key
+    /// that is not in the head counts only where it is the first: with an unknown one before it, nothing is tried.
+    pub(super) fn grant(&self, presented: &[Presented]) -> Option<Grant> {
+        let known = |key: &Presented| self.grants.get(&digest(&key.key)).copied();
+        presented.iter().enumerate().find_map(|(index, key)| {
+            known(key).filter(|grant| grant.trust == Trust::Public || key.place == Place::Header || index == 0)
+        })
     }
 }
 
-/// The key that a request presents: Basic (as user) or Bearer, `X-Write-Key`, the body's, the query's.
-pub(super) fn presented(headers: &HeaderMap, body_key: Option<&str>, uri: &Uri) -> Option<String> {
-    from_authorization(headers)
-        .or_else(|| Some(headers.get("x-write-key")?.to_str().ok()?.to_owned()))
-        .or_else(|| body_key.map(str::to_owned))
-        .or_else(|| from_query(uri))
-        .map(|key| key.trim().to_owned())
-        .filter(|key| !key.is_empty() && key.len() <= 512)
+/// A key that a request presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Presented {
+    place: Place,
+    key: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Header,
+    Body,
+    Query,
+}
+
+/// The keys that a request presents, in this order: Basic (as user) or Bearer, `X-Write-Key`, the body's, the query's.
+pub(super) fn presented(headers: &HeaderMap, body_key: Option<&str>, uri: &Uri) -> Vec<Presented> {
+    let own_header = headers.get("x-write-key").and_then(|value| value.to_str().ok());
+    let places = [
+        (Place::Header, from_authorization(headers)),
+        (Place::Header, own_header.map(str::to_owned)),
+        (Place::Body, body_key.map(str::to_owned)),
+        (Place::Query, from_query(uri)),
+    ];
+    let keys = places.into_iter().filter_map(|(place, key)| Some((place, key?.trim().to_owned())));
+    let keys = keys.filter(|(_, key)| !key.is_empty() && key.len() <= 512);
+    keys.map(|(place, key)| Presented { place, key }).collect()
 }
 
 fn from_authorization(headers: &HeaderMap) -> Option<String> {
@@ -89,21 +111,52 @@ fn digest(key: &str) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn headers(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
+    const PUBLIC: Grant = Grant { site: 0, trust: Trust::Public };
+    const SECRET: Grant = Grant { site: 0, trust: Trust::Secret };
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn found(pairs: &[(&'static str, &str)], body_key: Option<&str>, uri: &str) -> Vec<String> {
+        let presented = presented(&headers(pairs), body_key, &uri.parse().unwrap());
+        presented.into_iter().map(|presented| presented.key).collect()
     }
 
     #[test]
     fn a_key_is_found_wherever_clients_put_it() {
-        let none = HeaderMap::new();
-        let plain: Uri = "/v1/batch".parse().unwrap();
-        assert_eq!(presented(&headers("authorization", "Basic a2V5Og=="), None, &plain).as_deref(), Some("key"));
-        assert_eq!(presented(&headers("authorization", "Bearer key"), None, &plain).as_deref(), Some("key"));
-        assert_eq!(presented(&headers("x-write-key", "key"), None, &plain).as_deref(), Some("key"));
-        assert_eq!(presented(&none, Some("key"), &plain).as_deref(), Some("key"));
-        let query: Uri = "/v1/batch?a=b&writeKey=k%65y".parse().unwrap();
-        assert_eq!(presented(&none, None, &query).as_deref(), Some("key"));
-        assert_eq!(presented(&none, None, &plain), None);
-        assert_eq!(presented(&headers("authorization", "Basic !!!"), None, &plain), None);
+        let (plain, query) = ("/v1/batch", "/v1/batch?a=b&writeKey=k%65y");
+        assert_eq!(found(&[("authorization", "Basic a2V5Og==")], None, plain), ["key"]);
+        assert_eq!(found(&[("authorization", "Bearer key")], None, plain), ["key"]);
+        assert_eq!(found(&[("x-write-key", "key")], None, plain), ["key"]);
+        assert_eq!(found(&[], Some("key"), plain), ["key"]);
+        assert_eq!(found(&[], None, query), ["key"]);
+        for nothing in ["Basic !!!", "Bearer  ", "Digest key"] {
+            assert!(found(&[("authorization", nothing)], None, plain).is_empty(), "{nothing}");
+        }
+        let all = [("x-write-key", "own"), ("authorization", "Bearer first")];
+        assert_eq!(found(&all, Some("body"), query), ["first", "own", "body", "key"]);
+    }
+
+    #[test]
+    fn the_first_known_key_counts_and_a_secret_one_in_a_body_only_by_itself() {
+        let grants = [(digest("public"), PUBLIC), (digest("secret"), SECRET)].into();
+        let keys = Keys { grants };
+        let granted = |pairs: &[(&'static str, &str)], body_key, uri: &str| {
+            keys.grant(&presented(&headers(pairs), body_key, &uri.parse().unwrap()))
+        };
+        let login = ("authorization", "Basic c3RhZ2luZzpwYXNz");
+        assert_eq!(granted(&[login], Some("public"), "/"), Some(PUBLIC), "a staging shop's own login comes first");
+        assert_eq!(granted(&[login], None, "/?writeKey=public"), Some(PUBLIC));
+        assert_eq!(granted(&[login, ("x-write-key", "secret")], None, "/"), Some(SECRET));
+        assert_eq!(granted(&[login], Some("secret"), "/"), None);
+        assert_eq!(granted(&[login], None, "/?writeKey=secret"), None);
+        assert_eq!(granted(&[login], Some("unknown"), "/"), None);
+        assert_eq!(granted(&[login], None, "/"), None);
+        assert_eq!(granted(&[], Some("secret"), "/"), Some(SECRET));
+        // A public key that is known before it is the request's: nothing behind it adds trust.
+        assert_eq!(granted(&[("x-write-key", "public")], Some("secret"), "/"), Some(PUBLIC));
+        assert_eq!(granted(&[("x-write-key", "secret")], Some("public"), "/"), Some(SECRET));
+        assert_eq!(granted(&[], Some("public"), "/?writeKey=secret"), Some(PUBLIC));
     }
 }

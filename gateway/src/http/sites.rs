@@ -73,10 +73,11 @@ impl Sites {
     /// Whose request it is, if it may send events now.
     pub(super) fn admit(&self, head: &Parts, host: &str, envelope: &Envelope, now_ms: u64) -> Result<Grant, Refusal> {
         let refuse = |status, error, hint| Err(Box::new(reply::failure(status, error, hint)));
-        let Some(presented) = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri) else {
+        let presented = keys::presented(&head.headers, envelope.write_key.as_deref(), &head.uri);
+        if presented.is_empty() {
             let hint = "give it as Basic user, Bearer token, X-Write-Key header, or `writeKey` in the body";
             return refuse(StatusCode::UNAUTHORIZED, "no write key", hint);
-        };
+        }
         let Some(grant) = self.keys.grant(&presented) else {
             let hint = "compare it with `write_keys` and `api_keys` of the site";
             return refuse(StatusCode::UNAUTHORIZED, "unknown write key", hint);
