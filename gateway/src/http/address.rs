@@ -1,7 +1,7 @@
 //! Whose address a request comes from, which host it asks for, and whether it came by HTTPS: a trusted proxy's word, or the
 //! connection's.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::header::HOST;
 use http::request::Parts;
@@ -39,7 +39,7 @@ pub(super) fn peer(connection: Connection, head: &Parts, trusted: &[IpNet]) -> P
     }
     let lines = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
-    for hop in hops.iter().rev().map_while(|hop| hop.trim().parse::<IpAddr>().ok()) {
+    for hop in hops.iter().rev().map_while(|hop| address(hop.trim())) {
         peer.ip = hop.to_canonical();
         if !is_trusted(&peer.ip) {
             break;
@@ -56,6 +56,12 @@ pub(super) fn peer(connection: Connection, head: &Parts, trusted: &[IpNet]) -> P
         peer.host = host.to_owned();
     }
     peer
+}
+
+/// One entry of `X-Forwarded-For`: an address, bare or as in a URL, with its port where the proxy writes one.
+fn address(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    bare.parse().ok().or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip()))
 }
 
 /// What the client asked for: HTTP/2 says it in place of the header.
@@ -96,6 +102,21 @@ mod tests {
         assert_eq!(seen("127.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.3"), "198.51.100.1");
         assert_eq!(seen("::ffff:127.0.0.1", "198.51.100.1"), "198.51.100.1");
         assert_eq!(seen("127.0.0.1", "nonsense"), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_forwarded_address_may_have_a_port_and_brackets() {
+        for (forwarded, ip) in [
+            ("203.0.113.7:51812", "203.0.113.7"),
+            ("6.6.6.6, 203.0.113.7:51812, 10.0.0.3:443", "203.0.113.7"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("203.0.113.7:", "127.0.0.1"),
+            ("[]:443", "127.0.0.1"),
+        ] {
+            assert_eq!(seen("127.0.0.1", forwarded), ip, "{forwarded}");
+        }
     }
 
     #[test]
