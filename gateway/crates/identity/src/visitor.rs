@@ -85,11 +85,13 @@ impl Ring {
         Some(Signed { visitor: VisitorId::parse(visitor).ok()?, issued_s: issued.parse().ok()? })
     }
 
-    /// The visitor of a request.
+    /// The visitor of a request. What only a secure page can have set comes first: any host below the domain, and any plain
+    /// page, can plant another visitor's genuine value under the name without the prefix.
     pub fn find(&self, jar: &Jar) -> Found {
-        let ours = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name) == self.cookie;
+        let [https, http] = [Scheme::Https, Scheme::Http].map(|scheme| self.cookie_name(scheme));
+        let values = |name: String| jar.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value);
         let mut found = Found::Absent;
-        for (_, value) in jar.iter().filter(|(name, _)| ours(name)) {
+        for value in values(https).chain(values(http)) {
             match self.verify(value) {
                 Some(signed) => return Found::Visitor(signed),
                 None => found = Found::Forged,
@@ -177,6 +179,17 @@ mod tests {
         let lines = format!("tg_vid=forged; other=1; __Secure-tg_vid={value}");
         assert_eq!(ring(&["k1"]).find(&Jar::read([lines.as_str()])), Found::Visitor(SIGNED));
         assert_eq!(ring(&["k1"]).find(&Jar::read(["tg_vid2=x; xtg_vid=y"])), Found::Absent);
+    }
+
+    #[test]
+    fn a_planted_cookie_without_the_prefix_does_not_replace_the_visitor() {
+        let planted = Signed { visitor: VisitorId(Uuid::from_u128(6)), ..SIGNED };
+        let [genuine, planted_value] = [SIGNED, planted].map(|signed| ring(&["k1"]).sign(signed).unwrap());
+        let find = |line: String| ring(&["k1"]).find(&Jar::read([line.as_str()]));
+        let both = format!("tg_vid={planted_value}; __Secure-tg_vid={genuine}");
+        assert_eq!(find(both), Found::Visitor(SIGNED));
+        let no_genuine = format!("tg_vid={planted_value}; __Secure-tg_vid=forged");
+        assert_eq!(find(no_genuine), Found::Visitor(planted), "as where a site has moved to HTTPS");
     }
 
     #[test]
