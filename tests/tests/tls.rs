@@ -165,12 +165,36 @@ async fn what_is_wrong_with_certificates_is_said_before_anything_starts() {
         ("[tls.acme]\ncache = \"acme\"".into(), "the terms of service of"),
         ("[tls.acme]\nterms_agreed = true".into(), "missing `tls.acme.cache`"),
         ("[tls.acme]\ncache = \"acme\"\nchallenge = \"dns-01\"".into(), "unknown `tls.acme.challenge` `dns-01`"),
+        (
+            "[tls.acme]\ncache = \"acme\"\nterms_agreed = true\nhosts = []".into(),
+            "`[tls.acme]` has no host to order a certificate for",
+        ),
         ("hsts_days = 9999".into(), "`tls.hsts_days = 9999` is out of range"),
     ] {
         let error = Stack::try_start(settings(&tls)).await.unwrap_err();
         assert!(error.contains(said), "{tls}: {error}");
         assert!(error.contains("hint: "), "{tls}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_site_that_no_authority_could_find_gets_no_listener_without_a_certificate() {
+    let tls = "[tls.acme]\ncache = \"acme\"\nterms_agreed = true";
+    let platforms = Platforms::start().await;
+    let check = async |name: &str, settings: Settings| {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Process::configure(&settings, &platforms, dir.path());
+        let text = std::fs::read_to_string(&config).unwrap().replace("\"track.shop.example\"", &format!("{name:?}"));
+        std::fs::write(&config, text).unwrap();
+        let output = Process::command(&["check", "--config", config.to_str().unwrap()]).output().await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = check("192.0.2.7", settings(tls)).await;
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("`[tls.acme]` has no host to order a certificate for"), "{said}");
+    assert_eq!(said.matches("hint: a certificate is ordered for a public name").count(), 1, "{said}");
+    let (code, said) = check("t.shop.example", settings(tls)).await;
+    assert_eq!(code, Some(0), "{said}");
 }
 
 /// An address that nothing listens on.

@@ -26,8 +26,10 @@ pub(super) fn tls<'h>(
     let files: Vec<Option<Files>> = certificates.into_iter().map(files).collect();
     let default_host = text(&section, "default_host");
     let hsts_days = section.number("hsts_days", 0..=HSTS_DAYS_MAX, HSTS_DAYS);
+    let sites: Vec<&String> = hosts.collect();
     let acme_section = section.get("acme").and_then(|node| node.section());
-    let acme = optional(acme_section.map(|section| self::acme(section, hosts)));
+    let acme_line = acme_section.as_ref().and_then(|section| section.line);
+    let acme = optional(acme_section.map(|section| self::acme(section, &sites)));
     section.finish();
     let files: Option<Vec<Files>> = files.into_iter().collect();
     let (files, acme) = (files?, acme?);
@@ -46,6 +48,15 @@ pub(super) fn tls<'h>(
         section.reader.report(none.hint(hint));
         return None;
     }
+    // Where no site could be read, there is another mistake.
+    let orders_none = acme.as_ref().is_some_and(|acme| acme.hosts.is_empty()) && !sites.is_empty();
+    if files.is_empty() && orders_none {
+        let none = Mistake::error(acme_line, "`[tls.acme]` has no host to order a certificate for");
+        let hint = "a certificate is ordered for a public name, not for an address nor a name without a dot: add one \
+                    to `hosts` of a site, or of `[tls.acme]`";
+        section.reader.report(none.hint(hint));
+        return None;
+    }
     Some(Some(Tls { options: Options { files, default_host, acme, ..Options::default() }, hsts_days }))
 }
 
@@ -56,7 +67,7 @@ fn files(section: Section<'_>) -> Option<Files> {
     Some(Files { cert: cert?, key: key? })
 }
 
-fn acme<'h>(section: Section<'_>, sites: impl Iterator<Item = &'h String>) -> Option<Acme> {
+fn acme(section: Section<'_>, sites: &[&String]) -> Option<Acme> {
     let directory = text(&section, "directory").unwrap_or_else(|| LETS_ENCRYPT.to_owned());
     let contact = text(&section, "contact");
     let terms_agreed = section.flag("terms_agreed").unwrap_or(false);
@@ -68,20 +79,20 @@ fn acme<'h>(section: Section<'_>, sites: impl Iterator<Item = &'h String>) -> Op
     };
     let own = section.get("hosts").and_then(|node| node.list());
     let hosts = match own {
-        Some(list) => list.iter().filter_map(|node| node.parsed(values::host)).collect(),
-        None => names(sites),
+        Some(list) => list.iter().map(|node| node.parsed(values::host)).collect(),
+        None => Some(names(sites)),
     };
     let account = section.get("external_account").and_then(|node| node.section());
     let external_account = optional(account.map(external_account));
     section.finish();
-    let (cache, challenge, external_account) = (cache?, challenge?, external_account?);
+    let (hosts, cache, challenge, external_account) = (hosts?, cache?, challenge?, external_account?);
     Some(Acme { directory, contact, terms_agreed, hosts, cache, root, challenge, external_account })
 }
 
 /// The hosts that an authority could find, without their ports: no address, and not `localhost`.
-fn names<'h>(hosts: impl Iterator<Item = &'h String>) -> Vec<String> {
+fn names(hosts: &[&String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for host in hosts.map(|host| host_name(host)) {
+    for host in hosts.iter().map(|host| host_name(host)) {
         let is_name = host.contains('.') && host.parse::<IpAddr>().is_err();
         if is_name && !names.iter().any(|known| known == host) {
             names.push(host.to_owned());
