@@ -1,4 +1,6 @@
-//! Throttling: a token bucket for each key, so that one client's flood is refused and no other's requests are.
+//! Throttling: a token bucket for each site and kind of key, so that a flood on one site leaves the others alone, and one from
+//! browsers its backends. Whose requests of one bucket are refused it does not choose: a flood with a site's public key has
+//! that site's other browsers refused, too.
 
 use std::sync::{Arc, Mutex};
 
