@@ -83,7 +83,10 @@ write_keys = ["public-key"]
             differ("[visitor]", "timeout_ms = 99\nprefix = \"p\"\n[visitor]"),
             ["store.prefix", "store.timeout_ms"]
         );
-        assert_eq!(differ("redis://localhost:6379", "sqlite:tidegate.db"), ["store.url", "store.journal_days", "store.ledger_days"]);
+        assert_eq!(
+            differ("redis://localhost:6379", "sqlite:tidegate.db"),
+            ["store.url", "store.journal_days", "store.ledger_days"]
+        );
         assert_eq!(differ("body_bytes_max = 2048", "in_flight_max = 9"), ["limits.in_flight_max"]);
         assert_eq!(differ("attempts_max = 5", "shutdown_ms = 5"), ["delivery.shutdown_ms"]);
     }

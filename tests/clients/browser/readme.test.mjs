@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { PLUGIN_CACHE, runGateway } from "./gateway.mjs";
 import { jar } from "./jar.mjs";
-import { answered, emptyBrowser, tab } from "./stack.mjs";
+import { answered, call, emptyBrowser, tab } from "./stack.mjs";
 
 const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
 const block = (language, having) => {
@@ -41,4 +41,9 @@ test("a page with the README's tag is counted by a gateway with the README's con
   const { name, consent } = await gateway.trace(message_id);
   assert.deepEqual([name, consent.level], ["page_view", "none"]);
   assert.deepEqual(await jar(context), {}, "before consent it writes nothing to the browser");
+  const told = answered(page, "consent_updated");
+  await call(page, "consent", "analytics");
+  assert.equal((await told).status(), 200);
+  const names = (await context.cookies()).map(({ name, domain }) => `${name} of ${domain}`).sort();
+  assert.deepEqual(names, ["tg_consent of localhost", "tg_vid of localhost"], "the browser keeps them: page and gateway are one site");
 });
