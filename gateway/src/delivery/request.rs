@@ -2,7 +2,7 @@
 //! what the manifest tells of the rest, by [`Outgoing`].
 
 use serde_json::Value;
-use tidegate_plugin_sdk::manifest::{Batch, Manifest, Outgoing};
+use tidegate_plugin_sdk::manifest::{Auth, Batch, Manifest, Outgoing};
 use tidegate_sandbox::contract;
 use url::Url;
 
@@ -16,7 +16,7 @@ pub fn problem(destination: &Destination, request: &contract::Request) -> Option
     let Some(endpoint) = destination.endpoints.get(&request.endpoint) else {
         return Some(unknown(&request.endpoint));
     };
-    address(endpoint, request).err().or_else(|| refused(&destination.batch, request))
+    address(endpoint, request).err().or_else(|| refused(&destination.batch, destination.auth.as_ref(), request))
 }
 
 /// A request that no destination sends: where it would go, as far as that can be told, and what is wrong with it.
@@ -33,7 +33,7 @@ pub fn judged(manifest: &Manifest, config: &Value, base_url: Option<&Url>, reque
     };
     let endpoint = Endpoint::new(declared, config, base_url).map_err(|error| error.to_string());
     match endpoint.and_then(|endpoint| address(&endpoint, request)) {
-        Ok(url) => Judged { url: Some(url), problem: refused(&manifest.batch, request) },
+        Ok(url) => Judged { url: Some(url), problem: refused(&manifest.batch, manifest.auth.as_ref(), request) },
         Err(problem) => Judged { url: None, problem: Some(problem) },
     }
 }
@@ -52,9 +52,9 @@ fn address(endpoint: &Endpoint, request: &contract::Request) -> Result<Url, Stri
     }
 }
 
-fn refused(batch: &Batch, request: &contract::Request) -> Option<String> {
+fn refused(batch: &Batch, auth: Option<&Auth>, request: &contract::Request) -> Option<String> {
     let contract::Request { endpoint, query, headers, body, .. } = request;
-    Outgoing { endpoint, query, headers, body }.problem(batch)
+    Outgoing { endpoint, query, headers, body }.problem(batch, auth)
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
         let problem = |name: &str, value: &str| {
             let headers = [(name.to_owned(), value.to_owned())];
             let request = Outgoing { endpoint: "events", query: &[], headers: &headers, body: &[] };
-            request.problem(&Batch::default())
+            request.problem(&Batch::default(), None)
         };
         for letter in ('\0'..='\u{ff}').chain(['\u{2028}']) {
             let (name, value) = (format!("a{letter}"), format!("a{letter}b"));

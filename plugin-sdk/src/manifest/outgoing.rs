@@ -5,7 +5,7 @@
 //! to check.
 
 use super::join::open_array;
-use super::{Batch, Join};
+use super::{Auth, Batch, Join};
 
 /// Headers that are the gateway's own to set, that would change how the request is framed or routed, that would make
 /// another method or path of it at a server that listens to them, or that say whom it comes from.
@@ -61,8 +61,8 @@ pub struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// Why a gateway would not send it, if it would not.
-    pub fn problem(&self, batch: &Batch) -> Option<String> {
+    /// Why a gateway would not send it, if it would not: joined in this way, with these credentials.
+    pub fn problem(&self, batch: &Batch, auth: Option<&Auth>) -> Option<String> {
         if self.headers.len() > HEADERS_MAX || self.query.len() > QUERY_MAX {
             return Some(format!("more than {HEADERS_MAX} headers or {QUERY_MAX} query parameters"));
         }
@@ -72,11 +72,25 @@ impl Outgoing<'_> {
         if let Some(problem) = self.headers.iter().find_map(|(name, value)| header_problem(name, value)) {
             return Some(problem);
         }
+        if let Some(problem) = auth.and_then(|auth| self.stands_in_for(auth)) {
+            return Some(problem);
+        }
         let bytes_max = batch.body_max.0;
         if self.body.len() as u64 > bytes_max {
             return Some(format!("the body has {} bytes; {bytes_max} are allowed", self.body.len()));
         }
         joinable(batch.join_to(self.endpoint), self.body)
+    }
+
+    /// What of it would stand beside the credential that the gateway adds: a server takes the first of two, or the last.
+    fn stands_in_for(&self, auth: &Auth) -> Option<String> {
+        let (what, own, pairs) = match auth {
+            Auth::Query { parameter, .. } => ("parameter", parameter, self.query),
+            Auth::Header { header, .. } => ("header", header, self.headers),
+            _ => return None,
+        };
+        let (name, _) = pairs.iter().find(|(name, _)| plain(name) == plain(own))?;
+        Some(format!("the {what} `{}` carries the credential: it is not a plugin's to set", name.escape_debug()))
     }
 }
 
@@ -84,12 +98,17 @@ fn header_problem(name: &str, value: &str) -> Option<String> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || NAME_MARKS.contains(&b)) {
         return Some(format!("{name:?} is no name of a header"));
     }
-    let name = name.to_ascii_lowercase();
-    if DENIED.contains(&name.as_str()) || DENIED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    let (name, plain) = (name.to_ascii_lowercase(), plain(name));
+    if DENIED.contains(&plain.as_str()) || DENIED_PREFIXES.iter().any(|prefix| plain.starts_with(prefix)) {
         return Some(format!("the header `{name}` is not a plugin's to set"));
     }
     let can_be_sent = value.bytes().all(|b| b == b'\t' || (b >= b' ' && b != 0x7f));
     (!can_be_sent).then(|| format!("the value of header `{name}` cannot be sent"))
+}
+
+/// A name as servers that fold names take it: many do not tell `_`, `.` and a space from `-`.
+fn plain(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace(['_', '.', ' '], "-")
 }
 
 /// Requests that are to be joined have exactly one element each, so that an outcome by position is an event's.
@@ -119,7 +138,7 @@ mod tests {
     fn headers_that_carry_credentials_change_the_framing_or_speak_for_others_are_denied() {
         let denied = DENIED.iter().copied().chain(["proxy-authorization", "sec-fetch-site", "webhook-id"]);
         for name in
-            denied.chain(["x-forwarded-for", "X-Forwarded-Host", "AUTHORIZATION", "Cookie", "X-HTTP-Method-Override"])
+            denied.chain(["X-Forwarded-Host", "AUTHORIZATION", "Cookie", "X_Forwarded_For", "x-http_method_override"])
         {
             let said = header_problem(name, "x").unwrap_or_default();
             assert_eq!(said, format!("the header `{}` is not a plugin's to set", name.to_lowercase()));
@@ -140,13 +159,32 @@ mod tests {
     }
 
     #[test]
+    fn nothing_stands_beside_the_credential_that_the_gateway_adds() {
+        let pairs = |name: &str| [(name.to_owned(), "of the plugin's own".to_owned())];
+        let query = Auth::Query { parameter: "api_key".into(), secret: "key".into() };
+        let header = Auth::Header { header: "X-Api-Key".into(), secret: "key".into() };
+        let problem = |auth: &Auth, query: &[(String, String)], headers: &[(String, String)]| {
+            let request = Outgoing { endpoint: "events", query, headers, body: b"" };
+            request.problem(&Batch::default(), Some(auth)).unwrap_or_default()
+        };
+        for name in ["api_key", "API_KEY", "api.key", " api key"] {
+            let said = format!("the parameter `{name}` carries the credential: it is not a plugin's to set");
+            assert_eq!(problem(&query, &pairs(name), &[]), said);
+        }
+        let said = "the header `x_api_key` carries the credential: it is not a plugin's to set";
+        assert_eq!(problem(&header, &[], &pairs("x_api_key")), said);
+        assert_eq!(problem(&query, &pairs("api_keys"), &pairs("api_key")), "");
+        assert_eq!(problem(&header, &pairs("x-api-key"), &pairs("x-api")), "");
+    }
+
+    #[test]
     fn a_request_has_bounds_and_what_its_join_needs() {
         let pairs = |count: usize, bytes: usize| vec![("x".to_owned(), "v".repeat(bytes)); count];
         let problem = |join: &Join, (query, headers): (usize, (usize, usize)), body: &str| {
             let batch = Batch { join: join.clone(), body_max: Size(20), ..Batch::default() };
             let (query, headers) = (pairs(query, 1), pairs(headers.0, headers.1));
             let request = Outgoing { endpoint: "events", query: &query, headers: &headers, body: body.as_bytes() };
-            request.problem(&batch).unwrap_or_default()
+            request.problem(&batch, None).unwrap_or_default()
         };
         let (none, array) = (Join::None, Join::JsonArray("/data".into()));
         assert_eq!(problem(&none, (64, (32, 500)), "anything"), "");

@@ -89,6 +89,6 @@ fn request_problems(manifest: &Manifest, request: &Request, config: &Value) -> V
         problems.push(format!("neither the request nor the configuration gives `{{{name}}}` of {}", endpoint.url));
     }
     let Request { endpoint, query, headers, body, .. } = request;
-    problems.extend(Outgoing { endpoint, query, headers, body }.problem(&manifest.batch));
+    problems.extend(Outgoing { endpoint, query, headers, body }.problem(&manifest.batch, manifest.auth.as_ref()));
     problems
 }

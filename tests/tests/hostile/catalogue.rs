@@ -412,6 +412,21 @@ const REQUEST_CASES: &[Case] = &[
         Dead("transform failed: the header `webhook-signature` is not"),
         || header("webhook-signature", "v1,AAAA"),
     ),
+    case(
+        "header-underscores",
+        "names a header in the way that some servers read as another",
+        Dead("transform failed: the header `x_forwarded_for` is not"),
+        || header("X_Forwarded_For", "127.0.0.1"),
+    ),
+    case(
+        "query-credentials",
+        "puts a key of its own before the gateway's into the query",
+        Dead("transform failed: the parameter `Api_Key` carries the credential"),
+        || {
+            let (before, after) = ("scheme = \"standard-webhooks\"", "scheme = \"query\"\nparameter = \"api_key\"");
+            craft::pairs_within(Query, &[("Api_Key", "of another account")], &MANIFEST.replace(before, after))
+        },
+    ),
     case("header-cookie", "brings a cookie", Dead("transform failed: the header `cookie` is not"), || {
         header("cookie", "session=1")
     }),
