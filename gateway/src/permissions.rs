@@ -44,6 +44,10 @@ pub struct Permissions {
     pub reads: BTreeMap<String, Read>,
     /// Where its requests may go.
     pub endpoints: BTreeMap<String, Endpoint>,
+    /// The parts of their paths that it gives itself, with each request, where the configuration does not: `endpoint.name`.
+    /// Not in locks of before it was kept.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub chosen: BTreeSet<String>,
     /// How the secrets are added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
@@ -67,6 +71,7 @@ impl Permissions {
             secrets: secrets.map(str::to_owned).collect(),
             reads: manifest.reads.clone(),
             endpoints: manifest.endpoints.clone(),
+            chosen: manifest.chosen(),
             auth: manifest.auth.clone(),
             batch: manifest.batch.clone(),
             limits: manifest.limits.clone(),

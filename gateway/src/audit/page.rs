@@ -175,6 +175,7 @@ fn facts(html: &mut String, inspection: &Inspection) {
         "On what terms",
         &[
             ("Consent to", text(purposes.join(", "))),
+            ("Path", words::chosen(manifest).map_or("fixed".to_owned(), |chosen| ticks(&chosen))),
             ("Credentials", auth),
             ("Batching", ticks(&words::batching(&manifest.batch))),
             ("Memory", text(limits.memory_max)),

@@ -240,10 +240,10 @@ pub const RULES: &[Rule] = &[
     NO_AUTH,
     SECRET_IN_URL,
     NO_FIXTURES,
+    UNSIGNED,
     CANARY_LEAK,
     FAILING_FIXTURES,
     UNUSED_GRANT,
     CANARY_SILENT,
     PERSONAL_IN_URL,
-    UNSIGNED,
 ];

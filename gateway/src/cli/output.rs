@@ -156,7 +156,8 @@ impl Paint {
 pub(super) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
-        if c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)) {
+        let turns_text = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c != '\n' && (c.is_control() || turns_text) {
             let _ = write!(cleaned, "{}", c.escape_unicode());
         } else {
             cleaned.push(c);
@@ -165,22 +166,26 @@ pub(super) fn clean(text: &str) -> String {
     cleaned
 }
 
+/// The same on one line: nothing from outside begins a line, which would look like one of ours.
+pub(super) fn line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
 /// Columns as wide as they need to be; the last may be of any length.
 pub(super) fn table<const N: usize>(paint: Paint, head: [&str; N], rows: &[[String; N]]) -> String {
-    let cleaned: Vec<[String; N]> =
-        rows.iter().map(|row| row.clone().map(|cell| clean(&cell).replace('\n', " "))).collect();
+    let cleaned: Vec<[String; N]> = rows.iter().map(|row| row.clone().map(|cell| line(&cell))).collect();
     let width = |column: usize| {
         let cells = cleaned.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
-    let line = |cells: [&str; N]| {
-        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    let padded = |cells: [&str; N]| {
+        let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let mut text = format!("{}\n", paint.dim(line(head)));
+    let mut text = format!("{}\n", paint.dim(padded(head)));
     for row in &cleaned {
-        text.push_str(&line(row.each_ref().map(String::as_str)));
+        text.push_str(&padded(row.each_ref().map(String::as_str)));
         text.push('\n');
     }
     text
@@ -214,6 +219,8 @@ mod tests {
     fn an_answer_cannot_steer_the_terminal() {
         assert_eq!(clean("ok\u{1b}[2Jgone\r\n"), "ok\\u{1b}[2Jgone\\u{d}\n");
         assert_eq!(Paint::Plain.red("a\u{7}b"), "a\\u{7}b");
+        assert_eq!(clean("\u{202e}a\u{2066}b\u{2069}"), "\\u{202e}a\\u{2066}b\\u{2069}");
+        assert_eq!(line("a\nFindings\n  none"), "a Findings   none");
     }
 
     #[test]

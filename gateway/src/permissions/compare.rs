@@ -61,6 +61,7 @@ pub fn compare(old: &Permissions, new: &Permissions) -> Vec<Change> {
     imports(old, new, &mut changes);
     reads::compare(&old.reads, &new.reads, &mut changes);
     endpoints(old, new, &mut changes);
+    chosen(old, new, &mut changes);
     secrets(old, new, &mut changes);
     auth(old, new, &mut changes);
     purposes(old, new, &mut changes);
@@ -151,6 +152,21 @@ fn endpoints(old: &Permissions, new: &Permissions, changes: &mut Changes) {
             true => changes.add(Effect::Changes, ("endpoints", name), values, "the address goes by another name"),
             false => changes.add(Effect::Narrows, ("endpoints", name), values, "it does not send there any more"),
         }
+    }
+}
+
+/// Which parts of a path it gives itself. The same code chooses the same, also where the lock is too old to say.
+fn chosen(old: &Permissions, new: &Permissions, changes: &mut Changes) {
+    if old.digest == new.digest {
+        return;
+    }
+    for part in new.chosen.difference(&old.chosen) {
+        let says = "it may give this part of the path itself, with each request";
+        changes.add(Effect::Widens, ("chosen", part), Values(None, Some(part.clone())), says);
+    }
+    for part in old.chosen.difference(&new.chosen) {
+        let says = "it does not give this part of the path any more";
+        changes.add(Effect::Narrows, ("chosen", part), Values(Some(part.clone()), None), says);
     }
 }
 

@@ -28,6 +28,13 @@ pub fn endpoint(endpoint: &Endpoint) -> String {
     format!("{} {}", name_of(&endpoint.method), endpoint.url)
 }
 
+/// What a plugin says of its addresses with each request.
+pub fn chosen(manifest: &Manifest) -> Option<String> {
+    let parts: Vec<String> = manifest.chosen().iter().map(|part| format!("`{part}`")).collect();
+    let said = || format!("it gives {} of the path itself, where the configuration does not", parts.join(", "));
+    (!parts.is_empty()).then(said)
+}
+
 /// Which secrets go where.
 pub fn credentials(auth: &Auth) -> String {
     let how = match auth {

@@ -69,7 +69,7 @@ pub(super) fn parse(text: &str) -> Result<Manifest, Vec<Mistake>> {
     let mut mistakes = Mistakes { text, list: Vec::new() };
     check_identity(&manifest, &mut mistakes);
     for (name, endpoint) in &manifest.endpoints {
-        check_endpoint(name, endpoint, &manifest.config, &mut mistakes);
+        check_endpoint(name, endpoint, &manifest, &mut mistakes);
     }
     if let Some(auth) = &manifest.auth {
         check_auth(auth, &mut mistakes);
@@ -152,7 +152,7 @@ fn check_identity(manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     }
 }
 
-fn check_endpoint(name: &str, endpoint: &Endpoint, config: &serde_json::Value, mistakes: &mut Mistakes<'_>) {
+fn check_endpoint(name: &str, endpoint: &Endpoint, manifest: &Manifest, mistakes: &mut Mistakes<'_>) {
     if !is_key(name) {
         // A name that TOML takes without quotes stands behind its table's; any other stands in them.
         let is_bare = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -164,13 +164,8 @@ fn check_endpoint(name: &str, endpoint: &Endpoint, config: &serde_json::Value, m
         mistakes.add(&endpoint.url, format!("endpoint `{name}` {what}"), hint);
         return;
     }
-    let schema = |name: &str| config.get("properties").and_then(|properties| properties.get(name));
-    let required = config.get("required").and_then(serde_json::Value::as_array);
-    let is_required = |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
     for parameter in endpoint.parameters().host {
-        let always_there =
-            schema(parameter).is_some_and(|property| is_required(parameter) || property.get("default").is_some());
-        if !always_there {
+        if !manifest.always_gives(parameter) {
             mistakes.add(
                 &endpoint.url,
                 format!(

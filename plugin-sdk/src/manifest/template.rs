@@ -1,6 +1,10 @@
 //! An endpoint's URL as a template: where its parameters are, and what it must look like. Fills none in.
 
-use super::Endpoint;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Endpoint, Manifest};
 
 /// The names of the `{parameters}` in an endpoint's URL, in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,6 +28,27 @@ impl Endpoint {
     /// Whether the whole URL comes from the configuration: `{url}`.
     pub fn is_whole_url(&self) -> bool {
         self.url.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(is_name)
+    }
+}
+
+impl Manifest {
+    /// The parts of its addresses that a plugin gives with each request where the configuration need not: `endpoint.name` of
+    /// each parameter of a path that `[config]` neither requires nor has a default for.
+    pub fn chosen(&self) -> BTreeSet<String> {
+        let of = |(name, endpoint)| {
+            let open =
+                Endpoint::parameters(endpoint).path.into_iter().filter(|parameter| !self.always_gives(parameter));
+            open.map(move |parameter| format!("{name}.{parameter}"))
+        };
+        self.endpoints.iter().flat_map(of).collect()
+    }
+
+    /// Whether every configuration has this property.
+    pub(super) fn always_gives(&self, name: &str) -> bool {
+        let property = self.config.get("properties").and_then(|properties| properties.get(name));
+        let required = self.config.get("required").and_then(Value::as_array);
+        let is_required = required.is_some_and(|list| list.iter().any(|known| known == name));
+        property.is_some_and(|property| is_required || property.get("default").is_some())
     }
 }
 

@@ -10,7 +10,7 @@ use tidegate_sandbox::{Sandbox, fixtures};
 use url::Url;
 
 use super::super::failure::{Exit, Failure};
-use super::super::output::{Format, Output, Paint, clean, plural, time};
+use super::super::output::{Format, Output, Paint, clean, line, plural, time};
 use super::super::sandbox;
 use super::super::{ConfigFile, Variables};
 use super::{bytes_of, describe, diff, named, verify};
@@ -209,7 +209,7 @@ fn plugin(audit: &Audit, paint: Paint) -> String {
         }
     }];
     if let Some(Signed { signer, comment, .. }) = &audit.signed {
-        let said = clean(&format!("Signed by {} (key {}): {comment}", signer.publisher, signer.key));
+        let said = line(&format!("Signed by {} (key {}): {comment}", signer.publisher, signer.key));
         lines.extend([String::new(), paint.bold(said)]);
     }
     lines.extend(audit.approvals.iter().flatten().flat_map(|since| approval(since, paint)));
@@ -224,7 +224,7 @@ fn plugin(audit: &Audit, paint: Paint) -> String {
 
 fn approval(since: &Since, paint: Paint) -> Vec<String> {
     let Since { destination, approved_by, approved_at, .. } = since;
-    let head = clean(&format!("Since {approved_by} approved it for `{destination}` at {approved_at}"));
+    let head = line(&format!("Since {approved_by} approved it for `{destination}` at {approved_at}"));
     let mut lines = vec![String::new(), paint.bold(head)];
     match since.changes.as_slice() {
         [] => lines.push("  nothing".to_owned()),
@@ -240,8 +240,8 @@ fn finding(finding: &Finding, paint: Paint) -> String {
         Level::Warning => paint.yellow(level),
         Level::Note => paint.dim(level),
     };
-    let hint = finding.hint.as_ref().map(|hint| format!("\n            {} {}", paint.cyan("hint:"), clean(hint)));
-    format!("  {level}  {}  {}{}", clean(&finding.message), paint.dim(finding.rule), hint.unwrap_or_default())
+    let hint = finding.hint.as_ref().map(|hint| format!("\n            {} {}", paint.cyan("hint:"), line(hint)));
+    format!("  {level}  {}  {}{}", line(&finding.message), paint.dim(finding.rule), hint.unwrap_or_default())
 }
 
 #[cfg(test)]

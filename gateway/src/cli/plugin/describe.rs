@@ -3,19 +3,14 @@
 use tidegate_plugin_sdk::manifest::{Manifest, WORLDS};
 use tidegate_sandbox::Inspection;
 
-use super::super::output::{Paint, bytes, clean, table};
+use super::super::output::{Paint, bytes, line, table};
 use crate::permissions::words;
 
 /// All that is known of a plugin without running it.
 pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
     let Inspection { digest, size, manifest, exports, imports, fixtures, .. } = inspection;
     let mut lines = vec![
-        format!(
-            "{} {}  {}",
-            paint.bold(&manifest.name),
-            clean(&manifest.version.to_string()),
-            clean(&manifest.summary)
-        ),
+        format!("{} {}  {}", paint.bold(&manifest.name), line(&manifest.version.to_string()), line(&manifest.summary)),
         fact("digest", digest),
         fact("size", bytes(*size as u64)),
     ];
@@ -29,7 +24,7 @@ pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
         imports => {
             lines.push(format!("  {:12}{}", "imports", paint.red("it would not be loaded")));
             for import in imports {
-                lines.push(format!("    {}  {}", clean(&import.name), import.allows));
+                lines.push(format!("    {}  {}", line(&import.name), import.allows));
             }
         }
     }
@@ -42,6 +37,7 @@ pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
     lines.extend(reads(manifest, paint));
     lines.extend(["".to_owned(), paint.bold("Its requests go to")]);
     lines.extend(manifest.endpoints.iter().map(|(name, endpoint)| fact(name, words::endpoint(endpoint))));
+    lines.extend(words::chosen(manifest).into_iter().map(|said| fact("", said)));
     let credentials = manifest.auth.as_ref().map_or("none".to_owned(), |auth| {
         format!("{}, added by the gateway: the plugin never has them", words::credentials(auth))
     });
@@ -61,7 +57,7 @@ pub(super) fn plugin(inspection: &Inspection, paint: Paint) -> String {
 }
 
 fn fact(name: &str, value: impl std::fmt::Display) -> String {
-    format!("  {name:12}{}", clean(&value.to_string()))
+    format!("  {name:12}{}", line(&value.to_string()))
 }
 
 /// The memories and tables that it declares.
@@ -94,10 +90,29 @@ fn configuration(manifest: &Manifest, paint: Paint) -> Vec<String> {
         return vec!["  none".to_owned()];
     }
     let lines = properties.into_iter().flat_map(|property| {
-        let head = format!("  {}  {}", clean(&property.name), paint.dim(property.kind));
+        let head = format!("  {}  {}", line(&property.name), paint.dim(line(&property.kind)));
         let more = [property.choice, property.about].into_iter().flatten();
-        let more = more.map(|text| format!("      {}", clean(&text)));
+        let more = more.map(|text| format!("      {}", line(&text)));
         std::iter::once(head).chain(more.collect::<Vec<_>>())
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_says_of_its_configuration_begins_no_line() {
+        let forged = "x\nFindings\n  none";
+        let schema = serde_json::json!({ "properties": { forged: { "type": forged, "description": forged } } });
+        let manifest = Manifest { config: schema, ..manifest() };
+        let lines = configuration(&manifest, Paint::Plain).join("\n");
+        assert_eq!(lines, "  x Findings   none  x Findings   none, optional\n      x Findings   none");
+    }
+
+    fn manifest() -> Manifest {
+        let webhook = tidegate_plugins::find("webhook").unwrap();
+        tidegate_sandbox::inspect(webhook.wasm).unwrap().manifest
+    }
 }

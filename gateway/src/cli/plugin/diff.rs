@@ -5,7 +5,7 @@ use serde::Serialize;
 use tidegate_sandbox::Inspection;
 
 use super::super::failure::{Exit, Failure};
-use super::super::output::{Output, Paint, clean, plural};
+use super::super::output::{Output, Paint, clean, line, plural};
 use super::{bytes_of, read};
 use crate::permissions::{Change, Effect, Permissions, compare};
 
@@ -105,9 +105,9 @@ pub(super) fn lines(changes: &[Change], paint: Paint) -> Vec<String> {
         let head = (!of.is_empty()).then(|| format!("\n{head}"));
         let each = of.into_iter().flat_map(move |change| {
             let title = format!("{} {}", change.part, change.subject);
-            let was = change.old.as_ref().map(|old| format!("      - {}", clean(old)));
-            let is = change.new.as_ref().map(|new| format!("      + {}", clean(new)));
-            [Some(format!("  {}  {}", clean(title.trim_end()), clean(&change.says))), was, is].into_iter().flatten()
+            let was = change.old.as_ref().map(|old| format!("      - {}", line(old)));
+            let is = change.new.as_ref().map(|new| format!("      + {}", line(new)));
+            [Some(format!("  {}  {}", line(title.trim_end()), line(&change.says))), was, is].into_iter().flatten()
         });
         head.into_iter().chain(each)
     };

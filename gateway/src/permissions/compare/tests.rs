@@ -198,3 +198,15 @@ fn another_publisher_widens_and_another_key_of_the_same_does_not() {
     assert_eq!(told(&signed("acme", "A"), &signed("acme", "B")), ["changes signer"]);
     assert_eq!(told(&signed("acme", "A"), &signed("other", "A")), ["widens signer"]);
 }
+
+#[test]
+fn a_part_of_the_path_that_the_plugin_gives_itself_widens() {
+    let open =
+        Permissions { digest: Digest::of(b"other code"), ..permissions(&OLD.replace("required = [\"id\"], ", "")) };
+    let fixed = permissions(OLD);
+    assert_eq!((&open.chosen, fixed.chosen.len()), (&["events.id".to_owned()].into(), 0));
+    assert_eq!(told(&fixed, &open), ["widens chosen events.id", "changes digest"]);
+    assert_eq!(told(&open, &fixed), ["changes digest", "narrows chosen events.id"]);
+    // As a lock of before it was kept has it.
+    assert_eq!(told(&Permissions { chosen: Default::default(), ..open.clone() }, &open), Vec::<String>::new());
+}
