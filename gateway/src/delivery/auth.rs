@@ -50,9 +50,6 @@ pub enum Error {
     Unavailable { reason: String, retry_after_ms: Option<u64> },
 }
 
-/// A secret that is shorter stands in answers by chance.
-const CONCEALED: usize = 8;
-
 /// The secrets of a destination, by their names.
 pub(super) type Secrets = BTreeMap<String, Secret>;
 
@@ -142,20 +139,16 @@ pub fn check(scheme: &Auth, secrets: &Secrets) -> Result<(), Error> {
     }
 }
 
-/// Takes out of an answer what it repeats of a destination's secrets and of an access token: neither the plugin nor the
-/// journal is to have them.
-pub(super) fn conceal(answer: &mut Answer, secrets: &Secrets, token: Option<&Token>) {
-    let secrets = secrets.values().map(Secret::reveal).chain(token.map(Token::reveal));
-    let secrets: Vec<&str> = secrets.filter(|secret| secret.len() >= CONCEALED).collect();
-    let without = |text: &str| {
-        let is_there = secrets.iter().any(|secret| text.contains(secret));
-        is_there.then(|| secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…")))
-    };
-    if let Some(body) = without(&String::from_utf8_lossy(&answer.body)) {
+/// Takes out of an answer what it repeats of a destination's secrets and of the credentials in the request's headers, in
+/// every form that they may have taken: neither the plugin nor the journal is to have them.
+pub(super) fn conceal(answer: &mut Answer, secrets: &Secrets, sent: &HeaderMap) {
+    let mut redactor = Redactor::new(secrets);
+    sent.values().for_each(|value| redactor.learn(value));
+    if let Some(body) = redactor.conceal(&String::from_utf8_lossy(&answer.body)) {
         answer.body = body.into_bytes();
     }
     for (_, value) in &mut answer.headers {
-        if let Some(concealed) = without(value) {
+        if let Some(concealed) = redactor.conceal(value) {
             *value = concealed;
         }
     }

@@ -114,14 +114,16 @@ impl Courier {
         // A token may be withdrawn before its time.
         let again = destination.auth.as_ref().and_then(Auth::token_url).map(|_| outgoing.clone());
         let occasion = Occasion { message_id: &message_id, refused: None };
-        let mut token = self.authenticate(destination, &mut outgoing, occasion).await?;
+        let token = self.authenticate(destination, &mut outgoing, occasion).await?;
+        let mut sent = outgoing.headers.clone();
         let mut answer = self.send(destination, outgoing, waybill).await?;
         if let (UNAUTHORIZED, Some(refused), Some(mut outgoing)) = (answer.status, &token, again) {
             let occasion = Occasion { message_id: &message_id, refused: Some(refused) };
-            token = self.authenticate(destination, &mut outgoing, occasion).await?;
+            self.authenticate(destination, &mut outgoing, occasion).await?;
+            sent.clone_from(&outgoing.headers);
             answer = self.send(destination, outgoing, waybill).await?;
         }
-        auth::conceal(&mut answer, &destination.secrets, token.as_ref());
+        auth::conceal(&mut answer, &destination.secrets, &sent);
         Ok(answer)
     }
 

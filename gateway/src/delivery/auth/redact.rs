@@ -1,9 +1,11 @@
 //! Takes secrets out of what is shown: of a request that has been authenticated, and of an answer that may repeat it.
 //!
-//! Owns the forms that a secret takes on its way: as it is, in a URL's query or path, inside JSON, behind `Bearer`.
+//! Owns the forms that a secret takes on its way: as it is, in a URL's query or path, inside JSON, in Base64, behind `Bearer`.
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -20,6 +22,8 @@ pub struct Redactor {
 
 /// What is shown for a credential that is no secret of the configuration's: a signature, an access token.
 const REDACTED: &str = "<redacted>";
+/// What is shorter stands in answers by chance.
+const CONCEALED: usize = 8;
 const SCHEMES: [&str; 3] = ["Bearer", "Basic", "OAuth"];
 
 impl Redactor {
@@ -80,16 +84,33 @@ impl Redactor {
         cleaned
     }
 
+    /// A text with nothing in the place of each secret but a mark, for those who are not to learn even their names; `None`
+    /// where there is none in it, or none but such as are too short to tell from chance.
+    pub(super) fn conceal(&self, text: &str) -> Option<String> {
+        let known = self.needles.keys().map(String::as_str);
+        let mut there: Vec<&str> = known.filter(|needle| needle.len() >= CONCEALED && text.contains(needle)).collect();
+        // One may contain another.
+        there.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        (!there.is_empty()).then(|| there.iter().fold(text.to_owned(), |text, needle| text.replace(needle, "…")))
+    }
+
     fn know(&mut self, secret: &str, shown: &str) {
         let json = Value::String(secret.to_owned()).to_string();
-        let forms = [
-            secret.to_owned(),
-            json.trim_matches('"').to_owned(),
+        let json = json.trim_matches('"');
+        let encoded = [
             form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
             utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
             in_path(secret),
         ];
-        let forms = forms.into_iter().filter(|form| !form.is_empty());
+        let forms = [
+            secret.to_owned(),
+            json.to_owned(),
+            json.replace('/', "\\/"),
+            BASE64_STANDARD_NO_PAD.encode(secret),
+            BASE64_URL_SAFE_NO_PAD.encode(secret),
+        ];
+        let in_lower_case = encoded.each_ref().map(|form| lower_escapes(form));
+        let forms = forms.into_iter().chain(encoded).chain(in_lower_case).filter(|form| !form.is_empty());
         self.needles.extend(forms.map(|form| (form, shown.to_owned())));
     }
 }
@@ -97,6 +118,16 @@ impl Redactor {
 /// A credential's scheme, where it has one, and the credential.
 fn parts(text: &str) -> (&str, &str) {
     text.split_once(' ').filter(|(scheme, _)| SCHEMES.contains(scheme)).unwrap_or(("", text))
+}
+
+/// Percent-encoded text as those write it who prefer `%2f` to `%2F`.
+fn lower_escapes(text: &str) -> String {
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |lower, part| {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        lower + "%" + &digits.to_ascii_lowercase() + rest
+    })
 }
 
 /// How a secret stands in a URL's path.

@@ -1,5 +1,7 @@
 //! The schemes that need nothing but their secrets.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -73,11 +75,30 @@ fn what_an_answer_repeats_of_a_secret_is_taken_out_of_it() {
     let concealed = |body: &str| {
         let headers = vec![("x-echo".to_owned(), body.to_owned())];
         let mut answer = Answer { status: 200, headers, body: body.as_bytes().to_vec() };
-        conceal(&mut answer, &secrets, None);
+        conceal(&mut answer, &secrets, &HeaderMap::new());
         let body = String::from_utf8(answer.body).unwrap();
         assert_eq!(answer.headers[0].1, body, "nor does a header repeat it");
         body
     };
     assert_eq!(concealed("EAAB-token is no token of id, EAAB-token"), "… is no token of id, …");
     assert_eq!(concealed("EAAB-toke"), "EAAB-toke");
+}
+
+#[test]
+fn a_secret_is_taken_out_of_an_answer_in_every_form_that_it_was_sent_in() {
+    let basic = Auth::Basic { user: "s".into(), password: None, optional: false };
+    let secret = "key/with a+b";
+    let sent = applied(&basic, secret, "").unwrap().headers;
+    let secrets: Secrets = [("s".to_owned(), Secret::new(secret))].into();
+    let concealed = |body: &str| {
+        let mut answer = Answer { status: 401, headers: Vec::new(), body: body.as_bytes().to_vec() };
+        conceal(&mut answer, &secrets, &sent);
+        String::from_utf8(answer.body).unwrap()
+    };
+    let authorization = sent["authorization"].to_str().unwrap();
+    assert_eq!(concealed(&format!("Authorization: {authorization}")), "Authorization: Basic …");
+    assert_eq!(concealed(&BASE64_STANDARD.encode(secret)), "…");
+    for form in ["key%2Fwith%20a%2Bb", "key%2fwith%20a%2bb", "key%2Fwith+a%2Bb", r"key\/with a+b", secret] {
+        assert_eq!(concealed(&format!("/x?key={form}&more")), "/x?key=…&more", "{form}");
+    }
 }
