@@ -103,9 +103,13 @@ impl Ledger {
         }
         let lines: Vec<Line> = {
             let mut books = self.books();
+            books.make_room();
             // First all fields of all events, then their flows: each may widen the one before.
             origins.clone().for_each(|origin| books.prepare(target, origin));
-            origins.filter_map(|origin| books.find(target, origin)).collect()
+            let found: Option<Vec<Line>> = origins.map(|origin| books.find(target, origin)).collect();
+            // A request with an event that is not in it does not leave, and says so.
+            let lost = || Error::Corrupt { what: "the ledger's books".into(), why: "a flow is not in them".into() };
+            found.ok_or_else(lost).inspect_err(|error| self.complain(&mut desk, error))?
         };
         lines.iter().filter(|line| !line.flow.is_described(day)).for_each(|line| line.flow.want());
         self.write(&mut desk, Which::Next).await?;
@@ -187,12 +191,16 @@ impl Ledger {
             desk.unsure = None;
             return Ok(());
         };
+        self.complain(desk, &error);
+        Err(error)
+    }
+
+    fn complain(&self, desk: &mut Desk, error: &Error) {
         let now_ms = self.clock.steady_ms();
         if desk.complained_ms.is_none_or(|last_ms| now_ms.saturating_sub(last_ms) >= COMPLAINT_MS) {
             desk.complained_ms = Some(now_ms);
-            tracing::warn!("the ledger cannot be written, and nothing new is sent before it is: {}", chain(&error));
+            tracing::warn!("the ledger cannot be written, and nothing new is sent before it is: {}", chain(error));
         }
-        Err(error)
     }
 
     fn day(&self) -> u64 {

@@ -12,7 +12,7 @@ use super::flow::{Flow, Places};
 use super::origin::{self, Origin};
 
 /// With more accounts than this, those that are quiet are forgotten.
-const ACCOUNTS_MAX: usize = 1_000;
+pub(super) const ACCOUNTS_MAX: usize = 1_000;
 /// How many different lists of fields are remembered of an account; there may be as many as visitors care to make.
 const LISTS_MAX: usize = 1_000;
 
@@ -60,9 +60,6 @@ impl Books {
 
     /// Makes sure that there is a flow with all fields of an event.
     pub(super) fn prepare(&mut self, target: Target<'_>, origin: &Origin) {
-        if self.accounts.values().map(Vec::len).sum::<usize>() >= ACCOUNTS_MAX {
-            self.forget_quiet();
-        }
         let fields = origin.given.as_deref().map(origin::fields);
         let accounts = self.accounts.entry(origin.digest.clone()).or_default();
         match (accounts.iter_mut().find(|account| account.is_of(target, origin)), fields) {
@@ -85,7 +82,12 @@ impl Books {
         }
     }
 
-    fn forget_quiet(&mut self) {
+    /// Where there are many accounts, forgets those that are quiet. Not between preparing accounts and finding their lines:
+    /// they are quiet meanwhile.
+    pub(super) fn make_room(&mut self) {
+        if self.accounts.values().map(Vec::len).sum::<usize>() < ACCOUNTS_MAX {
+            return;
+        }
         for accounts in self.accounts.values_mut() {
             accounts.retain(|account| !(is_over(&account.flow) && account.past.iter().all(is_over)));
         }

@@ -278,3 +278,17 @@ async fn counts_whose_description_is_gone_are_told_apart() {
     let left = bench.summary().await;
     assert_eq!((left.undescribed, left.flows.len(), left.entries), (3, 0, 1));
 }
+
+#[tokio::test]
+async fn a_request_of_new_flows_is_described_whole_however_many_flows_are_known() {
+    let bench = Bench::new();
+    let of = |n: usize| Origin { digest: format!("{n:x}").into(), ..origin(r#"["user.id"]"#) };
+    let known: Vec<Origin> = (0..books::ACCOUNTS_MAX).map(of).collect();
+    drop(bench.declare(&known).await);
+    let new: Vec<Origin> = (0..3).map(|n| of(books::ACCOUNTS_MAX + n)).collect();
+    let waybill = bench.declare(&new).await;
+    let digests: Vec<&str> = waybill.lines.iter().map(|line| line.flow.description.digest.as_str()).collect();
+    assert_eq!(digests, new.iter().map(|origin| &*origin.digest).collect::<Vec<_>>());
+    let described = bench.entries().await.pop().unwrap().flows;
+    assert_eq!(described.len(), 3);
+}
