@@ -3,12 +3,15 @@
 //! The order is what keeps strangers' bytes from being looked at: read, signature, lock, and only then parsed and compiled.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use tidegate_sandbox::{Digest, LoadError, Plugin, Sandbox, inspect};
+use tidegate_sandbox::{Digest, LoadError, Plugin, Sandbox, WASM_BYTES_MAX, inspect};
 
 use super::Archive;
 use crate::causes::chain;
@@ -79,8 +82,22 @@ pub fn component(source: &PluginSource) -> Result<Vec<u8>, PluginError> {
             .map(|plugin| plugin.wasm.to_vec())
             .ok_or_else(|| PluginError::Unknown(name.clone())),
         PluginSource::File(path) => {
-            std::fs::read(path).map_err(|source| PluginError::File { path: path.display().to_string(), source })
+            read(path).map_err(|source| PluginError::File { path: path.display().to_string(), source })
         }
+    }
+}
+
+/// Reads a file no further than a plugin may be long. What is no file might never end, or never begin.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let refused = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused("it is no regular file".into()));
+    }
+    let mut wasm = Vec::new();
+    File::open(path)?.take(WASM_BYTES_MAX as u64 + 1).read_to_end(&mut wasm)?;
+    match wasm.len() > WASM_BYTES_MAX {
+        true => Err(refused(format!("it has more than {WASM_BYTES_MAX} bytes"))),
+        false => Ok(wasm),
     }
 }
 
@@ -245,4 +262,26 @@ pub fn unapproved(
 fn refusal(destination: &config::Destination, error: &PluginError) -> Mistake {
     Mistake::error(destination.line, format!("{}: destination `{}`", chain(error), destination.name))
         .hint(error.hint().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_a_file_of_a_bounded_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |path: &Path| component(&PluginSource::File(path.to_owned())).map_err(|error| chain(&error));
+        let path = dir.path().join("long.wasm");
+        // Nothing of it is on the disk.
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = said(&path).unwrap_err();
+        assert!(error.ends_with(&format!("it has more than {WASM_BYTES_MAX} bytes")), "{error}");
+        for endless in [Path::new("/dev/zero"), dir.path()] {
+            let error = said(endless).unwrap_err();
+            assert!(error.ends_with("it is no regular file"), "{error}");
+        }
+        fs::write(&path, b"bytes").unwrap();
+        assert_eq!(said(&path).unwrap(), b"bytes");
+    }
 }
