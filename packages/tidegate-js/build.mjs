@@ -7,7 +7,7 @@ import { build } from "esbuild";
 const GZIPPED_MAX = 6 * 1024;
 /** Members of our own objects, which nobody outside sees: the tag's script is the smaller for short names. */
 const OURS =
-  /^(admit|afterMs|again|all|answered|arrive|back|begin|brought|byDefault|bytes|changed|consented|crossing|decorate|emit|exclusive|forget|goOn|guarded|hold|isDefault|isEmpty|isSettled|leave|level|look|lost|mayStore|postpone|read|release|saw|sent|settled|start|store|take|tell|told|view|wait)$/;
+  /^(admit|afterMs|again|all|answered|arrive|back|begin|brought|byDefault|bytes|changed|consented|crossing|decorate|emit|exclusive|forget|goOn|guarded|hold|isDefault|isEmpty|isSettled|leave|level|look|lost|mayStore|postpone|read|release|reply|saw|sent|settled|start|store|take|tell|told|view|wait)$/;
 const here = new URL(".", import.meta.url).pathname;
 const common = { absWorkingDir: here, bundle: true, write: false, target: "es2021", charset: "utf8", legalComments: "none" };
 const outputs = [

@@ -1,15 +1,10 @@
 // src/clicks.js
 var FILES = /\.(pdf|xlsx?|docx?|pptx?|pps|key|txt|rtf|csv|exe|pkg|dmg|apk|zip|7z|rar|gz|avi|mov|mp4|mpe?g|wmv|midi?|mp3|wav|wma)$/i;
-var bare = (host) => host.toLowerCase().replace(/^www\./, "");
-var within = (host, domain) => host === domain || host.endsWith("." + domain);
-var isOther = (host, domains) => domains.some((domain) => within(bare(host), bare(domain)));
-function isOwn(host) {
-  const [there, here] = [bare(host), bare(location.hostname)];
-  return within(there, here) || within(here, there);
-}
+var bare = (host) => host.replace(/^www\./, "");
+var within = (host, domain) => ("." + bare(host)).endsWith("." + bare(domain));
+var isOwn = (host) => within(host, location.hostname) || within(location.hostname, host);
 function linkOf(event) {
-  const from = event.composedPath()[0];
-  const link = from?.closest?.("a[href],area[href]");
+  const link = event.composedPath().find((node) => node.matches?.("a[href],area[href]"));
   return link && /^https?:$/.test(link.protocol) ? link : void 0;
 }
 function watchClicks(options, { guarded, told, crossing }) {
@@ -18,11 +13,11 @@ function watchClicks(options, { guarded, told, crossing }) {
     if (!link || event.type === "auxclick" && event.button !== 1) return;
     const { hostname, pathname } = link;
     const link_url = link.href.split("#")[0];
-    const other = !isOwn(hostname) && isOther(hostname, options.domains);
+    const other = !isOwn(hostname) && options.domains.some((domain) => within(hostname, domain));
     if (other) crossing(link);
     if (FILES.test(pathname) || link.hasAttribute("download")) {
       const file_name = pathname.split("/").pop();
-      if (options.downloads) told("file_download", { link_url, file_name, file_extension: (FILES.exec(pathname) || [])[1] });
+      if (options.downloads) told("file_download", { link_url, file_name, file_extension: FILES.exec(pathname)?.[1] });
     } else if (options.outbound && !other && !isOwn(hostname)) {
       told("click", { link_url, link_domain: hostname, outbound: true });
     }
@@ -43,9 +38,10 @@ function lower(one, other) {
   if (!one || !other) return one || other;
   return LEVELS.indexOf(one) < LEVELS.indexOf(other) ? one : other;
 }
-var mayStore = (level) => level === "analytics" || level === "marketing";
+var mayStore = (level) => LEVELS.indexOf(level) > 0;
 function levelOf(said) {
   if (said && typeof said === "object") {
+    if (said.analytics === false) return "none";
     return said.marketing === true ? "marketing" : said.analytics === true ? "analytics" : "none";
   }
   return LEVELS.includes(said) ? said : "none";
@@ -87,8 +83,10 @@ function createConsent(wait, { changed, settled }) {
 
 // src/crossing.js
 var PARAMETER = "_tgl";
+var LIFE_MS = 1e5;
 function createCrossing() {
   let token;
+  let until = 0;
   let arrived;
   return {
     arrive() {
@@ -99,18 +97,20 @@ function createCrossing() {
       history.replaceState(history.state, "", url);
     },
     brought: () => arrived,
-    take(reply) {
-      if (typeof reply.link === "string") token = reply.link;
+    take({ link }) {
+      if (!link) return;
+      token = link;
+      until = Date.now() + LIFE_MS;
     },
     decorate(link) {
-      if (!token) return;
+      if (Date.now() > until) return;
       const url = new URL(link.href);
       url.searchParams.set(PARAMETER, token);
       const before2 = link.getAttribute("href");
       link.href = url.href;
       setTimeout(() => link.href === url.href && link.setAttribute("href", before2));
     },
-    forget: () => token = void 0
+    forget: () => until = 0
   };
 }
 
@@ -139,7 +139,7 @@ function metaName(name) {
 var TAKEN = "affiliation coupon currency discount item_list_id item_list_name items method payment_type promotion_id promotion_name search_term shipping shipping_tier tax transaction_id value".split(
   " "
 );
-var NUMBERS = ["value", "tax", "shipping", "discount", "price", "quantity"];
+var NUMBERS = "value tax shipping discount price quantity".split(" ");
 function withNumbers(from) {
   const copy = { ...from };
   for (const name of NUMBERS) {
@@ -160,8 +160,9 @@ function watchLayer(name, { guarded, consent, track }) {
   function event(named, parameters, id) {
     if (!FROM_LAYER.includes(named)) return;
     const { transaction_id } = parameters;
-    if (transaction_id && orders.has(named + transaction_id)) return;
-    orders.add(named + transaction_id);
+    const order = named + transaction_id;
+    if (transaction_id && orders.has(order)) return;
+    orders.add(order);
     track(named, properties(parameters), id);
   }
   const take = guarded((entry) => {
@@ -248,7 +249,7 @@ async function post(endpoint, body) {
     clearTimeout(timer);
   }
 }
-var beacon = (endpoint, body) => !!navigator.sendBeacon?.(endpoint, body);
+var beacon = (endpoint, body) => navigator.sendBeacon?.(endpoint, body);
 
 // src/delivery.js
 var BATCH_MS = 50;
@@ -288,8 +289,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     const { again, afterMs, status, reply } = await post(endpoint, bodyOf(entries));
     log("answered", status, reply);
     if (!again) {
-      failures = 0;
-      notBefore = 0;
+      failures = notBefore = 0;
       if (reply?.success) answered(reply);
       return true;
     }
@@ -299,6 +299,11 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     log("again in ms", notBefore - Date.now());
     return false;
   }
+  const handOver = async (entries) => {
+    if (await sent(entries)) return;
+    keep(entries);
+    schedule();
+  };
   async function sendMemory() {
     while (!held.size && !memory.isEmpty()) {
       const entries = offline() ? [] : memory.take();
@@ -309,8 +314,9 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     }
     return true;
   }
+  const mayLeave = (entry) => consentOf(entry) === entry.event.consent || !consent.isDefault(consentOf(entry));
   async function sendStored() {
-    for (let entries; (entries = store.read()).length; ) {
+    for (let entries; (entries = store.read().filter(mayLeave)).length; ) {
       entries = entries.slice(0, request(entries));
       if (!entries.length || !await sent(entries)) return false;
       store.remove(entries);
@@ -327,8 +333,7 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
       log("failed", error);
     }
     busy = false;
-    if (resting()) schedule();
-    else if (!memory.isEmpty() && !offline()) schedule();
+    if (resting() || !memory.isEmpty() && !offline()) schedule();
   }
   addEventListener("online", () => {
     if (!asked) notBefore = 0;
@@ -348,24 +353,22 @@ function createDelivery({ endpoint, key, domains }, { consent, store, exclusive,
     release(why) {
       if (held.delete(why)) schedule();
     },
-    /** The page is hidden, or (`gone`) left: this may be the last moment. */
+    /** The page is hidden, or (`gone`) left: this may be the last moment. What only hides waits for the answer. */
     leave(gone) {
-      const poor = offline() || resting();
       const refused = [];
+      const poor = offline() || resting();
       if (poor) keep(memory.all());
       if (!poor || gone) {
         for (let entries; (entries = memory.take()).length; ) {
-          if (!beacon(endpoint, bodyOf(entries))) refused.push(...entries);
+          if (!gone) handOver(entries);
+          else if (!beacon(endpoint, bodyOf(entries))) refused.push(...entries);
         }
       }
       keep(refused);
       if (!memory.isEmpty()) schedule();
     },
-    /** The consent was told, or withdrawn. */
-    consented(level) {
-      if (level === "none") store.clear();
-      else if (store.read().length) schedule();
-    }
+    /** Consent was told: what is stored may leave. */
+    consented: schedule
   };
 }
 
@@ -388,21 +391,24 @@ function createGoogleConsent(consent) {
   let regional = false;
   let answered = false;
   return (command, said) => {
-    if (command === "update") Object.assign(updates, said);
+    const update = command === "update";
+    if (update) Object.assign(updates, said);
     else if (said.region) regional = true;
     else Object.assign(defaults, said);
     if (said.wait_for_update > 0) consent.postpone(said.wait_for_update);
-    answered ||= command === "update";
+    answered ||= update;
     consent.tell(answered ? "google" : "default", levelOf2({ ...regional ? {} : defaults, ...updates }));
-    if (command === "update") consent.goOn();
+    if (update) consent.goOn();
   };
 }
 
 // src/id.js
-var random = () => crypto.getRandomValues(new Uint8Array(1))[0];
 function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
-  return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) => (digit ^ random() & 15 >> digit / 4).toString(16));
+  return "10000000-1000-4000-8000-100000000000".replace(
+    /[018]/g,
+    (digit) => (digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> digit / 4).toString(16)
+  );
 }
 
 // src/log.js
@@ -501,7 +507,7 @@ var IDENTIFIER = /^(email|phone(number)?|firstname|lastname|dateofbirth|birthday
 function split(traits) {
   const user = {};
   const properties2 = {};
-  for (const name of Object.keys(traits)) {
+  for (const name in traits) {
     (IDENTIFIER.test(name.toLowerCase().replace(/_/g, "")) ? user : properties2)[name] = traits[name];
   }
   return { user, properties: properties2 };
@@ -526,11 +532,11 @@ function metaParameters({ properties: properties2 = {} }) {
 function createPixels(options) {
   return (event, from) => {
     const { consent, event: name, message_id: id, properties: properties2 = {} } = event;
-    if (options.fbq && window.fbq && (!consent || consent === "marketing") && from !== "click") {
+    if (options.fbq && window.fbq && consent === "marketing" && !navigator.globalPrivacyControl && from !== "click") {
       const meta = metaName(name);
       window.fbq(meta ? "track" : "trackCustom", meta || name, metaParameters(event), { eventID: id });
     }
-    if (options.gtag && window.gtag && consent !== "none" && from === "call") {
+    if (options.gtag && window.gtag && mayStore(consent) && from === "call") {
       const transaction_id = properties2.transaction_id ?? properties2.order_id ?? id;
       window.gtag("event", name, { ...properties2, event_id: id, transaction_id });
     }
@@ -623,11 +629,15 @@ function createClient(options) {
   }
   function consentChanged(level) {
     log("consent", level);
-    if (level === "none") crossing.forget();
-    delivery.consented(level);
-    const heard = newest && (newest.event.consent || (newest.sent ? void 0 : level));
-    const news = newest && (heard !== level || newest.byDefault && KNOWN.test(document.cookie));
-    if (news) submit("", "consent_updated", {});
+    if (!consent.isDefault(level)) {
+      if (level === "none") {
+        crossing.forget();
+        store.clear();
+      } else delivery.consented();
+    }
+    if (!newest) return;
+    const heard = newest.event.consent || (newest.sent ? void 0 : level);
+    if (heard !== level || newest.byDefault && KNOWN.test(document.cookie)) submit("", "consent_updated", {});
   }
   const commands = {
     track(name, properties2, { id } = {}) {
@@ -649,8 +659,7 @@ function createClient(options) {
       return tidegate.lastEventId;
     },
     reset() {
-      customer = void 0;
-      tidegate.lastEventId = void 0;
+      customer = tidegate.lastEventId = void 0;
     }
   };
   const tidegate = guarded((command, ...given) => {
@@ -693,7 +702,7 @@ function createClient(options) {
     watchClicks(options, { guarded, told: (name, properties2) => submit("click", name, { properties: properties2 }), crossing: crossing.decorate });
     for (const name of ["load", "click"]) addEventListener(name, look, true);
     addEventListener("pagehide", () => leaving(true));
-    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leaving(false));
+    document.addEventListener("visibilitychange", () => document.hidden && leaving());
   });
   return { tidegate, start };
 }
@@ -705,7 +714,7 @@ function complete(given) {
   const options = { ...given };
   for (const name of AUTOMATIC) options[name] = given[name] !== false;
   for (const name of ASKED) options[name] = !!given[name];
-  options.layer = given.layer === false ? "" : given.layer || "dataLayer";
+  options.layer = given.layer !== false && (given.layer || "dataLayer");
   options.wait = given.consent === "wait";
   options.domains = (given.domains || []).map((domain) => domain.trim().toLowerCase()).filter(Boolean);
   return options;

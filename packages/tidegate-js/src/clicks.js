@@ -2,21 +2,14 @@
 
 const FILES = /\.(pdf|xlsx?|docx?|pptx?|pps|key|txt|rtf|csv|exe|pkg|dmg|apk|zip|7z|rar|gz|avi|mov|mp4|mpe?g|wmv|midi?|mp3|wav|wma)$/i;
 
-const bare = (host) => host.toLowerCase().replace(/^www\./, "");
-const within = (host, domain) => host === domain || host.endsWith("." + domain);
+const bare = (host) => host.replace(/^www\./, "");
+const within = (host, domain) => ("." + bare(host)).endsWith("." + bare(domain));
 
-/** Whether a host is one of the site's other own domains. */
-export const isOther = (host, domains) => domains.some((domain) => within(bare(host), bare(domain)));
+const isOwn = (host) => within(host, location.hostname) || within(location.hostname, host);
 
-function isOwn(host) {
-  const [there, here] = [bare(host), bare(location.hostname)];
-  return within(there, here) || within(here, there);
-}
-
-/** The link that an event came from, through shadow roots. */
+/** The link that an event came from, out of and into shadow roots. */
 function linkOf(event) {
-  const from = event.composedPath()[0];
-  const link = from?.closest?.("a[href],area[href]");
+  const link = event.composedPath().find((node) => node.matches?.("a[href],area[href]"));
   return link && /^https?:$/.test(link.protocol) ? link : undefined;
 }
 
@@ -27,11 +20,11 @@ export function watchClicks(options, { guarded, told, crossing }) {
     if (!link || (event.type === "auxclick" && event.button !== 1)) return;
     const { hostname, pathname } = link;
     const link_url = link.href.split("#")[0];
-    const other = !isOwn(hostname) && isOther(hostname, options.domains);
+    const other = !isOwn(hostname) && options.domains.some((domain) => within(hostname, domain));
     if (other) crossing(link);
     if (FILES.test(pathname) || link.hasAttribute("download")) {
       const file_name = pathname.split("/").pop();
-      if (options.downloads) told("file_download", { link_url, file_name, file_extension: (FILES.exec(pathname) || [])[1] });
+      if (options.downloads) told("file_download", { link_url, file_name, file_extension: FILES.exec(pathname)?.[1] });
     } else if (options.outbound && !other && !isOwn(hostname)) {
       told("click", { link_url, link_domain: hostname, outbound: true });
     }

@@ -69,13 +69,18 @@ export function createClient(options) {
 
   function consentChanged(level) {
     log("consent", level);
-    if (level === "none") crossing.forget();
-    delivery.consented(level);
+    // The page's default is nobody's word yet: it takes nothing back.
+    if (!consent.isDefault(level)) {
+      if (level === "none") {
+        crossing.forget();
+        store.clear();
+      } else delivery.consented();
+    }
     // An event that is still here takes the consent along; else the gateway must hear of it now, to set or expire cookies.
-    const heard = newest && (newest.event.consent || (newest.sent ? undefined : level));
+    if (!newest) return;
+    const heard = newest.event.consent || (newest.sent ? undefined : level);
     // Of a refusal that was the default already it has to hear only where there is something to take back.
-    const news = newest && (heard !== level || (newest.byDefault && KNOWN.test(document.cookie)));
-    if (news) submit("", "consent_updated", {});
+    if (heard !== level || (newest.byDefault && KNOWN.test(document.cookie))) submit("", "consent_updated", {});
   }
 
   // ---- what the page may call --------------------------------------------------------------------------------------
@@ -100,8 +105,7 @@ export function createClient(options) {
       return tidegate.lastEventId;
     },
     reset() {
-      customer = undefined;
-      tidegate.lastEventId = undefined;
+      customer = tidegate.lastEventId = undefined;
     },
   };
 
@@ -152,7 +156,7 @@ export function createClient(options) {
     watchClicks(options, { guarded, told: (name, properties) => submit("click", name, { properties }), crossing: crossing.decorate });
     for (const name of ["load", "click"]) addEventListener(name, look, true);
     addEventListener("pagehide", () => leaving(true));
-    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leaving(false));
+    document.addEventListener("visibilitychange", () => document.hidden && leaving());
   });
 
   return { tidegate, start };

@@ -10,11 +10,13 @@ export function lower(one, other) {
 }
 
 /** Whether something may be kept in the browser at a level. */
-export const mayStore = (level) => level === "analytics" || level === "marketing";
+export const mayStore = (level) => LEVELS.indexOf(level) > 0;
 
 /** The level that a page's words mean. Words that are not understood may have been a refusal, and count as one. */
 export function levelOf(said) {
   if (said && typeof said === "object") {
+    // A level has no marketing without analytics: of such words the refusal counts, as of Google's.
+    if (said.analytics === false) return "none";
     return said.marketing === true ? "marketing" : said.analytics === true ? "analytics" : "none";
   }
   return LEVELS.includes(said) ? said : "none";

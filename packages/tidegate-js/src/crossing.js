@@ -2,13 +2,16 @@
 // is known there too. Makes no parameter itself, and reads none.
 
 const PARAMETER = "_tgl";
+/** The gateway takes a parameter for 120 s after it made it; the rest is for the way here and there. */
+const LIFE_MS = 100_000;
 
 /**
  * `arrive()` takes what this page was reached with out of its address, from where it might be copied; `brought()` is that.
- * `take(reply)` keeps what the gateway gave last, `decorate(link)` puts it into a link, `forget()` drops it.
+ * `take(reply)` keeps what the gateway gave last, `decorate(link)` puts it into a link while it is good, `forget()` drops it.
  */
 export function createCrossing() {
   let token;
+  let until = 0;
   let arrived;
   return {
     arrive() {
@@ -19,11 +22,13 @@ export function createCrossing() {
       history.replaceState(history.state, "", url);
     },
     brought: () => arrived,
-    take(reply) {
-      if (typeof reply.link === "string") token = reply.link;
+    take({ link }) {
+      if (!link) return;
+      token = link;
+      until = Date.now() + LIFE_MS;
     },
     decorate(link) {
-      if (!token) return;
+      if (Date.now() > until) return;
       const url = new URL(link.href);
       url.searchParams.set(PARAMETER, token);
       const before = link.getAttribute("href");
@@ -31,6 +36,6 @@ export function createCrossing() {
       // The browser has followed the link by then; who copies it later copies nobody's identity.
       setTimeout(() => link.href === url.href && link.setAttribute("href", before));
     },
-    forget: () => (token = undefined),
+    forget: () => (until = 0),
   };
 }

@@ -8,7 +8,7 @@ const TAKEN =
   "affiliation coupon currency discount item_list_id item_list_name items method payment_type promotion_id promotion_name search_term shipping shipping_tier tax transaction_id value".split(
     " ",
   );
-const NUMBERS = ["value", "tax", "shipping", "discount", "price", "quantity"];
+const NUMBERS = "value tax shipping discount price quantity".split(" ");
 
 /** Google takes numbers as text; the gateway refuses them. */
 function withNumbers(from) {
@@ -40,8 +40,9 @@ export function watchLayer(name, { guarded, consent, track }) {
     if (!FROM_LAYER.includes(named)) return;
     const { transaction_id } = parameters;
     // One order is often told twice: once for Google's tag, once for a tag manager.
-    if (transaction_id && orders.has(named + transaction_id)) return;
-    orders.add(named + transaction_id);
+    const order = named + transaction_id;
+    if (transaction_id && orders.has(order)) return;
+    orders.add(order);
     track(named, properties(parameters), id);
   }
 

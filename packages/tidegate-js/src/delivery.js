@@ -54,8 +54,7 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     const { again, afterMs, status, reply } = await post(endpoint, bodyOf(entries));
     log("answered", status, reply);
     if (!again) {
-      failures = 0;
-      notBefore = 0;
+      failures = notBefore = 0;
       if (reply?.success) answered(reply);
       return true;
     }
@@ -65,6 +64,13 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     log("again in ms", notBefore - Date.now());
     return false;
   }
+
+  /** Sends entries at once, whatever is under way: a hidden page may be killed, and such a request outlives it. */
+  const handOver = async (entries) => {
+    if (await sent(entries)) return;
+    keep(entries);
+    schedule();
+  };
 
   async function sendMemory() {
     // What begins to be held while a request is under way waits for what it is to travel with.
@@ -78,8 +84,11 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     return true;
   }
 
+  /** Not what the page's default would lower for good: the visitor's answer may still come. */
+  const mayLeave = (entry) => consentOf(entry) === entry.event.consent || !consent.isDefault(consentOf(entry));
+
   async function sendStored() {
-    for (let entries; (entries = store.read()).length; ) {
+    for (let entries; (entries = store.read().filter(mayLeave)).length; ) {
       entries = entries.slice(0, request(entries));
       if (!entries.length || !(await sent(entries))) return false;
       store.remove(entries);
@@ -98,8 +107,7 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
       log("failed", error);
     }
     busy = false;
-    if (resting()) schedule();
-    else if (!memory.isEmpty() && !offline()) schedule();
+    if (resting() || (!memory.isEmpty() && !offline())) schedule();
   }
 
   addEventListener("online", () => {
@@ -123,24 +131,22 @@ export function createDelivery({ endpoint, key, domains }, { consent, store, exc
     release(why) {
       if (held.delete(why)) schedule();
     },
-    /** The page is hidden, or (`gone`) left: this may be the last moment. */
+    /** The page is hidden, or (`gone`) left: this may be the last moment. What only hides waits for the answer. */
     leave(gone) {
-      const poor = offline() || resting();
       const refused = [];
+      const poor = offline() || resting();
       if (poor) keep(memory.all());
       // What may not be stored is kept in memory while there is one, and then has this last chance.
       if (!poor || gone) {
         for (let entries; (entries = memory.take()).length; ) {
-          if (!beacon(endpoint, bodyOf(entries))) refused.push(...entries);
+          if (!gone) handOver(entries);
+          else if (!beacon(endpoint, bodyOf(entries))) refused.push(...entries);
         }
       }
       keep(refused);
       if (!memory.isEmpty()) schedule();
     },
-    /** The consent was told, or withdrawn. */
-    consented(level) {
-      if (level === "none") store.clear();
-      else if (store.read().length) schedule();
-    },
+    /** Consent was told: what is stored may leave. */
+    consented: schedule,
   };
 }

@@ -15,14 +15,15 @@ export function createGoogleConsent(consent) {
   let regional = false;
   let answered = false;
   return (command, said) => {
-    if (command === "update") Object.assign(updates, said);
+    const update = command === "update";
+    if (update) Object.assign(updates, said);
     // Which region the visitor is in is not known here: regional defaults are left to the gateway, which knows.
     else if (said.region) regional = true;
     else Object.assign(defaults, said);
     if (said.wait_for_update > 0) consent.postpone(said.wait_for_update);
     // A default that nobody has answered yet is nobody's word: the gateway must not take it for a withdrawal.
-    answered ||= command === "update";
+    answered ||= update;
     consent.tell(answered ? "google" : "default", levelOf({ ...(regional ? {} : defaults), ...updates }));
-    if (command === "update") consent.goOn();
+    if (update) consent.goOn();
   };
 }

@@ -11,9 +11,9 @@ export function fromTag(script) {
   const options = {
     key,
     endpoint: new URL(endpoint || new URL("v1/events", script.src), location.href).href,
-    layer: layer === "off" ? false : layer,
+    layer: layer !== "off" && layer,
     consent,
-    domains: (domains || "").split(","),
+    domains: domains?.split(","),
   };
   for (const name of AUTOMATIC.concat(ASKED)) {
     const value = script.dataset[name];
@@ -27,7 +27,7 @@ export function complete(given) {
   const options = { ...given };
   for (const name of AUTOMATIC) options[name] = given[name] !== false;
   for (const name of ASKED) options[name] = !!given[name];
-  options.layer = given.layer === false ? "" : given.layer || "dataLayer";
+  options.layer = given.layer !== false && (given.layer || "dataLayer");
   options.wait = given.consent === "wait";
   options.domains = (given.domains || []).map((domain) => domain.trim().toLowerCase()).filter(Boolean);
   return options;

@@ -7,7 +7,7 @@ const IDENTIFIER = /^(email|phone(number)?|firstname|lastname|dateofbirth|birthd
 export function split(traits) {
   const user = {};
   const properties = {};
-  for (const name of Object.keys(traits)) {
+  for (const name in traits) {
     (IDENTIFIER.test(name.toLowerCase().replace(/_/g, "")) ? user : properties)[name] = traits[name];
   }
   return { user, properties };

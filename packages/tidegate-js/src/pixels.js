@@ -1,6 +1,7 @@
 // The platforms' own pixels in the page: tells them an event under the same id, so that each platform counts it once.
-// Loads none of them, and tells them nothing that the consent does not allow.
+// Loads none of them, and tells them nothing that the page was not told consent to: of the site's default it knows nothing.
 
+import { mayStore } from "./consent.js";
 import { metaName } from "./names.js";
 
 /** What `event` is worth at Meta, by Meta's names. */
@@ -24,12 +25,13 @@ function metaParameters({ properties = {} }) {
 export function createPixels(options) {
   return (event, from) => {
     const { consent, event: name, message_id: id, properties = {} } = event;
-    if (options.fbq && window.fbq && (!consent || consent === "marketing") && from !== "click") {
+    // Global Privacy Control takes marketing away at the gateway too.
+    if (options.fbq && window.fbq && consent === "marketing" && !navigator.globalPrivacyControl && from !== "click") {
       const meta = metaName(name);
       window.fbq(meta ? "track" : "trackCustom", meta || name, metaParameters(event), { eventID: id });
     }
     // What came from the data layer, Google's tag has already; page views and clicks it measures itself.
-    if (options.gtag && window.gtag && consent !== "none" && from === "call") {
+    if (options.gtag && window.gtag && mayStore(consent) && from === "call") {
       const transaction_id = properties.transaction_id ?? properties.order_id ?? id;
       window.gtag("event", name, { ...properties, event_id: id, transaction_id });
     }

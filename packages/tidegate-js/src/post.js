@@ -32,4 +32,4 @@ export async function post(endpoint, body) {
 }
 
 /** Hands a body to the browser, which sends it though the page is gone. Whether it was taken. */
-export const beacon = (endpoint, body) => !!navigator.sendBeacon?.(endpoint, body);
+export const beacon = (endpoint, body) => navigator.sendBeacon?.(endpoint, body);

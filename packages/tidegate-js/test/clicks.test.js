@@ -12,8 +12,10 @@ const BODY = `
   <a id="other" href="http://shop-b.localhost/cart?x=1">b</a>
   <form id="f1" name="contact" action="/send?token=1"><input name="name" value="secret-name"><input name="id" value="secret-id"><input name="action" value="x"><button>go</button></form>
   <div id="shadow"></div>
+  <a href="https://around.test/"><div id="slotted"></div></a>
   <script>
     document.querySelector("#shadow").attachShadow({ mode: "open" }).innerHTML = '<a href="https://shadow.test/">s</a>';
+    document.querySelector("#slotted").attachShadow({ mode: "open" }).innerHTML = "<b>card</b>";
     window.stay = (event) => event.preventDefault();
     addEventListener("click", stay);
     addEventListener("submit", stay);
@@ -26,6 +28,7 @@ test("outbound clicks, downloads and submissions are told, without any field's v
   const { gateway, page } = await visit(t, { body: BODY, attributes: OFF });
   for (const id of ["inside", "sub", "out b", "mail", "file", "named"]) await click(page, `#${id}`);
   await page.evaluate(() => document.querySelector("#shadow").shadowRoot.querySelector("a").click());
+  await page.evaluate(() => document.querySelector("#slotted").shadowRoot.querySelector("b").click());
   await page.evaluate(() => document.querySelector("#f1").requestSubmit());
   await call(page, "track", "Marker");
   await gateway.event("Marker");
@@ -34,6 +37,7 @@ test("outbound clicks, downloads and submissions are told, without any field's v
     ["file_download", { link_url: gateway.url("/files/price%20list.PDF?v=2"), file_name: "price%20list.PDF", file_extension: "PDF" }],
     ["file_download", { link_url: gateway.url("/export"), file_name: "export" }],
     ["click", { link_url: "https://shadow.test/", link_domain: "shadow.test", outbound: true }],
+    ["click", { link_url: "https://around.test/", link_domain: "around.test", outbound: true }],
     ["form_submit", { form_id: "f1", form_name: "contact", form_destination: gateway.url("/send") }],
     ["Marker", undefined],
   ]);
@@ -82,6 +86,19 @@ test("links to the site's other domains carry what the gateway signed, and only 
   assert.deepEqual(gateway.named("click").map(({ properties }) => properties.link_domain), ["elsewhere.test"]);
   await call(page, "consent", "none");
   assert.equal(await page.evaluate(() => (document.getElementById("other").click(), document.getElementById("other").href)), "http://shop-b.localhost/cart?x=1");
+});
+
+test("what the gateway signed is not put into a link when it would come too late", async (t) => {
+  const { gateway, page } = await visit(t, { body: BODY, attributes: `data-domains="shop-b.localhost" data-debug`, clock: true });
+  gateway.extra = { link: "tok" };
+  const answered = page.waitForEvent("console", (message) => message.text().includes("answered 200"));
+  await page.clock.runFor(2_000);
+  await answered;
+  const href = () => page.evaluate(() => (document.getElementById("other").click(), document.getElementById("other").href));
+  await page.clock.runFor(90_000);
+  assert.equal(await href(), "http://shop-b.localhost/cart?x=1&_tgl=tok");
+  await page.clock.runFor(20_000);
+  assert.equal(await href(), "http://shop-b.localhost/cart?x=1");
 });
 
 test("a link to another domain is followed with the parameter", async (t) => {

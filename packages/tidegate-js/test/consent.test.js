@@ -90,6 +90,17 @@ test("data-consent=wait sends nothing from a page that is left before", async (t
   assert.deepEqual(levels(gateway), [["page_view", undefined]]);
 });
 
+for (const [said, level] of [
+  [{ analytics: true, marketing: true }, "marketing"],
+  [{ marketing: true }, "marketing"],
+  [{ analytics: false, marketing: true }, "none"],
+]) {
+  test(`the page's ${JSON.stringify(said)} is ${level}`, async (t) => {
+    const { gateway } = await visit(t, { head: `${STUB}<script>tidegate("consent", ${JSON.stringify(said)})</script>` });
+    assert.equal((await gateway.event("page_view")).consent, level);
+  });
+}
+
 const both = (value) => ({ ad_storage: value, analytics_storage: value });
 for (const [said, level] of [
   [both("granted"), "marketing"],

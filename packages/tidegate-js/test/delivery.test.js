@@ -34,7 +34,7 @@ test("a page that is hidden hands over what it has, and goes on", async (t) => {
   const { gateway, page } = await visit(t, { clock: true, attributes: OFF });
   await call(page, "track", "Before");
   await page.evaluate(() => {
-    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    Object.defineProperty(document, "hidden", { value: true, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
   });
   await gateway.event("Before");
@@ -42,6 +42,21 @@ test("a page that is hidden hands over what it has, and goes on", async (t) => {
   await quiet(page);
   await gateway.event("After");
   assert.equal(gateway.events.length, 2);
+});
+
+test("what a hidden page handed over and was refused for the moment is sent again", async (t) => {
+  const { gateway, page } = await visit(t, { clock: true, attributes: OFF });
+  gateway.answers.push({ status: 503 });
+  const refused = answered(page);
+  const id = await call(page, "track", "Before");
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await refused;
+  await quiet(page);
+  assert.equal((await gateway.event("Before")).message_id, id);
+  assert.deepEqual(gateway.requests.map(({ status }) => status), [503, 200]);
 });
 
 test("offline, events are kept with their ids, and sent when the network is back", async (t) => {
@@ -174,6 +189,30 @@ test("what a page left unsent, the site's next page sends", async (t) => {
   await page.waitForFunction(() => !localStorage.length, undefined, { polling: 20 });
   assert.equal(gateway.named("One").length, 1);
   await context.close();
+});
+
+test("what is stored outlives Google's default, and leaves with its consent when the update comes", async (t) => {
+  const denied = { ad_storage: "denied", analytics_storage: "denied" };
+  const head = `<script>window.dataLayer = []; function gtag() { dataLayer.push(arguments) } gtag("consent", "default", ${JSON.stringify(denied)})</script>`;
+  const { gateway, page } = await visit(t, { attributes: OFF });
+  gateway.page("/next", `<html><head>${head}${gateway.tag("data-debug")}</head></html>`);
+  await consented(page);
+  gateway.answers.push({ status: 503 });
+  const first = answered(page);
+  await call(page, "track", "One");
+  await first;
+  await page.waitForFunction(() => localStorage.length === 1, undefined, { polling: 20 });
+  await still(page);
+  await page.goto(gateway.url("/next"));
+  await loaded(page);
+  const second = answered(page);
+  await quiet(page);
+  await second;
+  await page.clock.runFor(60_000);
+  assert.deepEqual([gateway.events.map(({ event }) => event), (await stored(page)).length], [["page_view"], 1]);
+  await page.evaluate(() => window.gtag("consent", "update", { ad_storage: "denied", analytics_storage: "granted" }));
+  await quiet(page);
+  assert.equal((await gateway.event("One")).consent, "analytics");
 });
 
 for (const host of ["www.shop.localhost", "www.shop.test"]) {

@@ -3,10 +3,11 @@ import { test } from "node:test";
 import { STUB, call, quiet, visit } from "./browser.js";
 import { PIXELS, told } from "./page.js";
 
+const CONSENTED = `${STUB}${PIXELS}<script>tidegate("consent", "marketing")</script>`;
 const PURCHASE = { value: 99.5, currency: "EUR", order_id: "T1", items: [{ item_id: "S1", price: 49.75, quantity: 2 }] };
 
 test("the pixels are told the event under the gateway's id, and Google's tag does not bring it back", async (t) => {
-  const { gateway, page } = await visit(t, { head: PIXELS, attributes: "data-fbq data-gtag", clock: true });
+  const { gateway, page } = await visit(t, { head: CONSENTED, attributes: "data-fbq data-gtag", clock: true });
   await quiet(page);
   const id = await call(page, "track", "purchase", PURCHASE);
   await call(page, "track", "Order Completed", { order_value: 5 });
@@ -25,7 +26,7 @@ test("the pixels are told the event under the gateway's id, and Google's tag doe
 });
 
 test("what Google's tag was told first is told to Meta's pixel only", async (t) => {
-  const { gateway, page } = await visit(t, { head: PIXELS, attributes: 'data-page="off" data-fbq data-gtag' });
+  const { gateway, page } = await visit(t, { head: CONSENTED, attributes: 'data-page="off" data-fbq data-gtag' });
   await page.evaluate((purchase) => window.gtag("event", "purchase", purchase), PURCHASE);
   const { message_id } = await gateway.event("purchase");
   const { meta, google } = await told(page);
@@ -34,7 +35,7 @@ test("what Google's tag was told first is told to Meta's pixel only", async (t) 
 });
 
 test("no pixel is told unless the tag asks for it, or without consent", async (t) => {
-  const { gateway, page } = await visit(t, { head: PIXELS });
+  const { gateway, page } = await visit(t, { head: CONSENTED });
   await call(page, "track", "purchase", PURCHASE);
   await gateway.event("purchase");
   assert.deepEqual(await told(page), { meta: [], google: [] });
@@ -48,6 +49,21 @@ test("no pixel is told unless the tag asks for it, or without consent", async (t
   assert.deepEqual([meta, google.map(([, name]) => name)], [[], ["login"]]);
 });
 
+test("before any consent was told, no pixel is told", async (t) => {
+  const { gateway, page } = await visit(t, { head: PIXELS, attributes: "data-fbq data-gtag" });
+  await call(page, "track", "purchase", PURCHASE);
+  await gateway.event("purchase");
+  assert.deepEqual(await told(page), { meta: [], google: [] });
+});
+
+test("Global Privacy Control keeps an event from Meta's pixel", async (t) => {
+  const head = `${CONSENTED}<script>Object.defineProperty(navigator, "globalPrivacyControl", { value: true })</script>`;
+  const { page } = await visit(t, { head, attributes: 'data-page="off" data-fbq data-gtag' });
+  await call(page, "track", "login");
+  const { meta, google } = await told(page);
+  assert.deepEqual([meta, google.map(([, name]) => name)], [[], ["login"]]);
+});
+
 test("while consent is awaited, the pixels wait too", async (t) => {
   const { gateway, page } = await visit(t, { head: PIXELS, attributes: 'data-page="off" data-fbq data-consent="wait"' });
   const id = await call(page, "track", "purchase", PURCHASE);
@@ -58,7 +74,7 @@ test("while consent is awaited, the pixels wait too", async (t) => {
 });
 
 test("a pixel that throws neither loses the event nor breaks the page", async (t) => {
-  const head = `<script>window.fbq = () => { throw new Error("theirs") }</script>`;
+  const head = `${CONSENTED}<script>window.fbq = () => { throw new Error("theirs") }</script>`;
   const { gateway, page } = await visit(t, { head, attributes: "data-fbq" });
   const id = await call(page, "track", "purchase", PURCHASE);
   assert.equal((await gateway.event("purchase")).message_id, id);

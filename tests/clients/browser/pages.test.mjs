@@ -92,9 +92,9 @@ test("without consent nothing is kept either when the network is lost", async (t
   const id = await call(page, "track", "Lost");
   // The page is hidden: the moment at which what may be kept is kept.
   await page.evaluate(() => {
-    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    Object.defineProperty(document, "hidden", { value: true, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
-    delete document.visibilityState;
+    delete document.hidden;
   });
   assert.deepEqual(await written(page), NOTHING);
   await context.setOffline(false);
