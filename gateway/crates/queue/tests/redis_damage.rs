@@ -349,3 +349,21 @@ async fn no_store_of_an_impossible_size_is_made() {
     }
     assert!(redis_store::keys_of(&server).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_whose_memory_is_full_is_opened_leased_from_and_purged() {
+    let server = Server::start();
+    let queue = small(&server).await;
+    for n in 1..=2 {
+        queue.append(of_visitor(n)).await.unwrap();
+    }
+    queue.append(dead("d", 3, "refused")).await.unwrap();
+    server.must(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(matches!(queue.append(of_visitor(4)).await, Err(Error::Unavailable { .. })));
+    let second = small(&server).await;
+    assert_eq!(second.purge(vec![key(3)]).await.unwrap(), 1);
+    assert_eq!(deliver_all(&second, 20).await, [key(1), key(2)]);
+    assert_eq!(counts(&second).await, (0, 0));
+    let other = Options { prefix: "other".into(), ..options(&server.url()) };
+    assert_eq!(open(other).await.counts().await.unwrap(), [], "a new store is made, and takes what it can later");
+}

@@ -6,10 +6,23 @@ use super::commit::Shop;
 use super::keys::Fixed;
 use super::link::{Call, Lane};
 use super::pack::{Packed, Parcel, number};
-use super::scripts::REPLAY;
+use super::script::Script;
+use super::scripts::{PURGE, REPLAY};
 use super::value::Answer;
 use super::whole::Fields;
 use crate::{DeliveryKey, Error, NewState, Replay, ReplayWith};
+
+/// What a change is to people, and the script that makes it: deleting needs no room.
+#[derive(Clone, Copy)]
+struct Manner {
+    operation: &'static str,
+    script: fn() -> &'static Script,
+}
+
+impl Manner {
+    const REPLAY: Manner = Manner { operation: "replay", script: || &REPLAY };
+    const PURGE: Manner = Manner { operation: "purge", script: || &PURGE };
+}
 
 /// What is to become of a letter.
 enum Fate {
@@ -23,12 +36,12 @@ pub(super) async fn replay(shop: &Shop, letters: Vec<Replay>, now_ms: u64) -> Re
         ReplayWith::AsRecorded => (letter.key, Fate::Again),
         ReplayWith::Instead(deliveries) => (letter.key, Fate::Instead(deliveries)),
     });
-    change(shop, "replay", fates.collect(), now_ms).await
+    change(shop, Manner::REPLAY, fates.collect(), now_ms).await
 }
 
 pub(super) async fn purge(shop: &Shop, letters: Vec<DeliveryKey>) -> Result<usize, Error> {
     let fates = letters.into_iter().map(|key| (key, Fate::Instead(Vec::new())));
-    change(shop, "purge", fates.collect(), 0).await
+    change(shop, Manner::PURGE, fates.collect(), 0).await
 }
 
 /// Refuses what would not fit. Other processes may fill the room meanwhile; replay is rare and the limit is not sharp.
@@ -136,7 +149,7 @@ impl Part {
         }) + 1
     }
 
-    fn call(&self, shop: &Shop, partition: u16, now_ms: u64) -> Call {
+    fn call(&self, shop: &Shop, partition: u16, manner: Manner, now_ms: u64) -> Call {
         let mut args = shop.clock.arguments(now_ms);
         args.extend(shop.identity.arguments(&shop.keys, partition));
         args.push(number(self.destinations.len() as u64));
@@ -144,7 +157,7 @@ impl Part {
         args.push(number(self.count as u64));
         args.extend(self.letters.iter().cloned());
         let keys = shop.keys.script(partition, self.destinations.iter().map(String::as_str));
-        Call { script: &REPLAY, partition, keys, args }
+        Call { script: (manner.script)(), partition, keys, args }
     }
 
     /// Reads what the script answered, and notes what it told; gives how many letters were dead.
@@ -162,26 +175,21 @@ impl Part {
     }
 }
 
-async fn change(
-    shop: &Shop,
-    operation: &'static str,
-    letters: Vec<(DeliveryKey, Fate)>,
-    now_ms: u64,
-) -> Result<usize, Error> {
+async fn change(shop: &Shop, manner: Manner, letters: Vec<(DeliveryKey, Fate)>, now_ms: u64) -> Result<usize, Error> {
     let keys: Vec<_> = letters.iter().map(|(key, _)| *key).collect();
-    let places = locate(shop, operation, &keys).await?;
+    let places = locate(shop, manner.operation, &keys).await?;
     let mut parts: BTreeMap<u16, Part> = BTreeMap::new();
     for (key, fate) in letters {
         if let Some((partition, state)) = places.get(&key) {
             parts.entry(*partition).or_default().add(key, fate, state, now_ms);
         }
     }
-    let calls = parts.iter().map(|(partition, part)| part.call(shop, *partition, now_ms)).collect();
+    let calls = parts.iter().map(|(partition, part)| part.call(shop, *partition, manner, now_ms)).collect();
     let answers = shop.link.run(Lane::Work, calls, shop.confirm).await;
     let (mut changed, mut failure) = (0, None);
     for ((partition, part), answer) in parts.iter().zip(answers) {
-        let answer = answer.map_err(|trouble| trouble.into_error(operation));
-        match answer.and_then(|value| part.read(shop, *partition, Answer::of(operation, value)?)) {
+        let answer = answer.map_err(|trouble| trouble.into_error(manner.operation));
+        match answer.and_then(|value| part.read(shop, *partition, Answer::of(manner.operation, value)?)) {
             Ok(count) => changed += count,
             Err(error) => failure = Some(error),
         }

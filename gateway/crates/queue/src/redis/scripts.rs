@@ -1,7 +1,7 @@
 //! The scripts, each with what all of them share in front of it.
 //!
 //! When the server's memory is full, those that make it larger are refused before they begin, and those that deliver
-//! and delete still run: that is how it gets room again.
+//! and delete still run: that is how it gets room again. So does the one that opens a store, for whoever is to do that.
 
 use std::sync::LazyLock;
 
@@ -32,12 +32,13 @@ script!(LEASE, "lease", SHRINKS);
 script!(SETTLE, "settle", SHRINKS);
 script!(RELEASE, "release", SHRINKS);
 script!(REPLAY, "replay", GROWS);
+script!(PURGE, "replay", SHRINKS);
 script!(SWEEP, "sweep", SHRINKS);
 script!(PATCH, "patch", GROWS);
 script!(LOOK, "look", SHRINKS);
 script!(MEND, "mend", SHRINKS);
 script!(SET, "set", SHRINKS, "");
-script!(OPEN, "open", GROWS);
+script!(OPEN, "open", SHRINKS);
 script!(CLEAR, "clear", SHRINKS);
 script!(CHAIN_APPEND, "chain_append", SHRINKS, "");
 script!(CHAIN_PAGE, "chain_page", SHRINKS);
