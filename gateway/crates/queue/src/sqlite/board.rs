@@ -172,7 +172,10 @@ impl Board {
         let tally = &mut self.lane(destination).tally;
         tally.waiting += 1;
         *tally.ages.entry(place.queued_ms).or_default() += 1;
-        self.put_back(destination, place, slot);
+        // A lease may have read it from the file already, between the commit and now.
+        if !self.held.contains_key(&place.key) {
+            self.put_back(destination, place, slot);
+        }
     }
 
     /// A delivery has been committed as dead that was not waiting before.
@@ -202,6 +205,13 @@ impl Board {
     pub(super) fn abandon_settling(&mut self, key: &DeliveryKey) {
         if let Some(held) = self.held.get_mut(key) {
             held.settling = false;
+        }
+    }
+
+    /// The file says that it does not wait any more: the lease ends, and the delivery is not put back.
+    pub(super) fn forget(&mut self, key: &DeliveryKey) {
+        if let Some(held) = self.held.remove(key) {
+            self.expiries.remove(&(held.until_ms, *key));
         }
     }
 
@@ -392,5 +402,45 @@ impl Tally {
             dead: self.dead,
             oldest_queued_ms: self.ages.first_key_value().map(|(queued_ms, _)| *queued_ms),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(key: u8) -> (Place, Slot) {
+        let entry = Arc::new(EntryKey { scope: "shop".into(), id: key.to_string() });
+        let slot = Slot { entry, attempts: 0, recorded: 0, payload_seq: 1, payload_len: 0, payload: None };
+        (Place { due_ms: 1, queued_ms: 1, entry: 1, key: DeliveryKey([key; 16]) }, slot)
+    }
+
+    /// A board that knows of one delivery, which a lease read from the file and holds.
+    fn leased() -> (Board, LeaseToken) {
+        let mut board = Board::new(HashMap::new());
+        let (place, slot) = waiting(1);
+        let token = board.hold("meta", place, slot, 1_000);
+        (board, token)
+    }
+
+    #[test]
+    fn what_was_leased_between_its_commit_and_its_news_is_leased_once() {
+        let (mut board, token) = leased();
+        let (place, slot) = waiting(1);
+        board.queued("meta", place, slot);
+        assert!(board.take_first("meta").is_none(), "it is leased already");
+        assert_eq!(board.waiting(), 1, "but counted");
+        board.release(&place.key, token);
+        assert_eq!(board.take_first("meta").map(|(place, _)| place.key), Some(place.key));
+    }
+
+    #[test]
+    fn what_the_file_says_is_settled_is_never_leased_again() {
+        let (mut board, token) = leased();
+        let key = DeliveryKey([1; 16]);
+        board.forget(&key);
+        board.release(&key, token);
+        board.expire(2_000);
+        assert!(board.take_first("meta").is_none() && !board.is_held(&key));
     }
 }

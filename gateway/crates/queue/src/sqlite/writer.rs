@@ -300,7 +300,7 @@ impl Writer {
         progress.settling.push(attempt.key);
         if !write::settle(&self.conn, attempt, &ticket)? {
             if let Some(board) = &self.board {
-                locked(board).abandon_settling(&attempt.key);
+                locked(board).forget(&attempt.key);
             }
             return Ok(Settled::LeaseLost);
         }
