@@ -409,3 +409,24 @@ async fn the_program_reloads_on_sighup_and_when_the_command_asks_it_to() {
     assert_ne!(gateway.client.status("left").await["digest"], second);
     assert!(gateway.terminate().await.success());
 }
+
+#[tokio::test]
+async fn what_one_plugin_made_is_not_sent_by_another_that_takes_its_place() {
+    let stack = Stack::with(by_hand(version(1), version(1))).await;
+    assert_eq!(stack.admin_post("/api/destinations/left/pause", &json!({})).await.status, 200);
+    stack.take(&event("of-the-first")).await;
+    stack.outcome("of-the-first", "left", "waiting").await;
+    // Its endpoint has the same name.
+    let manifest = plugin::MANIFEST.replace("by-hand", "another");
+    let another = Parts { manifest: &manifest, ..Parts::default() }.build();
+    reloaded(&stack.reload(&by_hand(another, version(1))).await);
+    assert_eq!(stack.admin_post("/api/destinations/left/on", &json!({})).await.status, 200);
+    let part = stack.outcome("of-the-first", "left", "dead").await;
+    let said = "made by another plugin: `by-hand 0.1.0`; the destination has `another 0.1.0` now: replay it afresh";
+    assert_eq!(part["reason"], said);
+    stack.outcome("of-the-first", "right", "delivered").await;
+    stack.take(&event("of-the-second")).await;
+    stack.outcome("of-the-second", "left", "delivered").await;
+    let sent = stack.platforms.webhook.requests().iter().filter(|it| &it.body[..] == b"of-the-first").count();
+    assert_eq!(sent, 1, "by the other destination alone");
+}

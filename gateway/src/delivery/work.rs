@@ -187,6 +187,10 @@ impl Working {
             let reason = match stored {
                 Err(error) => format!("the stored delivery {error}"),
                 Ok(ToSend { request: None, .. }) => "the stored delivery has no request".to_owned(),
+                Ok(ToSend { plugin, .. }) if !self.is_of_the_destination(&plugin) => {
+                    let now = &self.destination.plugin_label;
+                    format!("made by another plugin: `{plugin}`; the destination has `{now}` now: replay it afresh")
+                }
                 Ok(ToSend { consent, at_ms, index, who, request: Some(request), .. }) => {
                     let too_old = || retry::too_old(&self.policy, at_ms, now_ms);
                     let obstacle = self.destination.consent_obstacle(&consent).or_else(too_old);
@@ -200,6 +204,13 @@ impl Working {
             dead.push(self.unsent(&lease, Outcome::Dead(reason)));
         }
         (ready, dead)
+    }
+
+    /// Whether a stored delivery is of the plugin that the destination has now, in whatever version. What another one made is
+    /// not for this platform: its endpoints may have the same names, and lead elsewhere.
+    fn is_of_the_destination(&self, plugin: &str) -> bool {
+        let (name, _version) = plugin.split_once(' ').unwrap_or((plugin, ""));
+        name == self.destination.manifest().name
     }
 
     /// Gives back all that has not been begun.
