@@ -62,7 +62,8 @@ impl Worker {
     pub async fn run(self) {
         // As many leases as requests: what is slow in some of them holds up nothing that arrives later.
         let slots = Arc::new(Semaphore::new(self.destination.concurrency.max(1)));
-        let settler = Settler::start(&self.destination.name, Arc::clone(&self.queue), &self.ending);
+        let all = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
+        let settler = Settler::start(&self);
         let worker = Arc::new(Working { worker: self, settler });
         let arrivals = worker.queue.arrivals(&worker.destination.name);
         let stop = worker.ending.stop.clone();
@@ -74,11 +75,16 @@ impl Worker {
                     () = worker.switches.until_sending(&worker.destination.name) => continue,
                 }
             }
+            // What tries a platform that is down has all slots, so that nothing else tries it at the same time.
+            let tries_alone = worker.state.wants_one();
             let permit = tokio::select! {
                 () = stop.cancelled() => break,
-                permit = Arc::clone(&slots).acquire_owned() => permit,
+                permit = Arc::clone(&slots).acquire_many_owned(if tries_alone { all } else { 1 }) => permit,
             };
             let Ok(permit) = permit else { break };
+            if worker.state.wants_one() != tries_alone {
+                continue;
+            }
             let now_ms = worker.clock.steady_ms();
             let wait_ms = match worker.state.held_until(now_ms) {
                 Some(until_ms) => (until_ms - now_ms).min(POLL_MS),

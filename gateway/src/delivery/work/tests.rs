@@ -59,17 +59,22 @@ struct Bench<C> {
     platform: Arc<Platform>,
     switches: Switches,
     ending: Ending,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     _sandbox: Sandbox,
 }
 
 impl<C: Clock> Bench<C> {
     /// With so many events waiting, one request at a time.
     async fn start(clock: C, lease_ms: u64, events: u8) -> Bench<C> {
+        Self::with(1, clock, lease_ms, events).await
+    }
+
+    /// With so many requests at a time.
+    async fn with(concurrency: usize, clock: C, lease_ms: u64, events: u8) -> Bench<C> {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { mode: Mode::Serve, limits: Limits::overall(1_000) };
         let queue: Arc<dyn Queue> = Arc::new(SqliteQueue::open(dir.path().join("q.db"), options).unwrap());
-        let (sandbox, destination) = destination(dir.path());
+        let (sandbox, destination) = destination(dir.path(), concurrency);
         let platform = Platform { gate: Semaphore::new(0), arrived: AtomicUsize::new(0), statuses: Mutex::default() };
         let (clock, platform, ending) = (Arc::new(clock), Arc::new(platform), Ending::default());
         for n in 1..=events {
@@ -97,7 +102,7 @@ impl<C: Clock> Bench<C> {
             ending: ending.clone(),
         };
         ending.tracker.spawn(worker.run());
-        Bench { queue, clock, platform, switches, ending, _dir: dir, _sandbox: sandbox }
+        Bench { queue, clock, platform, switches, ending, dir, _sandbox: sandbox }
     }
 
     async fn until(&self, what: &str, mut done: impl AsyncFnMut() -> bool) {
@@ -158,7 +163,7 @@ impl<C: Clock> Bench<C> {
     }
 }
 
-fn destination(base: &Path) -> (Sandbox, Arc<Destination>) {
+fn destination(base: &Path, concurrency: usize) -> (Sandbox, Arc<Destination>) {
     let text = r#"
 [admin]
 token = "a token of the tests"
@@ -177,7 +182,8 @@ secrets = { signing_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }
 allow_insecure = true
 concurrency = 1
 "#;
-    let config = Config::parse(text, base, &|_| None).unwrap();
+    let text = text.replace("concurrency = 1", &format!("concurrency = {concurrency}"));
+    let config = Config::parse(&text, base, &|_| None).unwrap();
     let sandbox = Sandbox::new(tidegate_sandbox::Options::default()).unwrap();
     let mut destinations = destination::prepare(&config, &sandbox).unwrap();
     (sandbox, destinations.remove(0))
@@ -397,5 +403,49 @@ async fn a_withdrawal_that_cannot_be_read_makes_a_dead_letter() {
     let reason = bench.queue.find("1").await.unwrap()[0].deliveries[0].reason.clone().unwrap();
     let expected = "the visitor's stored withdrawal of consent was written in format 2; this Tidegate reads up to 1";
     assert_eq!((reason.as_str(), bench.requests()), (expected, 0));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_is_down_and_slow_is_tried_by_one_request_at_a_time() {
+    let bench = Bench::with(4, ManualClock::at(NOW_MS), lease_ms(10_000), 40).await;
+    bench.platform.statuses.lock().unwrap().extend([503; 25]);
+    let mut answered = 0;
+    bench
+        .until("sixteen have failed, and those that were under way then", async || {
+            let arrived = bench.requests();
+            bench.answer(arrived - answered);
+            answered = arrived;
+            arrived >= 16 && bench.is_idle().await
+        })
+        .await;
+    let before = bench.requests();
+    for probe in 1..=3 {
+        bench.clock.advance_ms(60_000);
+        bench.arrived(before + probe).await;
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(bench.requests(), before + probe, "nothing else tries it before this one is answered");
+        bench.answer(1);
+        bench.until("it has failed", async || bench.is_idle().await).await;
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_while_the_file_was_locked_is_settled_when_it_is_free_and_not_sent_again() {
+    let bench = Bench::with(4, SystemClock, 9_000, 1).await;
+    bench.arrived(1).await;
+    let file = rusqlite::Connection::open(bench.dir.path().join("q.db")).unwrap();
+    file.execute_batch("BEGIN IMMEDIATE").unwrap();
+    bench.answer(4);
+    // For longer than a lease and the file's own patience.
+    let began_ms = bench.clock.steady_ms();
+    bench.until("two leases' time", async || bench.clock.steady_ms() > began_ms + 20_000).await;
+    assert_eq!((bench.requests(), bench.attempts(1).await), (1, 0));
+    drop(file);
+    bench.delivered(1).await;
+    assert_eq!((bench.requests(), bench.attempts(1).await), (1, 1));
     bench.stop().await;
 }
