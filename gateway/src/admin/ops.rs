@@ -39,6 +39,13 @@ pub struct Replayed {
     pub reason: Option<String>,
 }
 
+impl Replayed {
+    /// Somebody has put it back or deleted it meanwhile.
+    fn came_too_late(&mut self) {
+        *self = Replayed { queued: false, reason: Some("it is no longer a dead letter".into()), ..self.clone() };
+    }
+}
+
 /// Everything that happened to the events of an id: one a site, and one more where such an event was refused.
 ///
 /// # Errors
@@ -101,6 +108,7 @@ pub async fn replay(
         let Some(last) = letters.last() else { break };
         before = Some(last.key);
         let mut batch = Vec::new();
+        let first = report.len();
         for letter in letters.iter().filter(|letter| ids.is_none_or(|ids| ids.contains(&letter.key))) {
             let (with, reason) = match again(letter, how, destinations, clock).await {
                 Ok(with) => (Some(with), None),
@@ -110,7 +118,12 @@ pub async fn replay(
             report.push(Replayed { id: letter.key.to_string(), queued: reason.is_none(), reason });
         }
         if !batch.is_empty() {
-            queue.replay(batch, clock.steady_ms()).await?;
+            let (count, now_ms) = (batch.len(), clock.steady_ms());
+            match queue.replay(batch, now_ms).await? {
+                0 => report[first..].iter_mut().filter(|one| one.queued).for_each(Replayed::came_too_late),
+                back if back < count => tracing::warn!("{} of {count} were no longer dead letters", count - back),
+                _ => {}
+            }
         }
         if ids.is_some_and(|ids| report.len() >= ids.len()) {
             break;
