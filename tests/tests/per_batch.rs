@@ -81,6 +81,19 @@ async fn what_traps_costs_itself_and_the_next_event_begins_anew() {
     assert!(part["reason"].as_str().unwrap().starts_with("transform failed: crashed"), "{part:#}");
 }
 
+#[tokio::test]
+async fn events_of_another_consent_have_an_instance_of_their_own() {
+    let stack = stack().await;
+    let consents = [("a1", "marketing"), ("b1", "analytics"), ("a2", "marketing"), ("b2", "analytics")];
+    let events =
+        consents.map(|(id, consent)| json!({ "event": "a", "customer_id": "c", "message_id": id, "consent": consent }));
+    let answer = stack.post("/v1/events", &json!({ "events": events })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let counted = calls(&stack, "one", &["a1", "b1", "a2", "b2"]).await;
+    assert_eq!((&counted[0], &counted[2]), (&counted[1], &counted[3]), "each consent counts alone");
+    assert_ne!(counted[0], counted[2]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_finds_room_at_a_heavy_plugin() {
     // A table as large as an interpreter's makes it heavy.

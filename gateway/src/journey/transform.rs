@@ -68,7 +68,7 @@ struct Call {
 /// Runs every route's plugin on the events of one request. Each comes back, in their order, with what became of it.
 ///
 /// A plugin whose manifest says `instance = "per-batch"` gets its events one after the other in one instance, which is gone
-/// before this is over.
+/// before this is over. Only events of the same consent share one: what it keeps of one event leaves under no other consent.
 pub async fn transform<T>(events: Vec<(T, Routed)>, clock: &dyn Clock) -> Vec<(T, Deliveries)> {
     let mut calls: Vec<(Arc<Destination>, Vec<Call>)> = Vec::new();
     let mut all = Vec::with_capacity(events.len());
@@ -76,7 +76,11 @@ pub async fn transform<T>(events: Vec<(T, Routed)>, clock: &dyn Clock) -> Vec<(T
         for (route, Route { destination, saw }) in routes.routes.into_iter().enumerate() {
             let call = Call { place: (event, route), saw, moment: moment.clone() };
             let shares = destination.manifest().limits.instance == Instance::PerBatch;
-            match calls.iter_mut().find(|(known, _)| shares && known.name == destination.name) {
+            let is_for = |(known, calls): &(Arc<Destination>, Vec<Call>)| {
+                let alike = |other: &Call| other.moment.consent == call.moment.consent;
+                shares && known.name == destination.name && calls.first().is_some_and(alike)
+            };
+            match calls.iter_mut().find(|group| is_for(group)) {
                 Some((_, together)) => together.push(call),
                 None => calls.push((destination, vec![call])),
             }
