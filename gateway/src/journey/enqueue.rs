@@ -6,14 +6,12 @@ use tidegate_queue::{Entry, EntryKey, ProfilePatch};
 use super::consent::Consented;
 use super::transform::Deliveries;
 use crate::record::{self, EventRecord};
-use crate::withdrawal::FIELD;
 
 /// The entry of an event.
 pub fn entry(consented: Consented, made: Deliveries, profile: Vec<ProfilePatch>, site: &str) -> Entry {
     let event = consented.event;
     let key = EntryKey { scope: site.to_owned(), id: event.id.as_str().to_owned() };
-    let received_ms = event.received_ms;
-    let affinity = affinity(&event, &profile);
+    let (affinity, received_ms) = (affinity(&event), event.received_ms);
     let now_ms = made.now_ms;
     let record = EventRecord {
         v: record::VERSION,
@@ -49,11 +47,7 @@ pub fn refused(id: &str, name: &str, reason: &str, site: &str, received_ms: u64)
     }
 }
 
-/// By its id an event meets the mark of its first try, whoever the visitor was taken for then: one who comes without a
-/// cookie is somebody new each time. A withdrawal is stored where its visitor's profile is, so that in a cluster too
-/// both are one commit, and it holds when it is acknowledged; its visitor is known, and the same in each try.
-fn affinity(event: &Event, profile: &[ProfilePatch]) -> String {
-    let withdraws = profile.iter().any(|patch| patch.fields.iter().any(|field| field.name == FIELD));
-    let who = event.anonymous_id.as_ref().or(event.user_id.as_ref()).filter(|_| withdraws);
+fn affinity(event: &Event) -> String {
+    let who = event.anonymous_id.as_ref().or(event.user_id.as_ref());
     who.map_or_else(|| event.id.as_str().to_owned(), Clone::clone)
 }

@@ -127,7 +127,7 @@ pub struct DeliveryKey(pub [u8; 16]);
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub key: EntryKey,
-    /// Entries of one affinity meet each other's marks, in a backend of several partitions: it is the same in each try.
+    /// Entries of one affinity meet each other's marks, in a backend of several partitions: a visitor or a user.
     pub affinity: String,
     pub received_ms: u64,
     /// What time it is by the clock that due times go by. Another one than that of `received_ms`, perhaps.
