@@ -323,7 +323,7 @@ fn addresses_lose_their_click_ids_and_nothing_else() {
         ("https://a.example/", "https://a.example/"),
         ("https://a.example/?gclid=1", "https://a.example/"),
         ("https://a.example/?GCLID=1&q=%26gclid", "https://a.example/?q=%26gclid"),
-        ("https://a.example/?a=1&msclkid=2&b=3#c?gclid=4", "https://a.example/?a=1&b=3#c?gclid=4"),
+        ("https://a.example/?a=1&msclkid=2&b=3#c?gclid=4&d=5", "https://a.example/?a=1&b=3#c?d=5"),
         ("https://a.example/?utm_source=x&ScCid", "https://a.example/?utm_source=x"),
         ("/?gclids=1", "/?gclids=1"),
         ("", ""),
