@@ -31,7 +31,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) const PAGE: &str = "www.shop.example";
 pub(crate) const TRACKING: &str = "track.shop.example";
 pub(crate) const SNIPPET: &str = "tidegate();";
-pub(crate) const TAG: &str = "<!doctype html><script async src='https://track.shop.example/t.js' data-key='wk_1' data-consent='wait'></script>";
+pub(crate) const TAG: &str =
+    "<!doctype html><script async src='https://track.shop.example/t.js' data-key='wk_1' data-consent='wait'></script>";
 const NOW_S: u64 = 1_700_000_000;
 
 type Request = http::Request<Incoming>;
