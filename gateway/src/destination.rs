@@ -24,6 +24,7 @@ use url::Url;
 pub use room::Room;
 
 use crate::config::Secret;
+use crate::delivery::auth::Redactor;
 use crate::permissions::gate::Approval;
 use crate::quality::Meter;
 
@@ -44,6 +45,8 @@ pub struct Destination {
     pub endpoints: BTreeMap<String, Endpoint>,
     pub auth: Option<Auth>,
     pub secrets: BTreeMap<String, Secret>,
+    /// Takes them out of what a platform answers.
+    pub redactor: Redactor,
     /// Where access tokens are asked for, of a scheme that needs some.
     pub token_url: Option<Url>,
     pub batch: Batch,
@@ -114,6 +117,7 @@ impl Destination {
             endpoints,
             auth: _,
             secrets,
+            redactor: _,
             token_url,
             batch: _,
             age_max_ms: _,

@@ -18,7 +18,6 @@ pub use self::wire::{Reply, Wire};
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::delivery::Sender;
-use crate::delivery::auth::Redactor;
 use crate::delivery::courier::{self, Courier, Exchange, Shipment};
 use crate::destination::{Destination, Mode};
 use crate::journey::consent::Consented;
@@ -111,7 +110,7 @@ impl Trial {
         let watched = Arc::new(Watched::new(Arc::clone(&self.sender)));
         let sender = Arc::clone(&watched) as Arc<dyn Sender>;
         let courier = Courier::new(sender, Arc::clone(&self.clock), Switches::default(), self.response_bytes_max);
-        let mut redactor = Redactor::new(&self.destination.secrets);
+        let mut redactor = self.destination.redactor.clone();
         let mut tried = Vec::with_capacity(requests.len());
         for (index, (mut request, origin)) in (0..).zip(requests) {
             let waybill = match self.declare(&request, &origin).await {

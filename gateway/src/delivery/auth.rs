@@ -139,16 +139,26 @@ pub fn check(scheme: &Auth, secrets: &Secrets) -> Result<(), Error> {
     }
 }
 
-/// Takes out of an answer what it repeats of a destination's secrets and of the credentials in the request's headers, in
-/// every form that they may have taken: neither the plugin nor the journal is to have them.
-pub(super) fn conceal(answer: &mut Answer, secrets: &Secrets, sent: &HeaderMap) {
-    let mut redactor = Redactor::new(secrets);
-    sent.values().for_each(|value| redactor.learn(value));
-    if let Some(body) = redactor.conceal(&String::from_utf8_lossy(&answer.body)) {
+/// What a request's headers carry that is not for everybody.
+pub(super) fn credentials(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.values().filter(|value| value.is_sensitive()).cloned().collect()
+}
+
+/// Takes out of an answer what it repeats of a destination's secrets and of the credentials that were sent, in every form
+/// that they may have taken: neither the plugin nor the journal is to have them.
+pub(super) fn conceal(answer: &mut Answer, secrets: &Redactor, sent: &[HeaderValue]) {
+    let mut learned = Redactor::default();
+    sent.iter().filter(|value| !secrets.knows(value)).for_each(|value| learned.learn(value));
+    let without = |text: &str| {
+        // A credential may have a secret in it, and is to go whole.
+        let own = learned.conceal(text);
+        secrets.conceal(own.as_deref().unwrap_or(text)).or(own)
+    };
+    if let Some(body) = without(&String::from_utf8_lossy(&answer.body)) {
         answer.body = body.into_bytes();
     }
     for (_, value) in &mut answer.headers {
-        if let Some(concealed) = redactor.conceal(value) {
+        if let Some(concealed) = without(value) {
             *value = concealed;
         }
     }

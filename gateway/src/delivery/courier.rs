@@ -115,15 +115,15 @@ impl Courier {
         let again = destination.auth.as_ref().and_then(Auth::token_url).map(|_| outgoing.clone());
         let occasion = Occasion { message_id: &message_id, refused: None };
         let token = self.authenticate(destination, &mut outgoing, occasion).await?;
-        let mut sent = outgoing.headers.clone();
+        let mut sent = auth::credentials(&outgoing.headers);
         let mut answer = self.send(destination, outgoing, waybill).await?;
         if let (UNAUTHORIZED, Some(refused), Some(mut outgoing)) = (answer.status, &token, again) {
             let occasion = Occasion { message_id: &message_id, refused: Some(refused) };
             self.authenticate(destination, &mut outgoing, occasion).await?;
-            sent.clone_from(&outgoing.headers);
+            sent = auth::credentials(&outgoing.headers);
             answer = self.send(destination, outgoing, waybill).await?;
         }
-        auth::conceal(&mut answer, &destination.secrets, &sent);
+        auth::conceal(&mut answer, &destination.redactor, &sent);
         Ok(answer)
     }
 

@@ -13,7 +13,7 @@ use super::plugins::Plugins;
 use super::{Destination, Endpoint, Mode, Network, ResolveError, Room, Switch};
 use crate::causes::chain;
 use crate::config::{self, Config, Mistake, Mistakes};
-use crate::delivery::auth;
+use crate::delivery::auth::{self, Redactor};
 use crate::permissions::gate::{Approval, Gate};
 use crate::quality::{Meter, Profile};
 
@@ -156,6 +156,7 @@ fn one(
         endpoints,
         auth: manifest.auth.clone(),
         secrets: destination.secrets.clone(),
+        redactor: Redactor::new(&destination.secrets),
         token_url,
         batch: manifest.batch.clone(),
         age_max_ms: manifest.limits.age_max.as_ms(),

@@ -172,11 +172,16 @@ impl Profile {
         self.text(LINK)
     }
 
+    /// When it was last written, or now, whichever is later: of two values the newer one stays, and a clock may be set back.
+    pub(super) fn after_ms(&self, now_ms: u64) -> u64 {
+        self.fields.iter().map(|field| field.seen_ms).fold(now_ms, u64::max)
+    }
+
     /// The fields that empty all that it knows.
     pub(super) fn emptied(&self, now_ms: u64) -> Vec<ProfileField> {
         let full =
             [IDENTIFIERS, CLICKS, COOKIES, CLIENT, LINK, USER].into_iter().filter(|name| self.text(name).is_some());
-        full.map(|name| field(name, String::new(), now_ms)).collect()
+        full.map(|name| field(name, String::new(), self.after_ms(now_ms))).collect()
     }
 
     /// A field's value; one that cannot be read counts as absent and is written anew.

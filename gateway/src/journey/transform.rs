@@ -78,9 +78,11 @@ pub async fn transform<T>(events: Vec<(T, Routed)>, clock: &dyn Clock) -> Vec<(T
             let shares = destination.manifest().limits.instance == Instance::PerBatch;
             let is_for = |(known, calls): &(Arc<Destination>, Vec<Call>)| {
                 let alike = |other: &Call| other.moment.consent == call.moment.consent;
-                shares && known.name == destination.name && calls.first().is_some_and(alike)
+                known.name == destination.name && calls.first().is_some_and(alike)
             };
-            match calls.iter_mut().find(|group| is_for(group)) {
+            // Most plugins share nothing, and have nothing to look for.
+            let group = if shares { calls.iter_mut().find(|group| is_for(group)) } else { None };
+            match group {
                 Some((_, together)) => together.push(call),
                 None => calls.push((destination, vec![call])),
             }

@@ -85,6 +85,7 @@ pub(super) async fn withdraw(
     let user = withdrawing.user_id.as_deref().map(|id| (key::user(keeping.site, id), id, Kind::User));
     for (own, id, kind) in anonymous.into_iter().chain(user) {
         let profile = profiles.read(Some(&own), now_ms).await?;
+        let (at_ms, written_ms) = (profile.after_ms(at_ms), profile.after_ms(now_ms));
         let may_have_consented = profile.is_known()
             || match withdrawing.acquaintance {
                 Acquaintance::Stranger => false,
@@ -111,7 +112,7 @@ pub(super) async fn withdraw(
             }
         }
         let mut fields = profile.emptied(now_ms);
-        fields.extend(next.map(|next| field(FIELD, next.text(), now_ms)));
+        fields.extend(next.map(|next| field(FIELD, next.text(), written_ms)));
         patch(own, fields);
     }
     Ok(patches)
@@ -164,4 +165,39 @@ pub(super) fn who(event: &Event, site: &str, told: &[ProfilePatch]) -> Option<Wh
 /// What a profile says of withdrawals. What cannot be read is written anew.
 fn written(profile: &Profile) -> Option<Withdrawals> {
     Withdrawals::read(profile.text(FIELD)?).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tidegate_queue::sqlite::{Mode, Options};
+    use tidegate_queue::{Limits, Queue as _, SqliteQueue};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_withdrawal_holds_though_the_clock_was_set_back_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { mode: Mode::Serve, limits: Limits::overall(10) };
+        let queue = SqliteQueue::open(dir.path().join("q.db"), options).unwrap();
+        let bought = field("client", json!({ "ip": "203.0.113.7" }).to_string(), 10_000);
+        let told = [ProfilePatch { key: key::anonymous("shop", "a"), fields: vec![bought], expires_ms: u64::MAX }];
+        let event: Event = serde_json::from_value(json!({
+            "id": "e", "name": "consent_updated", "kind": "track", "at_ms": 4_000, "received_ms": 4_000,
+            "anonymous_id": "a", "consent": { "level": "none", "granted": [], "denied": [], "gpc": false,
+                "limited_data_use": false, "signal": "event" },
+        }))
+        .unwrap();
+        let withdrawing =
+            Withdrawing { anonymous_id: Some("a".into()), user_id: None, acquaintance: Acquaintance::Visitor };
+        let keeping = Keeping { site: "shop", expires_ms: u64::MAX };
+        let profiles = Profiles { queue: &queue, told: &told };
+        let patches = withdraw(&withdrawing, &event, keeping, &profiles).await.unwrap();
+        let fields: Vec<&ProfileField> = patches.iter().flat_map(|patch| &patch.fields).collect();
+        let named = |name: &str| fields.iter().find(|field| field.name == name).unwrap();
+        assert_eq!((named("client").value.as_str(), named("client").seen_ms), ("", 10_000));
+        let withdrawals = Withdrawals::read(&named(FIELD).value).unwrap().unwrap();
+        assert_eq!((withdrawals.since(10_000).count(), named(FIELD).seen_ms), (1, 10_000));
+        queue.close().await.unwrap();
+    }
 }

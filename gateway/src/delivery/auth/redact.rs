@@ -14,7 +14,7 @@ use url::{Url, form_urlencoded};
 use super::Secrets;
 
 /// What knows the secrets of a destination, and shows their names instead.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Redactor {
     /// Every form of every secret, and what is shown for it.
     needles: BTreeMap<String, String>,
@@ -47,10 +47,14 @@ impl Redactor {
     /// Learns what a header carries that is not to be shown, so that it is not shown elsewhere either.
     pub fn learn(&mut self, value: &HeaderValue) {
         let Ok(text) = value.to_str() else { return };
-        let (_, credential) = parts(text);
-        if value.is_sensitive() && !self.needles.contains_key(credential) {
-            self.know(credential, REDACTED);
+        if value.is_sensitive() && !self.knows(value) {
+            self.know(parts(text).1, REDACTED);
         }
+    }
+
+    /// Whether what a header carries is one of the secrets, or was learned.
+    pub(super) fn knows(&self, value: &HeaderValue) -> bool {
+        value.to_str().is_ok_and(|text| self.needles.contains_key(parts(text).1))
     }
 
     /// A header as it is shown.
