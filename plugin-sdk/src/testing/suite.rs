@@ -138,7 +138,10 @@ impl Suite {
     pub fn run_only(&self, calls: &Calls<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Ran> {
         let mut all: Vec<Ran> = self.names().filter(|name| wanted(name)).map(|name| self.once(name, calls)).collect();
         for ran in all.iter_mut().rev().filter(|ran| ran.actual.is_some()) {
-            if self.once(&ran.file, calls).actual != ran.actual {
+            let again = self.once(&ran.file, calls);
+            if again.actual.is_none() {
+                ran.problems.extend(again.problems.iter().map(|problem| format!("fails the second time: {problem}")));
+            } else if again.actual != ran.actual {
                 let what =
                     "gives something else the second time: is a HashMap iterated, or something kept from before?";
                 ran.problems.push(what.into());

@@ -212,6 +212,24 @@ fn a_plugin_that_keeps_something_from_before_fails() {
 }
 
 #[test]
+fn a_plugin_that_fails_only_the_second_time_says_why() {
+    let event = json!({ "about": "a", "event": { "value": 1 }, "requests": body(1.0) });
+    let folder = Folder::new("later", &[("a.json", event)]);
+    let seen = std::cell::Cell::new(false);
+    let calls = Calls {
+        transform: &|event, ctx| {
+            if seen.replace(true) { Err("it ran too long".into()) } else { Ok(Echo::transform(event, ctx)) }
+        },
+        ..CALLS
+    };
+    let ran = Suite::load(&folder.0).unwrap().run(&calls).remove(0);
+    assert!(
+        ran.problems[0].starts_with("fails the second time: ") && ran.problems[0].contains("it ran too long"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn a_grant_that_changes_nothing_is_unused_and_the_others_are_not() {
     let event = json!({ "value": 1, "identifiers": { "email": "ab".repeat(32) }, "page": { "title": "t" } });
     let folder = Folder::new("unused", &[("a.json", json!({ "about": "a", "event": event }))]);
