@@ -145,7 +145,8 @@ navigator.sendBeacon = function (url, body) {
 
 const CARDS_MAX = 12;
 /** Where the dashboard shows an event. That a page knows the dashboard's token is fine in a demo, and nowhere else. */
-const way = (id) => `${settings.dashboard}/#token=${settings.token}&event=${encodeURIComponent(id)}`;
+const dashboard = () => `${settings.dashboard}/#token=${settings.token}`;
+const way = (id) => `${dashboard()}&event=${encodeURIComponent(id)}`;
 const pretty = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2);
 
 function showEvent(event) {
@@ -323,7 +324,7 @@ function thanks() {
       el("p", {}, order ? `Order ${order.order_id}, ${money.format(order.value)}.` : "There is no order."),
       el("p", { class: "note" }, "Now follow the purchase: through the gateway in the dashboard, and to what the platforms got."),
       el("p", { class: "buttons" },
-        order ? el("a", { class: "button", id: "way", href: settings.dashboard, target: "tidegate-dashboard" }, "See its whole way") : null,
+        order ? el("a", { class: "button", id: "way", href: dashboard(), target: "tidegate-dashboard" }, "See its whole way") : null,
         el("a", { class: "button", href: settings.platforms, target: "tidegate-platforms" }, "What the platforms got")),
       el("p", {}, order?.items ? el("button", { class: "quiet", type: "button", onclick: (event) => sendBack(event.target, order) }, "Send it back") : null,
         el("a", { class: "button quiet", href: "/", "data-go": "" }, "Back to the shop")))],
@@ -373,7 +374,7 @@ const ads = document.getElementById("from-ad");
 for (const [name, pair] of Object.entries(ADS)) ads.append(new Option(`of ${name}`, `${pair}&utm_source=${name.toLowerCase()}`));
 ads.append(new Option("of all of them at once", `${Object.values(ADS).join("&")}&utm_source=everywhere`));
 ads.addEventListener("change", () => { if (ads.value) location.href = `/?${ads.value}&utm_medium=paid&utm_campaign=autumn-light`; });
-document.getElementById("to-dashboard").href = `${settings.dashboard}/#token=${settings.token}`;
+document.getElementById("to-dashboard").href = dashboard();
 document.getElementById("to-platforms").href = settings.platforms;
 for (const id of [...cart.keys()]) setQuantity(id, cart.get(id));
 showCookies();
